@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+//
+// Fills the masks of sentences, given on the command line or line by line on standard input:
+//   fill_mask --model examples/models/tiny-mlm "I would like a cup of <mask>, please."
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "ultrafastbert/ultrafastbert.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+using nlohmann::ordered_json;
+
+struct options {
+  std::string model{};
+  std::vector<std::string> sentences{};
+  std::size_t top_k = 5;
+  bool json = false;
+  std::string ids{};
+  std::string dump_logits{};
+};
+
+// Candidates go to standard output and nothing else does; the sentences they belong to go to standard error.
+void print_plain(const std::string& text, const std::vector<ufb::mask_candidate>& candidates) {
+  std::cerr << text << std::endl;
+  if (candidates.empty()) std::cerr << "  (no mask in this sentence)" << std::endl;
+  for (const auto& c : candidates) {
+    std::cout << c.token << '\t' << std::fixed << std::setprecision(4) << c.probability << std::endl;
+  }
+}
+
+// One line per mask; the candidates of a mask stand together.
+void print_json(const std::string& text, const std::vector<ufb::mask_candidate>& candidates) {
+  for (std::size_t first = 0; first < candidates.size();) {
+    ordered_json line{{"text", text}, {"position", candidates[first].position}, {"candidates", ordered_json::array()}};
+    std::size_t c = first;
+    for (; c < candidates.size() && candidates[c].position == candidates[first].position; ++c) {
+      line["candidates"].push_back({{"token", candidates[c].token},
+                                    {"id", candidates[c].id},
+                                    {"logit", candidates[c].logit},
+                                    {"probability", candidates[c].probability}});
+    }
+    first = c;
+    std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+  }
+}
+
+// The logits of every token of one sequence of ids: [tokens, vocabulary] float32, raw little-endian.
+void dump_logits(const ufb::masked_lm<float>& model, const options& wanted) {
+  std::vector<ufb::token_id> ids;
+  std::istringstream words(wanted.ids);
+  for (ufb::token_id id = 0; words >> id;) ids.push_back(id);
+  if (!words.eof()) throw std::runtime_error("--ids takes integers separated by blanks");
+
+  auto workspace = model.make_workspace();
+  const auto states = model.encode({ids.data(), {1, ids.size()}}, {}, workspace);
+  std::vector<std::size_t> rows(ids.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
+  ufb::matrix<float> logits({rows.size(), model.vocabulary_size(), model.vocabulary_size()});
+  model.logits(states.view(), rows, logits.view(), workspace);
+
+  std::ofstream out(wanted.dump_logits, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(logits.row(0)), static_cast<std::streamsize>(logits.bytes()));
+  if (!out.flush()) throw std::runtime_error("cannot write " + wanted.dump_logits);
+}
+
+void run(options wanted) {
+  const auto model = ufb::masked_lm<float>::load(wanted.model);
+  if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
+  if (wanted.sentences.empty()) {
+    for (std::string line; std::getline(std::cin, line);) wanted.sentences.push_back(line);
+  }
+  auto workspace = model.make_workspace();
+  const auto results = model.fill_mask(wanted.sentences, {.top_k = wanted.top_k}, workspace);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    (wanted.json ? print_json : print_plain)(wanted.sentences[i], results[i]);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Fills the masks of sentences"};
+  app.add_option("--model", wanted.model, "checkpoint folder")->required();
+  app.add_option("sentences", wanted.sentences, "sentences with <mask>; standard input if none is given");
+  app.add_option("--top-k", wanted.top_k, "candidates per mask")->capture_default_str();
+  app.add_flag("--json", wanted.json, "one JSON line per mask");
+  auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits");
+  auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
+  ids->needs(dump);
+  dump->needs(ids);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(std::move(wanted));
+  } catch (const std::exception& e) {
+    std::cerr << "fill_mask: " << e.what() << '\n';
+    return 1;
+  }
+}

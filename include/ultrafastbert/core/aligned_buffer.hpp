@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//
+// Owned arrays of plain numbers on 64-byte boundaries, and an owned matrix built on one.
+// Layer: core.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+
+namespace ultrafastbert {
+
+/// Alignment of every buffer in bytes: a cache line, and the widest vector register.
+inline constexpr std::size_t buffer_alignment = 64;
+
+/// An owned, zero-filled array of `size()` elements whose first element lies on a 64-byte boundary. Movable only.
+template <class T>
+class aligned_buffer {
+  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+
+ public:
+  aligned_buffer() noexcept = default;
+
+  /// Throws: overflow (the byte count does not fit), std::bad_alloc.
+  explicit aligned_buffer(std::size_t size) : memory_(allocate(size)), size_(size) {
+    std::uninitialized_value_construct_n(memory_.get(), size);
+  }
+
+  aligned_buffer(aligned_buffer&& other) noexcept
+      : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
+  aligned_buffer& operator=(aligned_buffer&& other) noexcept {
+    memory_ = std::move(other.memory_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  [[nodiscard]] T* data() noexcept { return memory_.get(); }               ///< first element
+  [[nodiscard]] const T* data() const noexcept { return memory_.get(); }   ///< first element
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }        ///< number of elements
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }         ///< no elements
+  [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }   ///< all elements
+  [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }  ///< all elements
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return memory_.get()[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return memory_.get()[i]; }
+
+ private:
+  struct release {
+    void operator()(T* memory) const noexcept { ::operator delete(memory, std::align_val_t{buffer_alignment}); }
+  };
+
+  static T* allocate(std::size_t size) {
+    if (size > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) {
+      fail(error_code::overflow, {.where = "buffer", .found = std::to_string(size) + " elements"});
+    }
+    return static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{buffer_alignment}));
+  }
+
+  std::unique_ptr<T, release> memory_{};
+  std::size_t size_ = 0;
+};
+
+/// An owned row-major matrix, zero-filled. Rows start on 64-byte boundaries; `stride()` says how far apart they are.
+template <class T>
+class matrix {
+ public:
+  matrix() noexcept = default;
+
+  /// Throws: overflow, std::bad_alloc.
+  explicit matrix(const matrix_extents& extents)
+      : rows_(extents.rows),
+        cols_(extents.cols),
+        stride_(extents.stride == 0 ? padded(extents.cols) : extents.stride),
+        buffer_(checked_size(rows_, cols_, stride_)) {}
+
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }      ///< number of rows
+  [[nodiscard]] std::size_t cols() const noexcept { return cols_; }      ///< elements of a row
+  [[nodiscard]] std::size_t stride() const noexcept { return stride_; }  ///< elements from row to row
+  [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size() * sizeof(T); }  ///< memory held
+  [[nodiscard]] matrix_view<T> view() noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }  ///< all of it
+  [[nodiscard]] matrix_view<const T> view() const noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }
+  [[nodiscard]] T* row(std::size_t r) noexcept { return buffer_.data() + r * stride_; }              ///< first of row r
+  [[nodiscard]] const T* row(std::size_t r) const noexcept { return buffer_.data() + r * stride_; }  ///< first of row r
+  [[nodiscard]] T& operator()(std::size_t r, std::size_t c) noexcept { return row(r)[c]; }
+  [[nodiscard]] const T& operator()(std::size_t r, std::size_t c) const noexcept { return row(r)[c]; }
+
+ private:
+  static constexpr std::size_t padded(std::size_t cols) noexcept {
+    constexpr std::size_t step = std::max<std::size_t>(1, buffer_alignment / sizeof(T));
+    return cols > std::numeric_limits<std::size_t>::max() - step ? cols : (cols + step - 1) / step * step;
+  }
+
+  static std::size_t checked_size(std::size_t rows, std::size_t cols, std::size_t stride) {
+    if (stride < cols) fail_input("stride", "at least " + std::to_string(cols), std::to_string(stride));
+    if (stride != 0 && rows > std::numeric_limits<std::size_t>::max() / stride) {
+      fail(error_code::overflow,
+           {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
+    }
+    return rows * stride;
+  }
+
+  std::size_t rows_ = 0;
+  std::size_t cols_ = 0;
+  std::size_t stride_ = 0;
+  aligned_buffer<T> buffer_{};
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// A non-owning row-major matrix: pointer, rows, columns, stride. Takes row-major Eigen matrices and maps without a copy;
+// column-major ones do not compile, because every kernel walks along rows.
+// Layer: core.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "ultrafastbert/core/error.hpp"
+
+namespace ultrafastbert {
+
+/// Sizes of a row-major matrix in elements. A stride of 0 means "rows follow each other without a gap".
+struct matrix_extents {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  std::size_t stride = 0;
+};
+
+namespace detail {
+
+/// Eigen's dense types and maps, recognised by their members so that this header does not include Eigen.
+template <class M>
+concept eigen_like = requires(M& m) {
+  m.data();
+  { m.rows() } -> std::convertible_to<std::ptrdiff_t>;
+  { m.cols() } -> std::convertible_to<std::ptrdiff_t>;
+  { m.outerStride() } -> std::convertible_to<std::ptrdiff_t>;
+  { std::remove_cvref_t<M>::IsRowMajor } -> std::convertible_to<bool>;
+  { std::remove_cvref_t<M>::InnerStrideAtCompileTime } -> std::convertible_to<int>;
+};
+
+template <class M>
+concept row_major_eigen =
+    eigen_like<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor) &&
+    static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
+
+}  // namespace detail
+
+/// A borrowed row-major matrix; valid while the memory it points to lives. Element (r, c) is `data()[r * stride() + c]`.
+template <class T>
+class matrix_view {
+ public:
+  using value_type = std::remove_cv_t<T>;
+
+  constexpr matrix_view() noexcept = default;
+
+  /// Shapes: `data` holds (rows - 1) * stride + cols elements.
+  /// Throws: invalid_input if the stride is smaller than a row.
+  constexpr matrix_view(T* data, const matrix_extents& extents)
+      : data_(data),
+        rows_(extents.rows),
+        cols_(extents.cols),
+        stride_(extents.stride == 0 ? extents.cols : extents.stride) {
+    if (stride_ < cols_) {
+      fail_input("stride", "at least " + std::to_string(cols_), std::to_string(stride_));
+    }
+  }
+
+  /// Views a row-major Eigen matrix, block or map with unit inner stride, without a copy.
+  template <detail::row_major_eigen M>
+    requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
+  constexpr matrix_view(M&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
+      : data_(m.data()),
+        rows_(static_cast<std::size_t>(m.rows())),
+        cols_(static_cast<std::size_t>(m.cols())),
+        stride_(m.rows() > 1 ? static_cast<std::size_t>(m.outerStride()) : static_cast<std::size_t>(m.cols())) {}
+
+  /// A view of mutable elements is a view of constant ones.
+  template <class U>
+    requires(std::is_const_v<T> && std::same_as<U, value_type>)
+  constexpr matrix_view(const matrix_view<U>& other) noexcept
+      : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
+
+  [[nodiscard]] constexpr T* data() const noexcept { return data_; }                ///< element (0, 0)
+  [[nodiscard]] constexpr std::size_t rows() const noexcept { return rows_; }       ///< number of rows
+  [[nodiscard]] constexpr std::size_t cols() const noexcept { return cols_; }       ///< elements of a row
+  [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }   ///< elements from row to row
+  [[nodiscard]] constexpr bool empty() const noexcept { return rows_ == 0 || cols_ == 0; }  ///< no elements
+  [[nodiscard]] constexpr T* row(std::size_t r) const noexcept { return data_ + r * stride_; }  ///< first of row r
+  [[nodiscard]] constexpr T& operator()(std::size_t r, std::size_t c) const noexcept { return data_[r * stride_ + c]; }
+
+  /// Rows [first, first + count). Pre: first + count <= rows().
+  [[nodiscard]] constexpr matrix_view rows_from(std::size_t first, std::size_t count) const noexcept {
+    matrix_view part = *this;
+    part.data_ = data_ + first * stride_;
+    part.rows_ = count;
+    return part;
+  }
+
+  /// Columns [first, first + count). Pre: first + count <= cols().
+  [[nodiscard]] constexpr matrix_view cols_from(std::size_t first, std::size_t count) const noexcept {
+    matrix_view part = *this;
+    part.data_ = data_ + first;
+    part.cols_ = count;
+    return part;
+  }
+
+  [[nodiscard]] constexpr std::span<T> row_span(std::size_t r) const noexcept { return {row(r), cols_}; }  ///< row r
+
+ private:
+  T* data_ = nullptr;
+  std::size_t rows_ = 0;
+  std::size_t cols_ = 0;
+  std::size_t stride_ = 0;
+};
+
+template <detail::row_major_eigen M>
+matrix_view(M&& m) -> matrix_view<std::remove_pointer_t<decltype(m.data())>>;
+
+namespace detail {
+
+/// Whether two views share memory (conservative: compares the ranges from first to last element).
+template <class T, class U>
+[[nodiscard]] bool overlap(const matrix_view<T>& a, const matrix_view<U>& b) noexcept {
+  if (a.empty() || b.empty()) return false;
+  const auto* a_first = reinterpret_cast<const char*>(a.data());
+  const auto* b_first = reinterpret_cast<const char*>(b.data());
+  const auto* a_last = reinterpret_cast<const char*>(a.row(a.rows() - 1) + a.cols());
+  const auto* b_last = reinterpret_cast<const char*>(b.row(b.rows() - 1) + b.cols());
+  return std::less<>{}(a_first, b_last) && std::less<>{}(b_first, a_last);
+}
+
+/// Throws invalid_input unless `view` has the given sizes.
+template <class T>
+void check_extents(const matrix_view<T>& view, std::size_t rows, std::size_t cols, const char* what) {
+  if (view.rows() != rows || view.cols() != cols) {
+    fail_input(what, '(' + std::to_string(rows) + ", " + std::to_string(cols) + ')',
+               '(' + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) + ')');
+  }
+}
+
+}  // namespace detail
+
+}  // namespace ultrafastbert

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+//
+// A checkpoint folder as the hub or local training lays it out: which of the known files are there, and the weights.
+// Nothing is parsed here but the weights' header.
+// Layer: io.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/io/safetensors.hpp"
+
+namespace ultrafastbert {
+
+/// The two forms in which a checkpoint states its architecture.
+enum class config_form : std::uint8_t {
+  config_json,        ///< `config.json`: the architecture under the key `arch`, or a classic BERT configuration
+  model_config_json,  ///< `model_config.json`: the architecture itself, written by local training
+};
+
+/// The files of one checkpoint. Immutable.
+class checkpoint_folder {
+ public:
+  /// Looks for the known files. `config.json` wins over `model_config.json`. Symbolic links are followed.
+  /// Throws: io_error (no such folder, not a folder, unreadable, neither configuration file).
+  [[nodiscard]] static checkpoint_folder open(const std::filesystem::path& folder) { return checkpoint_folder(folder); }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }      ///< as given
+  [[nodiscard]] const std::filesystem::path& config() const noexcept { return config_; }  ///< the file to read
+  [[nodiscard]] config_form form() const noexcept { return form_; }                       ///< its form
+
+  /// `tokenizer.json`, if there is one.
+  [[nodiscard]] const std::optional<std::filesystem::path>& tokenizer() const noexcept { return tokenizer_; }
+
+  /// `tokenizer_config.json`, if there is one.
+  [[nodiscard]] const std::optional<std::filesystem::path>& tokenizer_config() const noexcept {
+    return tokenizer_config_;
+  }
+
+  /// `special_tokens_map.json`, if there is one.
+  [[nodiscard]] const std::optional<std::filesystem::path>& special_tokens_map() const noexcept {
+    return special_tokens_map_;
+  }
+
+  /// Opens the weights.
+  /// Throws: io_error (there are none), unsupported (pickled or sharded weights; the message says what to do), and
+  ///   whatever safetensors::open throws.
+  [[nodiscard]] safetensors open_weights(const safetensors_limits& limits = {}) const;
+
+ private:
+  explicit checkpoint_folder(const std::filesystem::path& folder) : path_(folder) {
+    std::error_code reason;
+    const auto status = std::filesystem::status(path_, reason);
+    if (!std::filesystem::exists(status)) fail_folder(reason.message());
+    if (!std::filesystem::is_directory(status)) {
+      fail_folder(std::make_error_code(std::errc::not_a_directory).message());
+    }
+    const auto hub_form = member("config.json");
+    const auto local_form = hub_form ? std::nullopt : member("model_config.json");
+    if (!hub_form && !local_form) {
+      fail(error_code::io_error,
+           {.file = path_.string(), .expected = "config.json or model_config.json in the folder", .found = "neither"});
+    }
+    config_ = hub_form ? *hub_form : *local_form;
+    form_ = hub_form ? config_form::config_json : config_form::model_config_json;
+    tokenizer_ = member("tokenizer.json");
+    tokenizer_config_ = member("tokenizer_config.json");
+    special_tokens_map_ = member("special_tokens_map.json");
+  }
+
+  /// A dangling link counts as present: opening it reports it, where falling back to another file would hide it.
+  [[nodiscard]] std::optional<std::filesystem::path> member(std::string_view name) const {
+    std::error_code reason;
+    auto file = path_ / name;
+    const auto status = std::filesystem::symlink_status(file, reason);
+    if (status.type() == std::filesystem::file_type::not_found) return std::nullopt;
+    if (status.type() == std::filesystem::file_type::none) {
+      fail(error_code::io_error, {.file = file.string(), .reason = reason.message()});
+    }
+    return file;
+  }
+
+  /// Name of the alphabetically first pickled file, or nothing.
+  [[nodiscard]] std::optional<std::string> find_pickle() const {
+    constexpr std::array<std::string_view, 4> suffixes = {".bin", ".pt", ".pth", ".ckpt"};
+    std::optional<std::string> first;
+    std::error_code reason;
+    std::filesystem::directory_iterator file(path_, reason);
+    for (; !reason && file != std::filesystem::directory_iterator(); file.increment(reason)) {
+      const std::string suffix = file->path().extension().string();
+      if (std::find(suffixes.begin(), suffixes.end(), suffix) == suffixes.end()) continue;
+      std::string name = file->path().filename().string();
+      if (!first || name < *first) first = std::move(name);
+    }
+    if (reason) fail_folder(reason.message());
+    return first;
+  }
+
+  [[noreturn]] void fail_folder(std::string reason) const {
+    fail(error_code::io_error, {.file = path_.string(), .expected = "a folder", .reason = std::move(reason)});
+  }
+
+  std::filesystem::path path_;
+  std::filesystem::path config_{};
+  config_form form_ = config_form::config_json;
+  std::optional<std::filesystem::path> tokenizer_{};
+  std::optional<std::filesystem::path> tokenizer_config_{};
+  std::optional<std::filesystem::path> special_tokens_map_{};
+};
+
+inline safetensors checkpoint_folder::open_weights(const safetensors_limits& limits) const {
+  constexpr std::string_view weights = "model.safetensors";
+  if (const auto file = member(weights)) return safetensors::open(*file, limits);
+  if (const auto index = member("model.safetensors.index.json")) {
+    fail(error_code::unsupported, {.file = index->string(),
+                                   .expected = std::string(weights),
+                                   .found = "weights in several files",
+                                   .reason = "save the model as one file, with a max_shard_size above its size"});
+  }
+  if (const auto pickle = find_pickle()) {
+    fail(error_code::unsupported, {.file = (path_ / *pickle).string(),
+                                   .expected = std::string(weights),
+                                   .found = "pickled weights",
+                                   .reason = "convert them with the published code: load the model there and call "
+                                             "save_pretrained(folder, safe_serialization=True)"});
+  }
+  fail(error_code::io_error,
+       {.file = path_.string(), .expected = std::string(weights) + " in the folder", .found = "no weights"});
+}
+
+}  // namespace ultrafastbert

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+//
+// A small JSON document for configuration files: values that know their path, so that every reader's complaint names it.
+// Large members (vocabularies) are streamed past the tree to a receiver of the caller's.
+// Layer: io.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/io/json_events.hpp"
+
+namespace ultrafastbert {
+
+/// One member of a streamed object: its key, its scalar value and its JSON path (built only when asked for).
+using json_member_sink = std::function<void(std::string_view key, const json_scalar& value)>;
+
+/// Objects that are not kept in the tree: members of the object at `path` go to `sink` in file order.
+struct json_stream {
+  std::string path;  ///< such as "$.model.vocab"
+  json_member_sink sink;
+};
+
+namespace detail {
+
+struct json_node;
+using json_object = std::vector<std::pair<std::string, json_node>>;
+using json_array = std::vector<json_node>;
+struct json_streamed {};  // stands where a member was streamed past the tree
+
+struct json_node {
+  std::variant<std::monostate, bool, std::uint64_t, std::int64_t, double, std::string, json_array, json_object,
+               json_streamed>
+      value{};
+};
+
+[[nodiscard]] inline std::string_view type_name(const json_node& node) {
+  constexpr std::string_view names[] = {"null",   "a boolean", "an integer", "a negative integer", "a fraction",
+                                        "a string", "an array",  "an object",  "an object"};
+  return names[node.value.index()];
+}
+
+
+}  // namespace detail
+
+/// A value inside a `json_document`, with its path. Cheap to copy; valid while the document lives.
+/// The `as_` functions throw bad_type or bad_value naming file, path, expected and found.
+class json_value {
+ public:
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }  ///< such as "$.arch.hidden_size"
+  [[nodiscard]] const std::string& file() const noexcept { return *file_; }  ///< name of the text
+  [[nodiscard]] bool is_null() const noexcept { return node_->value.index() == 0; }
+  [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(node_->value); }
+  [[nodiscard]] bool is_boolean() const noexcept { return std::holds_alternative<bool>(node_->value); }
+  [[nodiscard]] bool is_object() const noexcept { return std::holds_alternative<detail::json_object>(node_->value); }
+  [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<detail::json_array>(node_->value); }
+
+  /// Whether this is an object whose members went to a `json_stream`.
+  [[nodiscard]] bool is_streamed() const noexcept { return std::holds_alternative<detail::json_streamed>(node_->value); }
+
+  /// Member of an object, or nothing. Throws bad_type unless this is an object.
+  [[nodiscard]] std::optional<json_value> find(std::string_view key) const {
+    for (const auto& [name, node] : as<detail::json_object>("an object")) {
+      if (name == key) return json_value(node, member_path(key), *file_);
+    }
+    return std::nullopt;
+  }
+
+  /// Member of an object. Throws missing_key, bad_type.
+  [[nodiscard]] json_value at(std::string_view key) const {
+    if (auto member = find(key)) return *std::move(member);
+    fail(error_code::missing_key, {.file = *file_, .where = member_path(key), .expected = "the key to be present"});
+  }
+
+  /// Members of an object in file order. Throws bad_type.
+  [[nodiscard]] std::vector<std::pair<std::string, json_value>> members() const {
+    std::vector<std::pair<std::string, json_value>> out;
+    for (const auto& [name, node] : as<detail::json_object>("an object")) {
+      out.emplace_back(name, json_value(node, member_path(name), *file_));
+    }
+    return out;
+  }
+
+  /// Elements of an array. Throws bad_type.
+  [[nodiscard]] std::vector<json_value> elements() const {
+    std::vector<json_value> out;
+    const auto& array = as<detail::json_array>("an array");
+    for (std::size_t i = 0; i < array.size(); ++i) {
+      out.push_back(json_value(array[i], path_ + '[' + std::to_string(i) + ']', *file_));
+    }
+    return out;
+  }
+
+  [[nodiscard]] bool as_boolean() const { return as<bool>("a boolean"); }                         ///< true or false
+  [[nodiscard]] const std::string& as_string() const { return as<std::string>("a string"); }      ///< UTF-8
+
+  static constexpr std::uint64_t largest_integer = (std::uint64_t{1} << 63U) - 1;  ///< bound on every integer read
+
+  /// A non-negative integer of at most `largest`. Throws bad_type, bad_value.
+  [[nodiscard]] std::uint64_t as_unsigned(std::uint64_t smallest = 0, std::uint64_t largest = largest_integer) const {
+    const auto expected = [&] { return "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest); };
+    if (const auto* negative = std::get_if<std::int64_t>(&node_->value)) {
+      fail_value(expected(), std::to_string(*negative));
+    }
+    if (!std::holds_alternative<std::uint64_t>(node_->value)) fail_type(expected());
+    const auto value = std::get<std::uint64_t>(node_->value);
+    if (value < smallest || value > largest) fail_value(expected(), std::to_string(value));
+    return value;
+  }
+
+  /// A number of any form. Throws bad_type.
+  [[nodiscard]] double as_number() const {
+    if (const auto* value = std::get_if<std::uint64_t>(&node_->value)) return static_cast<double>(*value);
+    if (const auto* value = std::get_if<std::int64_t>(&node_->value)) return static_cast<double>(*value);
+    return as<double>("a number");
+  }
+
+  /// Throws bad_value about this value: what would have been accepted and what was found.
+  [[noreturn]] void fail_value(std::string expected, std::string found) const {
+    fail(error_code::bad_value,
+         {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::move(found)});
+  }
+
+  /// Throws unsupported about this value: what this version accepts here and what was found.
+  [[noreturn]] void fail_unsupported(std::string expected, std::string found) const {
+    fail(error_code::unsupported,
+         {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::move(found)});
+  }
+
+  /// Throws bad_type about this value.
+  [[noreturn]] void fail_type(std::string expected) const {
+    fail(error_code::bad_type, {.file = *file_,
+                                .where = path_,
+                                .expected = std::move(expected),
+                                .found = std::string(detail::type_name(*node_))});
+  }
+
+ private:
+  friend class json_document;
+
+  json_value(const detail::json_node& node, std::string path, const std::string& file)
+      : node_(&node), path_(std::move(path)), file_(&file) {}
+
+  template <class T>
+  [[nodiscard]] const T& as(const char* expected) const {
+    if (const auto* value = std::get_if<T>(&node_->value)) return *value;
+    fail_type(expected);
+  }
+
+  [[nodiscard]] std::string member_path(std::string_view key) const {
+    const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+    return plain ? path_ + '.' + std::string(key) : path_ + '[' + excerpt(key) + ']';
+  }
+
+  const detail::json_node* node_;
+  std::string path_;
+  const std::string* file_;
+};
+
+/// An immutable JSON document. Reading it from several threads is safe.
+class json_document {
+ public:
+  /// Parses `text`.
+  /// Pre: `file` names the text in errors; members of the objects in `streams` are scalars.
+  /// Throws: bad_json, duplicate_key, limit_exceeded, bad_type (a streamed place is no object of scalars), and whatever
+  ///   a sink throws. Duplicate keys of a streamed object are its sink's business.
+  /// Complexity: n log n in the number of keys of the largest object.
+  [[nodiscard]] static json_document parse(std::string_view text, std::string file, const json_limits& limits = {},
+                                           const std::vector<json_stream>& streams = {});
+
+  [[nodiscard]] json_value root() const { return json_value(*root_, "$", *file_); }  ///< the outermost value
+
+ private:
+  json_document() = default;
+
+  std::unique_ptr<const std::string> file_;
+  std::unique_ptr<const detail::json_node> root_;
+};
+
+namespace detail {
+
+/// Builds the tree from events; keeps one frame per open array or object, so its depth is the JSON's.
+class json_tree_builder {
+ public:
+  json_tree_builder(const std::string& file, const json_limits& limits, const std::vector<json_stream>& streams)
+      : file_(file), limits_(limits), streams_(streams) {}
+
+  void on_scalar(const json_scalar& scalar) {
+    if (sink_ != nullptr) {
+      (*sink_)(key_, scalar);
+      return;
+    }
+    json_node node;
+    std::visit(
+        [&node](const auto& value) {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::same_as<T, json_real>) {
+            node.value = value.value;
+          } else if constexpr (std::same_as<T, std::string_view>) {
+            node.value = std::string(value);
+          } else {
+            node.value = value;
+          }
+        },
+        scalar);
+    add(std::move(node));
+  }
+
+  void on_key(std::string_view key) { key_ = key; }
+
+  void on_begin(bool object) {
+    if (sink_ != nullptr) fail_streamed();
+    frame next;
+    next.key = key_;
+    next.path = frames_.empty() ? "$" : child_path();
+    if (object) {
+      next.node.value = json_object{};
+      for (const auto& stream : streams_) {
+        if (stream.path == next.path) {
+          next.node.value = json_streamed{};
+          sink_ = &stream.sink;
+        }
+      }
+    } else {
+      next.node.value = json_array{};
+    }
+    frames_.push_back(std::move(next));
+  }
+
+  void on_end(bool object) {
+    frame done = std::move(frames_.back());
+    frames_.pop_back();
+    if (std::holds_alternative<json_streamed>(done.node.value)) {
+      sink_ = nullptr;
+    } else if (object) {
+      check_unique(std::get<json_object>(done.node.value), done.path);
+    }
+    key_ = std::move(done.key);
+    add(std::move(done.node));
+  }
+
+  [[nodiscard]] json_node take() { return std::move(root_); }
+
+ private:
+  struct frame {
+    std::string key{};   // key of this container inside its parent
+    std::string path{};  // JSON path of this container
+    json_node node{};
+  };
+
+  [[nodiscard]] std::string child_path() const {
+    const frame& parent = frames_.back();
+    if (const auto* array = std::get_if<json_array>(&parent.node.value)) {
+      return parent.path + '[' + std::to_string(array->size()) + ']';
+    }
+    return parent.path + '.' + (key_.size() <= 64 ? key_ : excerpt(key_));
+  }
+
+  void add(json_node node) {
+    if (++values_ > limits_.max_values) fail_limit(file_, "$", "JSON values", limits_.max_values);
+    if (frames_.empty()) {
+      root_ = std::move(node);
+    } else if (auto* array = std::get_if<json_array>(&frames_.back().node.value)) {
+      array->push_back(std::move(node));
+    } else {
+      std::get<json_object>(frames_.back().node.value).emplace_back(key_, std::move(node));
+    }
+  }
+
+  void check_unique(const json_object& object, const std::string& path) const {
+    std::vector<std::string_view> keys;
+    keys.reserve(object.size());
+    for (const auto& member : object) keys.push_back(member.first);
+    std::sort(keys.begin(), keys.end());
+    if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end()) {
+      fail(error_code::duplicate_key, {.file = file_, .where = path, .found = excerpt(*twice) + " twice"});
+    }
+  }
+
+  [[noreturn]] void fail_streamed() const {
+    fail(error_code::bad_type, {.file = file_,
+                                .where = frames_.back().path + '[' + excerpt(key_) + ']',
+                                .expected = "a number or a string",
+                                .found = "an array or an object"});
+  }
+
+  const std::string& file_;
+  const json_limits& limits_;
+  const std::vector<json_stream>& streams_;
+  const json_member_sink* sink_ = nullptr;
+  std::vector<frame> frames_{};
+  std::string key_{};
+  std::size_t values_ = 0;
+  json_node root_{};
+};
+
+}  // namespace detail
+
+inline json_document json_document::parse(std::string_view text, std::string file, const json_limits& limits,
+                                          const std::vector<json_stream>& streams) {
+  json_document document;
+  document.file_ = std::make_unique<const std::string>(std::move(file));
+  detail::json_tree_builder builder(*document.file_, limits, streams);
+  parse_json_events(text, *document.file_, limits, builder);
+  document.root_ = std::make_unique<const detail::json_node>(builder.take());
+  return document;
+}
+
+}  // namespace ultrafastbert

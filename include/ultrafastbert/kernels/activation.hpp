@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// The activations that checkpoints name, as function objects, and their run-time choice.
+// Layer: kernels.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <numbers>
+#include <span>
+#include <string_view>
+
+namespace ultrafastbert {
+
+/// A function object on one number; `name` is the checkpoint's word for it.
+template <class F>
+concept activation = requires(const F& f, float x, double y) {
+  { F::name } -> std::convertible_to<std::string_view>;
+  { f(x) } -> std::same_as<float>;
+  { f(y) } -> std::same_as<double>;
+};
+
+namespace kernels {
+
+/// x Phi(x) with the exact normal distribution function. Source: torch.nn.GELU, approximate="none".
+struct gelu {
+  static constexpr std::string_view name = "GELU";
+  template <std::floating_point T>
+  [[nodiscard]] T operator()(T x) const noexcept {
+    constexpr T half = T{0.5};
+    constexpr T root_half = std::numbers::sqrt2_v<T> * half;
+    return half * x * (T{1} + std::erf(x * root_half));
+  }
+};
+
+/// max(x, 0); NaN stays NaN. Source: torch.nn.ReLU.
+struct relu {
+  static constexpr std::string_view name = "ReLU";
+  template <std::floating_point T>
+  [[nodiscard]] T operator()(T x) const noexcept {
+    return x < T{0} ? T{0} : x;
+  }
+};
+
+/// x / (1 + exp(-x)). Source: torch.nn.SiLU.
+struct silu {
+  static constexpr std::string_view name = "SiLU";
+  template <std::floating_point T>
+  [[nodiscard]] T operator()(T x) const noexcept {
+    return x / (T{1} + std::exp(-x));
+  }
+};
+
+/// Hyperbolic tangent. Source: torch.nn.Tanh.
+struct hyperbolic_tangent {
+  static constexpr std::string_view name = "Tanh";
+  template <std::floating_point T>
+  [[nodiscard]] T operator()(T x) const noexcept {
+    return std::tanh(x);
+  }
+};
+
+static_assert(activation<gelu> && activation<relu> && activation<silu> && activation<hyperbolic_tangent>);
+
+}  // namespace kernels
+
+/// An activation chosen at run time.
+enum class activation_kind : std::uint8_t { gelu, relu, silu, tanh };
+
+/// Calls `visitor` with the function object that `kind` stands for and returns what it returns.
+template <class Visitor>
+decltype(auto) visit_activation(activation_kind kind, Visitor&& visitor) {
+  switch (kind) {
+    case activation_kind::relu: return visitor(kernels::relu{});
+    case activation_kind::silu: return visitor(kernels::silu{});
+    case activation_kind::tanh: return visitor(kernels::hyperbolic_tangent{});
+    case activation_kind::gelu: break;
+  }
+  return visitor(kernels::gelu{});
+}
+
+/// The checkpoint's word for an activation.
+[[nodiscard]] inline std::string_view name(activation_kind kind) {
+  return visit_activation(kind, [](auto f) { return decltype(f)::name; });
+}
+
+namespace kernels {
+
+/// Replaces every value by its activation. Shapes: values: (n).
+template <class Scalar>
+void activate(activation_kind kind, std::span<Scalar> values) noexcept {
+  visit_activation(kind, [values](auto f) {
+    for (Scalar& value : values) value = f(value);
+  });
+}
+
+}  // namespace kernels
+
+}  // namespace ultrafastbert

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// The embedding of tokens: word vectors, scaled sinusoidal positions, normalisation.
+// Layer: layers.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/tensor_source.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/layers/layer_norm.hpp"
+#include "ultrafastbert/layers/load.hpp"
+#include "ultrafastbert/layers/sequences.hpp"
+
+namespace ultrafastbert {
+
+/// Sizes of an embedding.
+struct embedding_shape {
+  std::size_t vocabulary_size = 0;
+  std::size_t width = 0;  ///< even
+  std::size_t max_sequence_length = 0;
+  double norm_epsilon = 1e-12;
+};
+
+namespace detail {
+
+/// Sinusoidal position table: even columns sin, odd columns cos of s * exp(2 j c), c = -ln(10000) / width, times `scale`.
+/// Shapes: out: (positions, width), width even. Computed in float32 step by step, as the training code does: a table in
+/// double differs from the trained one by up to positions * 6e-8. Source: crammed BERT's scaled sinusoidal embedding.
+template <class Scalar>
+void sinusoidal_positions(float scale, const matrix_view<Scalar>& out) noexcept {
+  const auto step = static_cast<float>(-std::log(10000.0) / static_cast<double>(out.cols()));
+  for (std::size_t j = 0; j < out.cols(); j += 2) {
+    const float frequency = std::exp(static_cast<float>(j) * step);
+    for (std::size_t s = 0; s < out.rows(); ++s) {
+      const float angle = static_cast<float>(s) * frequency;
+      out(s, j) = static_cast<Scalar>(std::sin(angle) * scale);
+      out(s, j + 1) = static_cast<Scalar>(std::cos(angle) * scale);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Word vectors plus scaled sinusoidal positions, normalised. Immutable; safe from any number of threads.
+template <class Scalar>
+class embedding {
+ public:
+  /// Takes the word matrix from the tensor `word_name` (tied models store it under either of two names) and
+  /// `pos_embedding.scale_factor`, `norm.*` below `prefix`.
+  /// Shapes: (vocabulary_size, width), (1), (width). Throws: what the source throws, std::bad_alloc.
+  template <tensor_source Source>
+  [[nodiscard]] static embedding load(const Source& source, const std::string& prefix, const std::string& word_name,
+                                      const embedding_shape& shape) {
+    embedding layer;
+    auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape.vocabulary_size, shape.width});
+    detail::load_matrix(source, word_name, words->view());
+    layer.word_embedding_ = std::move(words);
+    float scale = 0;
+    detail::load_vector(source, prefix + "pos_embedding.scale_factor", std::span<float>(&scale, 1));
+    layer.positions_ = matrix<Scalar>({shape.max_sequence_length, shape.width});
+    detail::sinusoidal_positions(scale, layer.positions_.view());
+    layer.norm_ = layer_norm<Scalar>::load(source, prefix + "norm.", norm_shape(shape));
+    return layer;
+  }
+
+  /// Tells `visit(name, sizes)` every tensor that `load` reads.
+  template <class Visitor>
+  static void for_each_tensor(const std::string& prefix, const std::string& word_name, const embedding_shape& shape,
+                              Visitor&& visit) {
+    visit(word_name, {shape.vocabulary_size, shape.width});
+    visit(prefix + "pos_embedding.scale_factor", {std::size_t{1}});
+    layer_norm<Scalar>::for_each_tensor(prefix + "norm.", norm_shape(shape), visit);
+  }
+
+  [[nodiscard]] std::size_t width() const noexcept { return positions_.cols(); }                  ///< columns of y
+  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return positions_.rows(); }    ///< tokens
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }  ///< word vectors
+  [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }  ///< (length, width)
+  /// The word vectors (vocabulary_size, width), shared with a tied decoder.
+  [[nodiscard]] std::shared_ptr<const matrix<Scalar>> word_embedding() const noexcept { return word_embedding_; }
+
+  /// y = norm(word_embedding[ids] + positions).
+  /// Shapes: ids: (tokens); y: (tokens, width), overwritten; `batch` covers all tokens.
+  /// Throws: invalid_input (an id or a length out of range, shapes; y is untouched then). Complexity: tokens * width.
+  void forward(std::span<const token_id> ids, const matrix_view<Scalar>& y, const sequence_batch& batch) const {
+    check(ids, batch);
+    detail::check_extents(y, ids.size(), width(), "y");
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      for (std::size_t s = 0; s < batch.length(i); ++s) {
+        const std::size_t t = batch.offsets[i] + s;
+        const Scalar* word = word_embedding_->row(static_cast<std::size_t>(ids[t]));
+        const Scalar* position = positions_.row(s);
+        for (std::size_t k = 0; k < width(); ++k) y(t, k) = word[k] + position[k];
+      }
+    }
+    norm_.forward(y, y);
+  }
+
+  /// Throws invalid_input unless every id is a row of the word matrix and every sequence fits the positions.
+  void check(std::span<const token_id> ids, const sequence_batch& batch) const {
+    detail::check_sequences(batch);
+    if (ids.size() != batch.tokens()) {
+      fail_input("ids", std::to_string(batch.tokens()) + " tokens", std::to_string(ids.size()));
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (batch.length(i) > max_sequence_length()) {
+        fail_input("sequence " + std::to_string(i), "at most " + std::to_string(max_sequence_length()) + " tokens",
+                   std::to_string(batch.length(i)));
+      }
+    }
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+      if (ids[t] < 0 || static_cast<std::size_t>(ids[t]) >= vocabulary_size()) {
+        fail_input("ids[" + std::to_string(t) + ']', "0 to " + std::to_string(vocabulary_size() - 1),
+                   std::to_string(ids[t]));
+      }
+    }
+  }
+
+ private:
+  static layer_norm_shape norm_shape(const embedding_shape& s) {
+    return {.width = s.width, .epsilon = s.norm_epsilon};
+  }
+
+  std::shared_ptr<const matrix<Scalar>> word_embedding_{};
+  matrix<Scalar> positions_{};
+  layer_norm<Scalar> norm_{};
+};
+
+}  // namespace ultrafastbert

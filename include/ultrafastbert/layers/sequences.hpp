@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// How the tokens of several sequences lie in one matrix, and which of them may be attended to.
+// Layer: layers.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+
+namespace ultrafastbert {
+
+/// Sequences of any lengths, one behind another: sequence i owns rows [offsets[i], offsets[i + 1]).
+/// Borrows its memory. Without a mask every token attends to all tokens of its sequence.
+struct sequence_batch {
+  /// (sequences + 1) row numbers, rising from 0.
+  std::span<const std::size_t> offsets{};
+  /// (sequences, longest length), or empty: 1 attends to the key, 0 does not, values between weaken it.
+  matrix_view<const float> mask{};
+
+  [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }  ///< sequences
+  [[nodiscard]] std::size_t tokens() const noexcept { return offsets.empty() ? 0 : offsets.back(); }    ///< rows
+  /// Tokens of sequence i. Pre: i < size().
+  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
+};
+
+namespace detail {
+
+/// Throws invalid_input unless the offsets rise from 0 and the mask covers every sequence.
+inline void check_sequences(const sequence_batch& batch) {
+  if (!batch.offsets.empty() && batch.offsets.front() != 0) {
+    fail_input("offsets", "0 first", std::to_string(batch.offsets.front()));
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch.offsets[i + 1] <= batch.offsets[i]) {
+      fail_input("sequence " + std::to_string(i), "at least one token", "none");
+    }
+    if (batch.mask.data() != nullptr && batch.length(i) > batch.mask.cols()) {
+      fail_input("mask", std::to_string(batch.length(i)) + " columns", std::to_string(batch.mask.cols()));
+    }
+  }
+  if (batch.mask.data() != nullptr && batch.mask.rows() != batch.size()) {
+    fail_input("mask", std::to_string(batch.size()) + " rows", std::to_string(batch.mask.rows()));
+  }
+}
+
+}  // namespace detail
+
+}  // namespace ultrafastbert

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// Post-processors: put the tokens of one text or two together with the template's own tokens.
+// Layer: tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+
+namespace ultrafastbert::detail {
+
+/// A token and its place in the original text.
+struct located_token {
+  token_id id = 0;
+  text_span span{};
+};
+
+/// What a template piece stands for.
+enum class template_role : std::uint8_t { first_text, second_text, special };
+
+/// One piece of a template.
+struct template_piece {
+  template_role role = template_role::special;
+  std::uint32_t type_id = 0;
+  std::vector<token_id> ids{};  ///< of a special piece
+};
+
+/// The templates for one text and for two. The default adds nothing and gives the second text type 1, as the
+/// reference does without a post-processor.
+struct template_processor {
+  std::vector<template_piece> single{{.role = template_role::first_text}};
+  std::vector<template_piece> pair{{.role = template_role::first_text},
+                                   {.role = template_role::second_text, .type_id = 1}};
+
+  /// Number of tokens the template adds.
+  [[nodiscard]] std::size_t added_tokens(bool is_pair) const noexcept {
+    std::size_t count = 0;
+    for (const auto& piece : is_pair ? pair : single) count += piece.ids.size();
+    return count;
+  }
+
+  /// Builds the encoding from the tokens that truncation left.
+  /// Pre: all ids are the vocabulary's; second is empty unless `is_pair`.
+  [[nodiscard]] encoding assemble(const vocabulary& tokens, const std::vector<located_token>& first,
+                                  const std::vector<located_token>& second, bool is_pair,
+                                  bool add_special_tokens) const {
+    encoding out;
+    const std::size_t size = first.size() + second.size() + (add_special_tokens ? added_tokens(is_pair) : 0);
+    out.ids.reserve(size);
+    out.tokens.reserve(size);
+    out.offsets.reserve(size);
+    out.type_ids.reserve(size);
+    out.special_tokens_mask.reserve(size);
+    out.attention_mask.assign(size, 1);
+    const auto add = [&](const located_token& token, std::uint32_t type_id, bool special) {
+      out.ids.push_back(token.id);
+      out.tokens.emplace_back(tokens.token(token.id).value_or(std::string_view{}));
+      out.offsets.push_back(token.span);
+      out.type_ids.push_back(type_id);
+      out.special_tokens_mask.push_back(special ? 1 : 0);
+    };
+    for (const auto& piece : is_pair ? pair : single) {
+      if (piece.role == template_role::special) {
+        if (!add_special_tokens) continue;
+        for (const token_id id : piece.ids) add({.id = id}, piece.type_id, true);
+      } else {
+        const auto& text = piece.role == template_role::first_text ? first : second;
+        for (const located_token& token : text) add(token, piece.type_id, false);
+      }
+    }
+    return out;
+  }
+};
+
+}  // namespace ultrafastbert::detail

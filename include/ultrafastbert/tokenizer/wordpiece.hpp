@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//
+// WordPiece: each piece of text is covered from the left by the longest tokens there are, or is unknown as a whole.
+// Layer: tokenizer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+
+namespace ultrafastbert::detail {
+
+/// A token that covers the bytes [begin, end) of a piece.
+struct piece_token {
+  token_id id = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Buffers that a model reuses from piece to piece; one per call.
+struct model_scratch {
+  struct candidate {
+    token_hash hash{};
+    std::size_t end = 0;
+  };
+  std::vector<candidate> candidates{};
+  std::vector<piece_token> tokens{};  ///< result of the last piece
+};
+
+/// What a WordPiece model says beside its vocabulary.
+struct wordpiece_options {
+  std::string unknown_token{};
+  std::string continuing_prefix{};      ///< in front of tokens that do not start a piece
+  std::uint64_t max_code_points = 100;  ///< longer pieces are unknown
+};
+
+/// The model. Immutable, shareable between threads.
+class wordpiece {
+ public:
+  /// `file` names the model in errors.
+  wordpiece(wordpiece_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
+      : options_(std::move(options)), tokens_(std::move(tokens)), file_(std::move(file)) {
+    continuing_hash_.add(options_.continuing_prefix);
+    unknown_ = tokens_->model_id(token_hash(options_.unknown_token), {}, options_.unknown_token);
+    fill_prefix_filter();
+  }
+
+  /// Writes the tokens of one piece to `scratch.tokens`.
+  /// Pre: `piece` is valid UTF-8 and not empty.
+  /// Throws: missing_token (the piece is unknown and the vocabulary has no unknown token).
+  /// Complexity: linear in the piece, at most times the longest token.
+  void tokenise(std::string_view piece, model_scratch& scratch) const {
+    scratch.tokens.clear();
+    std::size_t begin = too_long(piece) ? piece.size() + 1 : 0;
+    while (begin < piece.size()) {
+      const auto token = longest_match(piece, begin, scratch.candidates);
+      if (!token) break;
+      scratch.tokens.push_back(*token);
+      begin = token->end;
+    }
+    if (begin == piece.size()) return;
+    scratch.tokens.assign(1, {.id = unknown(), .begin = 0, .end = piece.size()});
+  }
+
+ private:
+  [[nodiscard]] bool too_long(std::string_view piece) const noexcept {
+    return piece.size() > options_.max_code_points && count_code_points(piece) > options_.max_code_points;
+  }
+
+  [[nodiscard]] token_id unknown() const {
+    if (!unknown_) {
+      fail(error_code::missing_token, {.file = file_,
+                                       .where = "$.model.unk_token",
+                                       .expected = "the vocabulary to contain " + excerpt(options_.unknown_token),
+                                       .reason = "the text has a word that needs the unknown token"});
+    }
+    return *unknown_;
+  }
+
+  /// Walks forward while some token may start like this, then backward to the longest that is one.
+  [[nodiscard]] std::optional<piece_token> longest_match(std::string_view piece, std::size_t begin,
+                                                         std::vector<model_scratch::candidate>& candidates) const {
+    const std::string_view head = begin == 0 ? std::string_view{} : std::string_view(options_.continuing_prefix);
+    token_hash hash = begin == 0 ? token_hash{} : continuing_hash_;
+    const std::size_t room = longest_ - std::min(longest_, head.size());
+    const std::size_t last = begin + std::min(room, piece.size() - begin);
+    candidates.clear();
+    for (std::size_t end = begin; end < last;) {
+      do hash.add(piece[end++]);
+      while (end < piece.size() && is_utf8_continuation(piece[end]));
+      if (!may_start_token(hash)) break;
+      candidates.push_back({.hash = hash, .end = end});
+    }
+    for (; !candidates.empty(); candidates.pop_back()) {
+      const auto& [candidate_hash, end] = candidates.back();
+      if (const auto id = tokens_->model_id(candidate_hash, head, piece.substr(begin, end - begin))) {
+        return piece_token{.id = *id, .begin = begin, .end = end};
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// A bit set of hashes of all beginnings of tokens: says no surely, yes perhaps.
+  void fill_prefix_filter() {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
+      longest_ = std::max(longest_, tokens_->model_token(i).size());
+      bytes += tokens_->model_token(i).size();
+    }
+    constexpr std::size_t most_bits = std::size_t{1} << 24U;
+    std::size_t bits = 1024;
+    while (bits < 4 * bytes && bits < most_bits) bits *= 2;
+    filter_mask_ = static_cast<std::uint32_t>(bits - 1);
+    filter_.assign(bits / 64, 0);
+    for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
+      const std::string_view token = tokens_->model_token(i);
+      token_hash hash;
+      for (std::size_t end = 0; end < token.size();) {
+        do hash.add(token[end++]);
+        while (end < token.size() && is_utf8_continuation(token[end]));
+        const std::uint32_t bit = hash.value() & filter_mask_;
+        filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+      }
+    }
+  }
+
+  [[nodiscard]] bool may_start_token(const token_hash& hash) const noexcept {
+    const std::uint32_t bit = hash.value() & filter_mask_;
+    return ((filter_[bit / 64] >> (bit % 64)) & 1U) != 0;
+  }
+
+  wordpiece_options options_;
+  std::shared_ptr<const vocabulary> tokens_;
+  std::string file_;
+  token_hash continuing_hash_{};
+  std::optional<token_id> unknown_{};
+  std::size_t longest_ = 0;  // bytes of the longest token
+  std::vector<std::uint64_t> filter_{};
+  std::uint32_t filter_mask_ = 0;
+};
+
+}  // namespace ultrafastbert::detail

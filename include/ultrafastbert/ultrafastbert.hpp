@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//
+// The whole library. Load a checkpoint folder and fill the masks of a sentence:
+//
+//   const auto model = ultrafastbert::masked_lm<float>::load("models/tiny-mlm");
+//   auto workspace = model.make_workspace();
+//   for (const auto& c : model.fill_mask("she <mask> to the market every day .", {.top_k = 5}, workspace)) {
+//     std::cout << c.token << ' ' << c.probability << '\n';
+//   }
+//
+// Layer: umbrella over everything. The CMake target is ultrafastbert::ultrafastbert.
+#pragma once
+
+#include "ultrafastbert/layers.hpp"
+
+#include "ultrafastbert/encoder/config.hpp"
+#include "ultrafastbert/encoder/encoder.hpp"
+#include "ultrafastbert/encoder/trace.hpp"
+#include "ultrafastbert/io/checkpoint.hpp"
+#include "ultrafastbert/io/safetensors.hpp"
+#include "ultrafastbert/io/safetensors_source.hpp"
+#include "ultrafastbert/model/masked_lm.hpp"
+#include "ultrafastbert/tokenizer/tokenizer.hpp"

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// Golden cases of single FFF layers: the trained form, the same with generated weights, and the benchmark's form.
+#include <array>
+#include <utility>
+
+#include "golden_runner/golden_case.hpp"
+#include "support/generator.hpp"
+#include "ultrafastbert/layers.hpp"
+
+namespace ufb_test {
+
+namespace {
+
+namespace ufb = ultrafastbert;
+
+struct layer_weights {
+  tensor<float> input{};
+  tensor<float> linear_in{};
+  tensor<float> bias_in{};
+  tensor<float> linear_out{};
+};
+
+ufb::matrix_view<const float> view(const tensor<float>& t) {
+  const std::size_t cols = t.shape.back();
+  std::size_t rows = 1;
+  for (std::size_t i = 0; i + 1 < t.shape.size(); ++i) rows *= t.shape[i];
+  return {t.values.data(), {rows, cols}};
+}
+
+ufb::activation_kind activation_of(const json& entry) {
+  const auto word = entry.value("activation", std::string("GELU"));
+  for (const auto kind : {ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
+                          ufb::activation_kind::tanh}) {
+    if (word == ufb::name(kind)) return kind;
+  }
+  throw std::runtime_error("unknown activation " + word);
+}
+
+ufb::fast_feedforward_shape shape_of(const json& entry) {
+  return {.input_width = entry.at("input_width").get<std::size_t>(),
+          .output_width = entry.at("output_width").get<std::size_t>(),
+          .depth = entry.at("depth").get<std::size_t>(),
+          .parallel_size = entry.value("parallel_size", std::size_t{1})};
+}
+
+layer_weights generate(const golden_case& golden) {
+  const json& generator = golden.entry.at("generator");
+  const auto shape = shape_of(golden.entry);
+  const std::size_t nodes = ufb::tree::total_nodes(shape.depth, shape.parallel_size);
+  const auto make = [&](const char* name, std::vector<std::size_t> sizes) {
+    std::size_t count = 1;
+    for (const std::size_t size : sizes) count *= size;
+    const auto seed = seed_of(generator.at("label").get<std::string>() + '/' + name);
+    const int exponent = generator.at("uniform_exponent").at(name).get<int>();
+    return tensor<float>{.name = name, .shape = std::move(sizes), .values = uniform(seed, count, exponent)};
+  };
+  return {.input = make("input", golden.entry.at("input_shape").get<std::vector<std::size_t>>()),
+          .linear_in = make("linear_in.weight", {nodes, shape.input_width}),
+          .bias_in = make("linear_in.bias", {nodes}),
+          .linear_out = make("linear_out.weight", {shape.output_width, nodes})};
+}
+
+// Generated tensors come with check values of their own: first, second, last element and the sum.
+void check_generated(const golden_case& golden) {
+  const layer_weights weights = generate(golden);
+  const json& checks = golden.entry.at("generator").at("check [first, second, last, float64 sum]");
+  for (const auto* t : {&weights.input, &weights.linear_in, &weights.bias_in, &weights.linear_out}) {
+    double sum = 0;
+    for (const float value : t->values) sum += static_cast<double>(value);
+    const std::array<double, 4> got{static_cast<double>(t->values[0]), static_cast<double>(t->values[1]),
+                                    static_cast<double>(t->values.back()), sum};
+    const auto expected = checks.at(t->name).get<std::vector<double>>();
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      if (std::abs(got[i] - expected.at(i)) > 1e-9) throw mismatch("generator: " + t->name);
+    }
+  }
+}
+
+template <class TieRule, class Backend>
+golden_result run(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
+  const auto shape = shape_of(golden.entry);
+  const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
+                              ufb::dynamic_extent, TieRule, Backend>
+      layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out),
+            {.activation = activation_of(golden.entry), .layout = layout});
+  const auto x = view(weights.input);
+  tensor<float> output{.name = "output", .shape = weights.input.shape};
+  output.shape.back() = shape.output_width;
+  output.values.resize(x.rows() * shape.output_width);
+  tensor<std::int32_t> path{.name = "path", .shape = {x.rows(), shape.parallel_size, ufb::tree::levels(shape.depth)}};
+  if (layout == ufb::linear_out_layout::row_per_node) path.shape.erase(path.shape.begin() + 1);
+  path.values.resize(x.rows() * layer.path_length());
+  ufb::workspace workspace;
+  layer.forward(x, {output.values.data(), {x.rows(), shape.output_width}}, workspace,
+                {path.values.data(), {x.rows(), layer.path_length()}});
+  return {.tensors = {.reals = {std::move(output)}, .integers = {std::move(path)}}};
+}
+
+// The BLAS path gives the result; the plain backend must agree with it on every path and within twice the tolerance.
+template <class TieRule>
+golden_result run_twice(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
+  golden_result result = run<TieRule, ufb::default_backend>(golden, weights, layout);
+  const golden_result plain = run<TieRule, ufb::plain_backend>(golden, weights, layout);
+  if (plain.tensors.integers[0].values != result.tensors.integers[0].values) {
+    throw mismatch("the plain backend takes another path");
+  }
+  const double difference = largest_difference<float, float>(plain.tensors.reals[0].values,
+                                                             result.tensors.reals[0].values);
+  if (difference > 2 * golden.entry.at("tolerance_abs_vs_f64").get<double>()) {
+    throw mismatch("the plain backend differs by " + std::to_string(difference));
+  }
+  return result;
+}
+
+}  // namespace
+
+golden_result compute_layer(const golden_case& golden) {
+  if (golden.group() == "fff_generated") {
+    return run_twice<ufb::positive_goes_right>(golden, generate(golden), ufb::linear_out_layout::column_per_node);
+  }
+  const auto file = ufb::safetensors::open(golden.file("file"));
+  if (golden.group() == "fff_benchmark") {
+    const layer_weights weights{.input = read<float>(file, "input"),
+                                .linear_in = read<float>(file, "w1s"),
+                                .linear_out = read<float>(file, "w2s")};
+    return run_twice<ufb::non_negative_goes_right>(golden, weights, ufb::linear_out_layout::row_per_node);
+  }
+  const layer_weights weights{.input = read<float>(file, "input"),
+                              .linear_in = read<float>(file, "linear_in.weight"),
+                              .bias_in = read<float>(file, "linear_in.bias"),
+                              .linear_out = read<float>(file, "linear_out.weight")};
+  return run_twice<ufb::positive_goes_right>(golden, weights, ufb::linear_out_layout::column_per_node);
+}
+
+void compare_layer(const golden_case& golden, const golden_result& result) {
+  if (golden.group() == "fff_generated") check_generated(golden);
+  const auto file = ufb::safetensors::open(golden.file("file"));
+  expect_equal(result.tensors.integers.at(0), read<std::int32_t>(file, "path").values);
+  expect_close(result.tensors.reals.at(0), read<double>(file, "output_f64").values,
+               golden.entry.at("tolerance_abs_vs_f64").get<double>());
+}
+
+}  // namespace ufb_test
