@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Judges a checkpoint of the published model's size: `ufb_full_size MODEL_DIR EXPECTED.safetensors`. Paths must be equal in
-// every layer, states and logits within their tolerances. Prints what loading and computing took.
+// Judges a checkpoint of the published model's size: `ufb_full_size MODEL_DIR EXPECTED.safetensors`; with `--write` before
+// them it makes the checkpoint first. Paths must be equal in every layer, states and logits within their tolerances.
+// Prints what loading and computing took.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "support/full_size_checkpoint.hpp"
 #include "support/tensors.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -70,11 +72,8 @@ bool judge(const ufb::masked_lm<float>& model, const ufb::safetensors& expected,
 
   const auto final_states = read<double>(expected, batch + ".final_f64").values;
   const double states_error = largest_difference<float, double>({states.row(0), final_states.size()}, final_states);
-  double logits_error = 0;
-  if (expected.find(batch + ".logits_at_rows_f64") != nullptr) {
-    const auto want = read<double>(expected, batch + ".logits_at_rows_f64").values;
-    logits_error = largest_difference<float, double>({logits.row(0), want.size()}, want);
-  }
+  const auto want = read<double>(expected, batch + ".logits_at_rows_f64").values;
+  const double logits_error = largest_difference<float, double>({logits.row(0), want.size()}, want);
   const std::size_t wrong = differing_paths(trace, expected, batch);
   std::cout << batch << ": " << wrong << " paths differ, states within " << states_error << ", logits within "
             << logits_error << '\n';
@@ -105,8 +104,12 @@ bool run(const std::string& folder, const std::string& expected_path) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc != 3) throw std::runtime_error("usage: ufb_full_size MODEL_DIR EXPECTED.safetensors");
-    const bool good = run(argv[1], argv[2]);
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    const bool make = !arguments.empty() && arguments.front() == "--write";
+    if (make) arguments.erase(arguments.begin());
+    if (arguments.size() != 2) throw std::runtime_error("usage: ufb_full_size [--write] MODEL_DIR EXPECTED.safetensors");
+    if (make) write_full_size_checkpoint(arguments[0]);
+    const bool good = run(arguments[0], arguments[1]);
     std::cout << (good ? "passed" : "FAILED") << '\n';
     return good ? 0 : 1;
   } catch (const std::exception& e) {
