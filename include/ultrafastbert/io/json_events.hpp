@@ -5,6 +5,7 @@
 // Layer: io.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -67,21 +68,24 @@ inline void check_json_run(std::size_t length, std::uint64_t end, std::string_vi
   }
 }
 
+/// Whether a byte matters to `check_json_bounds`. A table, because that loop looks at every byte of large texts.
+inline constexpr std::array<bool, 256> json_marks = [] {
+  std::array<bool, 256> marks{};
+  for (const char c : {'\0', '"', '\\', '{', '}', '[', ']', ',', ':'}) marks[static_cast<unsigned char>(c)] = true;
+  return marks;
+}();
+
 /// Checks nesting, string lengths, runs and NUL bytes (which the parser would take for the end of the text).
 inline void check_json_bounds(std::string_view text, std::string_view file, const json_limits& limits,
                               std::uint64_t first_byte) {
   std::size_t depth = 0;
   std::size_t start = 0;  // of the current string or run
   bool in_string = false;
-  bool escaped = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
+    if (!json_marks[static_cast<unsigned char>(c)]) continue;
     if (c == '\0') fail_json(file, first_byte + i, "NUL byte");
-    if (escaped) {
-      escaped = false;
-    } else if (in_string && c == '\\') {
-      escaped = true;
-    } else if (c == '"') {
+    if (c == '"') {
       if (!in_string) {
         check_json_run(i - start, first_byte + i, file);
       } else if (i - start > limits.max_string_bytes) {
@@ -89,7 +93,9 @@ inline void check_json_bounds(std::string_view text, std::string_view file, cons
       }
       in_string = !in_string;
       start = i + 1;
-    } else if (!in_string && (c == '{' || c == '[' || c == '}' || c == ']' || c == ',' || c == ':')) {
+    } else if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c != '\\') {
       check_json_run(i - start, first_byte + i, file);
       start = i + 1;
       if ((c == '{' || c == '[') && ++depth > limits.max_depth) {

@@ -73,7 +73,7 @@ class safetensors_header_parser {
       case place::metadata: return set_metadata(scalar);
       case place::entry: return set_field(scalar);
       case place::numbers: return add_number(scalar);
-      case place::ignored: return;
+      case place::ignored: return ignore_value();
     }
   }
 
@@ -95,6 +95,7 @@ class safetensors_header_parser {
       case place::numbers: fail_field("an element that is " + std::string(found));
       case place::ignored: break;
     }
+    ignore_value();
     place_ = place::ignored;
     fields_.emplace_back();
   }
@@ -150,6 +151,7 @@ class safetensors_header_parser {
   /// Notes a key of the innermost object.
   void add_field(std::string_view key) {
     auto& fields = fields_.back();
+    if (key.size() > limits_.name_bytes) fail_limit(layout_.file, where(), "bytes in a key", limits_.name_bytes);
     if (std::find(fields.begin(), fields.end(), key) != fields.end()) fail_twice(layout_, where(), excerpt(key));
     if (fields.size() == limits_.fields) fail_limit(layout_.file, where(), "keys in one object", limits_.fields);
     fields.emplace_back(key);
@@ -165,6 +167,10 @@ class safetensors_header_parser {
     has_offsets_ = has_offsets_ || field_ == field::offsets;
   }
 
+  void ignore_value() {
+    if (++ignored_ > limits_.ignored) fail_limit(layout_.file, where(), "values in unknown fields", limits_.ignored);
+  }
+
   void set_metadata(const json_scalar& scalar) {
     const auto* text = std::get_if<std::string_view>(&scalar);
     if (text == nullptr) fail_metadata(describe(scalar));
@@ -172,7 +178,7 @@ class safetensors_header_parser {
   }
 
   void set_field(const json_scalar& scalar) {
-    if (field_ == field::other) return;
+    if (field_ == field::other) return ignore_value();
     const auto* text = std::get_if<std::string_view>(&scalar);
     if (field_ != field::type || text == nullptr) fail_field(describe(scalar));
     const auto type = find_dtype(*text);
@@ -276,6 +282,7 @@ class safetensors_header_parser {
   bool has_type_ = false;
   bool has_shape_ = false;
   bool has_offsets_ = false;
+  std::size_t ignored_ = 0;
   tensor_entry entry_{};
   std::vector<std::uint64_t> offsets_{};
   std::vector<std::vector<std::string>> fields_{};  // keys of the entry and of the ignored objects inside it

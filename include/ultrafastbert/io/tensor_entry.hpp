@@ -46,11 +46,12 @@ struct safetensors_limits {
   std::uint64_t header_bytes = 100'000'000;
   std::size_t tensors = 100'000;
   std::size_t rank = 32;
-  std::size_t name_bytes = 1024;                      ///< length of a tensor's name
-  std::size_t nesting = 16;                           ///< objects and arrays inside each other, the outermost included
-  std::size_t fields = 64;                            ///< keys of a tensor's entry, or of an object that is ignored
-  std::size_t metadata = 100'000;                     ///< keys of `__metadata__`
-  std::size_t string_bytes = std::size_t{16} << 20U;  ///< length of any string as written
+  std::size_t name_bytes = 1024;                     ///< length of a tensor's name, or of a key in its entry
+  std::size_t nesting = 16;                          ///< objects and arrays inside each other, the outermost included
+  std::size_t fields = 64;                           ///< keys of a tensor's entry, or of an object that is ignored
+  std::size_t ignored = 100'000;                     ///< values in unknown fields of the whole header
+  std::size_t metadata = 100'000;                    ///< keys of `__metadata__`
+  std::size_t string_bytes = std::size_t{8} << 20U;  ///< length of any string as written
 };
 
 namespace detail {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -186,7 +187,13 @@ class canonical_decomposer {
         at += plain;
       } else {
         const utf8_step step = decode_utf8(all, at);
-        decompose(step.code_point, text_.origin(at));
+        if (is_plain(step.code_point)) {
+          flush_marks();
+          last_origin_ = text_.origin(at);
+          text_.keep(at, at + step.length);
+        } else {
+          decompose(step.code_point, text_.origin(at));
+        }
         at += step.length;
       }
     }
@@ -200,6 +207,15 @@ class canonical_decomposer {
     int combining_class = 0;
     bool inserted = false;
   };
+
+  /// Whether a code point is a starter that stays as it is.
+  static bool is_plain(char32_t c) noexcept {
+    constexpr char32_t first_hangul = 0xAC00;
+    constexpr char32_t last_hangul = 0xD7A3;  // syllables are decomposed by rule, not by table
+    const auto* property = ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+    return property->combining_class == 0 && property->decomp_seqindex == std::numeric_limits<std::uint16_t>::max() &&
+           (c < first_hangul || c > last_hangul);
+  }
 
   void decompose(char32_t code_point, std::uint32_t origin) {
     std::array<utf8proc_int32_t, 32> parts{};  // canonical decompositions have at most four code points

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+//
+// What the tests of io/ share: containers built in memory, folders that vanish, and errors caught as values.
+#pragma once
+
+#include <unistd.h>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../support/catch.hpp"
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/io/safetensors.hpp"
+
+namespace ufb_test {
+
+namespace ufb = ultrafastbert;
+
+/// The library's error that `action` throws, or nothing. Any other exception fails the test by leaving this function.
+template <class Action>
+std::optional<ufb::error> error_of(Action&& action) {
+  try {
+    std::forward<Action>(action)();
+  } catch (const ufb::error& problem) {
+    return problem;
+  }
+  return std::nullopt;
+}
+
+/// Code of the error that `action` throws, "none" if it throws nothing.
+template <class Action>
+std::string code_of(Action&& action) {
+  const auto problem = error_of(std::forward<Action>(action));
+  return problem ? std::string(ufb::name(problem->code())) : "none";
+}
+
+inline std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+/// A container: the header's length, the header, the data.
+inline std::string container(std::string_view header, const std::string& data = {}) {
+  const std::uint64_t length = header.size();
+  std::array<char, 8> prefix{};
+  std::memcpy(prefix.data(), &length, sizeof(length));
+  return std::string(prefix.data(), prefix.size()) + std::string(header) + data;
+}
+
+/// Parses a block that the caller keeps.
+inline ufb::safetensors parse(const std::string& block, const ufb::safetensors_limits& limits = {}) {
+  return ufb::safetensors::from_memory(bytes_of(block), "block", limits);
+}
+
+/// The bytes of an array of numbers.
+template <class T>
+std::string data_of(const std::vector<T>& values) {
+  std::string out(values.size() * sizeof(T), '\0');
+  if (!out.empty()) std::memcpy(out.data(), values.data(), out.size());
+  return out;
+}
+
+/// A container that holds one tensor of one dimension.
+template <class T>
+std::string one_tensor(const std::string& name, const std::string& dtype, const std::vector<T>& values) {
+  const std::string data = data_of(values);
+  return container("{\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + std::to_string(values.size()) +
+                       "],\"data_offsets\":[0," + std::to_string(data.size()) + "]}}",
+                   data);
+}
+
+/// A folder of its own for each object, removed with it.
+class scratch_folder {
+ public:
+  scratch_folder() {
+    static std::atomic<int> number{0};
+    path_ = std::filesystem::temp_directory_path() /
+            ("ufb_io_" + std::to_string(::getpid()) + '_' + std::to_string(number++));
+    std::filesystem::create_directory(path_);
+  }
+  scratch_folder(const scratch_folder&) = delete;
+  scratch_folder& operator=(const scratch_folder&) = delete;
+  ~scratch_folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+  std::filesystem::path write(const std::string& name, const std::string& content) const {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+    return path_ / name;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace ufb_test
