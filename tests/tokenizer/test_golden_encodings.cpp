@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+//
+// Recorded encodings of the reference implementation, compared field by field.
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fixtures.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+using ufb_test::json;
+using ultrafastbert::encode_options;
+using ultrafastbert::encoding;
+using ultrafastbert::token_id;
+using ultrafastbert::tokenizer;
+using ultrafastbert::truncation_strategy;
+
+const std::vector<std::string> folders{"crammed_wordpiece", "crammed_wordpiece_setorder"};
+
+std::string folder_of(const std::string& id) { return std::string(UFB_TEST_DATA_DIR) + "/tokenizers/" + id; }
+
+json cases_of(const std::string& id, const char* section) {
+  std::ifstream file(folder_of(id) + "/cases.json");
+  REQUIRE(file);
+  json cases = json::parse(file).at(section);
+  REQUIRE(!cases.empty());
+  return cases;
+}
+
+/// Which of the recorded fields differ from the encoding; empty if none do.
+std::string differences(const json& expected, const encoding& got) {
+  std::string out;
+  const auto compare = [&](const char* field, const auto& value) {
+    if (expected.contains(field) && expected.at(field) != json(value)) out += std::string(field) + ' ';
+  };
+  compare("ids", got.ids);
+  compare("tokens", got.tokens);
+  compare("type_ids", got.type_ids);
+  compare("offsets", ufb_test::spans(got));
+  compare("special_tokens_mask", got.special_tokens_mask);
+  const std::size_t size = got.ids.size();
+  const bool aligned = got.tokens.size() == size && got.type_ids.size() == size && got.offsets.size() == size &&
+                       got.special_tokens_mask.size() == size &&
+                       got.attention_mask == std::vector<std::uint8_t>(size, 1);
+  return aligned ? out : out + "lengths";
+}
+
+encoding encode(const tokenizer& t, const json& item, const encode_options& options = {}) {
+  const auto text = item.at("text").get<std::string>();
+  if (!item.contains("pair") || item.at("pair").is_null()) return t.encode(text, options);
+  return t.encode(text, item.at("pair").get<std::string>(), options);
+}
+
+truncation_strategy strategy_of(const json& item) {
+  const auto name = item.at("strategy").get<std::string>();
+  if (name == "only_first") return truncation_strategy::only_first;
+  if (name == "only_second") return truncation_strategy::only_second;
+  REQUIRE(name == "longest_first");
+  return truncation_strategy::longest_first;
+}
+
+}  // namespace
+
+TEST_CASE("Recorded single texts get the recorded tokens and decode to the recorded text", "[tokenizer][golden]") {
+  for (const auto& id : folders) {
+    const auto t = tokenizer::load(folder_of(id));
+    for (const json& item : cases_of(id, "single")) {
+      INFO(id << ": " << item.dump());
+      const encoding got = encode(t, item);
+      CHECK(differences(item, got).empty());
+      CHECK_FALSE(got.truncated);
+      CHECK(t.decode(got.ids) == item.at("decoded_skip_special").get<std::string>());
+      const encoding bare = encode(t, item, {.add_special_tokens = false});
+      CHECK(bare.ids == item.at("ids_no_special").get<std::vector<token_id>>());
+    }
+  }
+}
+
+TEST_CASE("Recorded pairs get the recorded tokens", "[tokenizer][golden]") {
+  for (const auto& id : folders) {
+    const auto t = tokenizer::load(folder_of(id));
+    for (const json& item : cases_of(id, "pairs")) {
+      INFO(id << ": " << item.dump());
+      CHECK(differences(item, encode(t, item)).empty());
+    }
+  }
+}
+
+TEST_CASE("Recorded truncations keep the recorded tokens", "[tokenizer][golden]") {
+  for (const auto& id : folders) {
+    const auto t = tokenizer::load(folder_of(id));
+    for (const json& item : cases_of(id, "truncation")) {
+      INFO(id << ": " << item.dump());
+      const auto max_length = item.at("max_length").get<std::size_t>();
+      const encoding got = encode(t, item, {.max_length = max_length, .strategy = strategy_of(item)});
+      CHECK(differences(item, got).empty());
+      CHECK(got.truncated == (encode(t, item).size() > max_length));
+    }
+  }
+}
+
+TEST_CASE("Recorded batches are padded as recorded", "[tokenizer][golden]") {
+  for (const auto& id : folders) {
+    const auto t = tokenizer::load(folder_of(id));
+    for (const json& item : cases_of(id, "padded_batches")) {
+      INFO(id << ": " << item.dump());
+      const auto texts = item.at("texts").get<std::vector<std::string>>();
+      const auto batch = t.encode_batch(texts);
+      REQUIRE(batch.size() == item.at("ids").size());
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        CHECK(json(batch[i].ids) == item.at("ids")[i]);
+        CHECK(json(batch[i].type_ids) == item.at("type_ids")[i]);
+        CHECK(json(batch[i].attention_mask) == item.at("attention_mask")[i]);
+      }
+    }
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//
+// The vocabulary: lookup in both directions, and which vocabularies are refused.
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fixtures.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+namespace detail = ultrafastbert::detail;
+using ufb_test::error_of;
+using ufb_test::json;
+using ultrafastbert::error_code;
+using entries = std::vector<std::pair<std::string, std::uint64_t>>;
+
+detail::vocabulary build(const entries& model, const entries& added = {},
+                         const detail::vocabulary_limits& limits = {}) {
+  detail::vocabulary::builder builder("file", "$.model.vocab", "$.added_tokens", limits);
+  for (const auto& [token, id] : model) builder.add_model_token(token, id);
+  for (const auto& [token, id] : added) builder.add_added_token(token, id);
+  return std::move(builder).build();
+}
+
+void check_refusal(const entries& model, const entries& added, error_code code, const std::string& where,
+                   const std::string& expected, const std::string& found) {
+  const auto error = error_of([&] { (void)build(model, added); });
+  REQUIRE(error);
+  INFO(error->what());
+  CHECK(error->code() == code);
+  CHECK(error->file() == "file");
+  CHECK(error->where() == where);
+  CHECK(error->expected() == expected);
+  CHECK(error->found() == found);
+}
+
+}  // namespace
+
+TEST_CASE("An empty vocabulary finds nothing", "[tokenizer][vocabulary]") {
+  const auto v = build({});
+  CHECK(v.size() == 0);
+  CHECK(v.id_bound() == 0);
+  CHECK_FALSE(v.id(""));
+  CHECK_FALSE(v.id("a"));
+  CHECK_FALSE(v.token(0));
+}
+
+TEST_CASE("A vocabulary of any size agrees with a map", "[tokenizer][vocabulary]") {
+  std::mt19937 random(3);
+  for (const std::size_t size : {1U, 2U, 3U, 17U, 64U, 65U, 1000U, 20000U}) {
+    std::map<std::string, std::uint64_t> expected;
+    while (expected.size() < size) {
+      std::string token;
+      const std::size_t length = 1 + random() % 6;
+      for (std::size_t i = 0; i < length; ++i) token += static_cast<char>(static_cast<unsigned char>(random() >> 5U));
+      expected.emplace(token, expected.size());
+    }
+    const auto v = build({expected.begin(), expected.end()});
+    CHECK(v.size() == size);
+    CHECK(v.id_bound() == size);
+    for (const auto& [token, id] : expected) {
+      REQUIRE(v.id(token) == static_cast<ultrafastbert::token_id>(id));
+      REQUIRE(v.token(static_cast<ultrafastbert::token_id>(id)) == token);
+      REQUIRE(v.id(token + "x").has_value() == (expected.count(token + "x") != 0));
+    }
+  }
+}
+
+TEST_CASE("Tokens with NUL bytes, long tokens and tokens with a common start are told apart",
+          "[tokenizer][vocabulary]") {
+  const std::string nul("a\0b", 3);
+  const std::string longest(1024, 'x');
+  const auto v = build({{"a", 0}, {nul, 1}, {"ab", 2}, {longest, 3}, {longest.substr(1), 4}});
+  CHECK(v.id("a") == 0);
+  CHECK(v.id(nul) == 1);
+  CHECK(v.id("ab") == 2);
+  CHECK(v.id(longest) == 3);
+  CHECK(v.id(longest.substr(1)) == 4);
+  CHECK_FALSE(v.id(longest.substr(2)));
+}
+
+TEST_CASE("A token of the model may be written in two parts", "[tokenizer][vocabulary]") {
+  const auto v = build({{"##ing", 0}}, {{"extra", 1}});
+  const auto find = [&v](std::string_view head, std::string_view tail) {
+    detail::token_hash hash(head);
+    hash.add(tail);
+    return v.model_id(hash, head, tail);
+  };
+  CHECK(find("##", "ing") == 0);
+  CHECK(find("", "##ing") == 0);
+  CHECK(find("##ing", "") == 0);
+  CHECK_FALSE(find("##", "in"));
+  CHECK_FALSE(find("", "extra"));  // added tokens are none of the model's
+  CHECK(v.id("extra") == 1);
+}
+
+TEST_CASE("Vocabularies that contradict themselves are refused", "[tokenizer][vocabulary]") {
+  check_refusal({{"a", 0}, {"", 1}}, {}, error_code::bad_vocabulary, "$.model.vocab['']",
+                "a token of at least one byte", "an empty token");
+  check_refusal({{"a", 0}}, {{"", 1}}, error_code::bad_vocabulary, "$.added_tokens[0]", "a token of at least one byte",
+                "an empty token");
+  check_refusal({{"a", 0}, {"b", 1}, {"a", 2}}, {}, error_code::duplicate_key, "$.model.vocab", "", "'a' twice");
+  check_refusal({{"a", 0}, {"b", 1}, {"c", 1}}, {}, error_code::bad_vocabulary, "$.model.vocab['c']",
+                "an id of its own", "id 1, which is that of 'b'");
+  check_refusal({{"a", 0}, {"b", 1}}, {{"b", 1}, {"c", 0}}, error_code::bad_vocabulary, "$.added_tokens[1]",
+                "an id of its own", "id 0, which is that of 'a'");
+  check_refusal({{"a", 0}, {"b", 1}}, {{"a", 0}, {"b", 2}}, error_code::bad_vocabulary, "$.added_tokens[1]",
+                "id 1, the vocabulary's", "id 2");
+  check_refusal({{"a", 0}}, {{"b", 1}, {"b", 1}}, error_code::bad_vocabulary, "$.added_tokens[1]", "each token once",
+                "'b' again");
+  check_refusal({{"a", 2147483647}}, {}, error_code::bad_vocabulary, "$.model.vocab['a']", "an id below 2147483647",
+                "2147483647");
+  check_refusal({{"a", 0}}, {{"b", 18446744073709551615U}}, error_code::bad_vocabulary, "$.added_tokens[0]",
+                "an id below 2147483647", "18446744073709551615");
+}
+
+TEST_CASE("Ids may leave gaps but not be hugely sparse", "[tokenizer][vocabulary]") {
+  const auto v = build({{"a", 5}, {"b", 1031}});
+  CHECK(v.id_bound() == 1032);
+  CHECK(v.size() == 2);
+  CHECK_FALSE(v.token(0));
+  CHECK(v.token(1031) == "b");
+  check_refusal({{"a", 0}, {"b", 1032}}, {}, error_code::bad_vocabulary, "$.model.vocab['b']",
+                "ids below 1032 for 2 tokens", "id 1032");
+  check_refusal({{"a", 0}}, {{"b", 2000000000}}, error_code::bad_vocabulary, "$.added_tokens[0]",
+                "ids below 1032 for 2 tokens", "id 2000000000");
+}
+
+TEST_CASE("The number and the length of tokens are limited", "[tokenizer][vocabulary]") {
+  const auto many = error_of([] { (void)build({{"a", 0}, {"b", 1}, {"c", 2}}, {}, {.max_tokens = 2}); });
+  REQUIRE(many);
+  CHECK(many->code() == error_code::limit_exceeded);
+  CHECK(many->where() == "$.model.vocab");
+  CHECK(many->expected() == "at most 2 tokens");
+  const auto wide = error_of([] { (void)build({{std::string(1025, 'x'), 0}}); });
+  REQUIRE(wide);
+  CHECK(wide->code() == error_code::limit_exceeded);
+  CHECK(wide->where() == "$.model.vocab");
+  CHECK_THAT(wide->expected(), ufb_test::StartsWith("at most 1024 bytes in a token; 'xxx"));
+}
+
+TEST_CASE("A vocabulary in a file is refused with the file's name and the member's path", "[tokenizer][vocabulary]") {
+  const auto refused = [](const std::string& members) {
+    std::string text = ufb_test::small_tokenizer().dump();
+    const std::string key = "\"vocab\":{";
+    const std::size_t at = text.find(key);
+    REQUIRE(at != std::string::npos);
+    text.insert(at + key.size(), members + ",");
+    auto error = error_of([&] { (void)ultrafastbert::tokenizer::parse(text, "tokenizer.json"); });
+    REQUIRE(error);
+    CHECK(error->file() == "tokenizer.json");
+    return *error;
+  };
+  CHECK(refused(R"("dog":40,"dog":41)").code() == error_code::duplicate_key);
+  CHECK(refused(R"("":40)").code() == error_code::bad_vocabulary);
+  CHECK(refused(R"("dog":5)").code() == error_code::bad_vocabulary);
+  const auto negative = refused(R"("dog":-1)");
+  CHECK(negative.code() == error_code::bad_vocabulary);
+  CHECK(negative.where() == "$.model.vocab['dog']");
+  CHECK(negative.expected() == "an id of at least 0");
+  CHECK(negative.found() == "-1");
+  const auto sparse = refused(R"("d\u00f6g":2000000)");
+  CHECK(sparse.code() == error_code::bad_vocabulary);
+  CHECK(sparse.where() == "$.model.vocab['d\\xc3\\xb6g']");
+  CHECK(refused(R"("dog":99999999999999999999)").code() == error_code::bad_type);
+}
