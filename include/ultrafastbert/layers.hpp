@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The layers alone: fast feedforward, dense feedforward, linear, attention, norms, embedding. Needs Eigen and a BLAS (or
-// none: the plain backend), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
+// The layers alone: fast feedforward, dense feedforward, linear, attention, norms, embedding. Needs Eigen and a BLAS
+// (or none: the plain backend), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
 // Layer: umbrella over core, blas, kernels, cmm, layers.
 #pragma once
 

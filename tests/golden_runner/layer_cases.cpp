@@ -80,8 +80,8 @@ void check_generated(const golden_case& golden) {
 template <class TieRule, class Backend>
 golden_result run(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
   const auto shape = shape_of(golden.entry);
-  const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
-                              ufb::dynamic_extent, TieRule, Backend>
+  const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
+                              TieRule, Backend>
       layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out),
             {.activation = activation_of(golden.entry), .layout = layout});
   const auto x = view(weights.input);
@@ -105,8 +105,8 @@ golden_result run_twice(const golden_case& golden, const layer_weights& weights,
   if (plain.tensors.integers[0].values != result.tensors.integers[0].values) {
     throw mismatch("the plain backend takes another path");
   }
-  const double difference = largest_difference<float, float>(plain.tensors.reals[0].values,
-                                                             result.tensors.reals[0].values);
+  const double difference =
+      largest_difference<float, float>(plain.tensors.reals[0].values, result.tensors.reals[0].values);
   if (difference > 2 * golden.entry.at("tolerance_abs_vs_f64").get<double>()) {
     throw mismatch("the plain backend differs by " + std::to_string(difference));
   }

@@ -118,8 +118,8 @@ golden_result compute_end_to_end(const golden_case& golden) {
   const auto folder = golden.file("dir");
   const auto model = model_type::load(folder);
   const auto inputs = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
-  const json texts = parse_python_json(ufb::read_text_file(golden.file("dir") / golden.entry.at("expected").get<std::string>(),
-                                                     std::size_t{1} << 26U));
+  const json texts = parse_python_json(
+      ufb::read_text_file(golden.file("dir") / golden.entry.at("expected").get<std::string>(), std::size_t{1} << 26U));
   const auto max_length = texts.at("truncation_max_length").get<std::size_t>();
   auto workspace = model.make_workspace();
   golden_result result;
@@ -143,8 +143,8 @@ golden_result compute_end_to_end(const golden_case& golden) {
 void compare_end_to_end(const golden_case& golden, const golden_result& result) {
   const auto folder = golden.file("dir");
   const auto expected = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
-  const json document = parse_python_json(ufb::read_text_file(folder / golden.entry.at("expected").get<std::string>(),
-                                                        std::size_t{1} << 26U));
+  const json document = parse_python_json(
+      ufb::read_text_file(folder / golden.entry.at("expected").get<std::string>(), std::size_t{1} << 26U));
   const auto max_length = document.at("truncation_max_length").get<std::size_t>();
   const json& texts = document.at("texts");
   const auto model = model_type::load(folder);

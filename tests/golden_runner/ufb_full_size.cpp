@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Judges a checkpoint of the published model's size: `ufb_full_size MODEL_DIR EXPECTED.safetensors`; with `--write` before
-// them it makes the checkpoint first. Paths must be equal in every layer, states and logits within their tolerances.
-// Prints what loading and computing took.
+// Judges a checkpoint of the published model's size: `ufb_full_size MODEL_DIR EXPECTED.safetensors`; with `--write`
+// before them it makes the checkpoint first. Paths must be equal in every layer, states and logits within their
+// tolerances. Prints what loading and computing took.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -107,7 +107,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const bool make = !arguments.empty() && arguments.front() == "--write";
     if (make) arguments.erase(arguments.begin());
-    if (arguments.size() != 2) throw std::runtime_error("usage: ufb_full_size [--write] MODEL_DIR EXPECTED.safetensors");
+    if (arguments.size() != 2)
+      throw std::runtime_error("usage: ufb_full_size [--write] MODEL_DIR EXPECTED.safetensors");
     if (make) write_full_size_checkpoint(arguments[0]);
     const bool good = run(arguments[0], arguments[1]);
     std::cout << (good ? "passed" : "FAILED") << '\n';

@@ -85,7 +85,8 @@ void run_case(const golden_case& golden, const options& wanted, json& skipped, t
 }
 
 int run(const options& wanted) {
-  const json index = parse_python_json(ultrafastbert::read_text_file(wanted.folder / "index.json", std::size_t{1} << 26U));
+  const json index =
+      parse_python_json(ultrafastbert::read_text_file(wanted.folder / "index.json", std::size_t{1} << 26U));
   if (!wanted.dump.empty()) std::filesystem::create_directories(wanted.dump);
   tally counts;
   json skipped = json::object();

@@ -3,6 +3,7 @@
 // Checkpoint folders for the model tests: copies of a small golden model with one thing changed.
 #pragma once
 
+#include <unistd.h>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -11,7 +12,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 #include "support/catch.hpp"

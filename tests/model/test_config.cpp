@@ -8,12 +8,14 @@
 #include "ultrafastbert/model/config_json.hpp"
 
 using namespace ultrafastbert;
-using ufb_test::error_of;
 using nlohmann::ordered_json;
+using ufb_test::error_of;
 
 namespace {
 
-ordered_json published() { return ordered_json::parse(ufb_test::text_of(ufb_test::golden_model("mlm_fff_d4_p1") / "config.json")); }
+ordered_json published() {
+  return ordered_json::parse(ufb_test::text_of(ufb_test::golden_model("mlm_fff_d4_p1") / "config.json"));
+}
 
 checkpoint_config read(const ordered_json& config) {
   return read_checkpoint_config(json_document::parse(config.dump(), "config.json"));

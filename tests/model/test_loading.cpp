@@ -144,9 +144,8 @@ TEST_CASE("Calls outside the documented ranges leave outputs untouched and the w
   matrix<float> states({140, 64});
   states(0, 0) = 7.0F;
   const auto refused = [&](const matrix_view<const token_id>& input, const matrix_view<const float>& mask) {
-    const auto e = error_of([&] {
-      model.encode(input, mask, states.view().rows_from(0, input.rows() * input.cols()), workspace);
-    });
+    const auto e = error_of(
+        [&] { model.encode(input, mask, states.view().rows_from(0, input.rows() * input.cols()), workspace); });
     CHECK(name(e.code()) == "invalid_input");
     CHECK(states(0, 0) == 7.0F);
   };

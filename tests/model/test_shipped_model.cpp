@@ -43,7 +43,8 @@ void check_logits(const ordered_json& example, const outputs& got) {
     sum += logit;
     squares += logit * logit;
   }
-  CHECK(sum / static_cast<double>(got.logits.cols()) == Approx(example.at("logits_mean").get<double>()).margin(tolerance));
+  CHECK(sum / static_cast<double>(got.logits.cols()) ==
+        Approx(example.at("logits_mean").get<double>()).margin(tolerance));
   CHECK(std::sqrt(squares) == Approx(example.at("logits_l2").get<double>()).epsilon(1e-5));
   for (std::size_t v = 0; v < example.at("logits_first8").size(); ++v) {
     CHECK(static_cast<double>(got.logits(mask, v)) ==

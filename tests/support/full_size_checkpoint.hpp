@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes a checkpoint folder of the published model's size, UltraFastBERT-1x11-long, with generated weights: 16 layers of
-// width 768, one tree of depth 11, 32,768 words, both tied copies; 188,836,865 values in 755 MB.
+// Writes a checkpoint folder of the published model's size, UltraFastBERT-1x11-long, with generated weights: 16 layers
+// of width 768, one tree of depth 11, 32,768 words, both tied copies; 188,836,865 values in 755 MB.
 #pragma once
 
 #include <algorithm>

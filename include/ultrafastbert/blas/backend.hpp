@@ -43,16 +43,16 @@ struct axpy_batch {
 ///   multiply(a, b, c)             C = alpha A B;   a: (m, k), b: (k, n), c: (m, n), overwritten
 ///   multiply_batch(gemv_batch), accumulate_batch(axpy_batch)
 template <class Backend, class Scalar>
-concept blas_backend =
-    requires(std::size_t n, Scalar alpha, const Scalar* x, Scalar* y, const matrix_view<const Scalar>& a,
-             const matrix_view<Scalar>& c, const gemv_batch<Scalar>& products, const axpy_batch<Scalar>& sums) {
-      { Backend::name } -> std::convertible_to<std::string_view>;
-      { Backend::dot(n, x, x) } -> std::same_as<Scalar>;
-      Backend::axpy(n, alpha, x, y);
-      Backend::multiply_transposed(alpha, a, a, c);
-      Backend::multiply(alpha, a, a, c);
-      Backend::multiply_batch(products);
-      Backend::accumulate_batch(sums);
-    };
+concept blas_backend = requires(std::size_t n, Scalar alpha, const Scalar* x, Scalar* y,
+                                const matrix_view<const Scalar>& a, const matrix_view<Scalar>& c,
+                                const gemv_batch<Scalar>& products, const axpy_batch<Scalar>& sums) {
+  { Backend::name } -> std::convertible_to<std::string_view>;
+  { Backend::dot(n, x, x) } -> std::same_as<Scalar>;
+  Backend::axpy(n, alpha, x, y);
+  Backend::multiply_transposed(alpha, a, a, c);
+  Backend::multiply(alpha, a, a, c);
+  Backend::multiply_batch(products);
+  Backend::accumulate_batch(sums);
+};
 
 }  // namespace ultrafastbert

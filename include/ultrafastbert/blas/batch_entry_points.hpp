@@ -26,6 +26,7 @@ struct no_batch_entry_points {
 struct cblas_batch_entry_points {
   static constexpr bool has_gemm_batch = true;
 
+  /// Shapes: each pointer array: (groups), a, b, c: (sum of group_sizes).
   template <class Int, class Transpose>
   static void gemm_batch(const Transpose* trans_a, const Transpose* trans_b, const Int* m, const Int* n, const Int* k,
                          const float* alpha, const float** a, const Int* lda, const float** b, const Int* ldb,
@@ -34,6 +35,7 @@ struct cblas_batch_entry_points {
                       group_sizes);
   }
 
+  /// Shapes: as above.
   template <class Int, class Transpose>
   static void gemm_batch(const Transpose* trans_a, const Transpose* trans_b, const Int* m, const Int* n, const Int* k,
                          const double* alpha, const double** a, const Int* lda, const double** b, const Int* ldb,

@@ -120,9 +120,11 @@ struct basic_cblas_backend {
   template <class Scalar>
   static void multiply_batch(const gemv_batch<Scalar>& batch) {
     if (batch.rows == 0) return;
-    if constexpr (has_batched_calls) {
-      if (batch.cols != 0) return multiply_batch_by_gemm(batch);
+    if (batch.cols == 0) {  // for a BLAS nothing to do: it would leave y as it is
+      for (Scalar* const y : batch.y) std::fill_n(y, batch.rows, Scalar{0});
+      return;
     }
+    if constexpr (has_batched_calls) return multiply_batch_by_gemm(batch);
     for (std::size_t i = 0; i < batch.a.size(); ++i) {
       // One row is a dot product: gemv would wake the BLAS's threads for it.
       if (batch.rows == 1) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the build found out about the BLAS, with defaults for programs that are compiled by hand.
-// The macros only select which type is the default backend. Types of both settings may meet in one program: no class,
-// function or layout changes under one name, so translation units that disagree about these macros still link correctly.
+// What the build found out about the BLAS, with defaults for programs that are compiled by hand. The macros only
+// select which type is the default backend. Types of both settings may meet in one program: no class, function or
+// layout changes under one name, so translation units that disagree about these macros still link correctly.
 // Layer: blas.
 #pragma once
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The backend that layers take when their template argument is left out: CBLAS where the build has one, else plain loops.
+// The backend that layers take when their template argument is left out: CBLAS where the build has one, else plain
+// loops.
 // Layer: blas.
 #pragma once
 

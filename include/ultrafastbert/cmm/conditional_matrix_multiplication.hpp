@@ -84,16 +84,16 @@ void cmm_level(const cmm_weights<Scalar>& weights, std::size_t first_node, std::
 
 }  // namespace detail
 
-/// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each token
-/// starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit.
-/// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
+/// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
+/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit. Shapes: x: (tokens,
+/// input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
 ///   empty, receives the visited nodes, numbered within their tree.
 /// Pre: the sizes agree; y overlaps neither x nor the weights.
 /// Throws: std::bad_alloc while the workspace grows; overflow from the backend.
 /// Complexity: tokens * parallel_size * (depth + 1) * (input_width + output_width).
 /// Source: arXiv 2311.10770, section 2 (algorithm 1).
 template <tie_rule TieRule, class Backend, class Scalar>
-  requires blas_backend<Backend, Scalar>
+requires blas_backend<Backend, Scalar>
 void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
                                  const matrix_view<Scalar>& y, workspace& scratch,
                                  const matrix_view<std::int32_t>& paths = {}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Arithmetic of complete binary trees stored level by level: the children of node k are 2k + 1 (left) and 2k + 2 (right).
+// Arithmetic of complete binary trees stored level by level: the children of node k are 2k + 1 (left) and 2k + 2
+// (right).
 // Layer: cmm.
 #pragma once
 
@@ -28,9 +29,7 @@ inline constexpr std::size_t max_depth = 30;
 [[nodiscard]] constexpr std::size_t leaf_count(std::size_t depth) noexcept { return std::size_t{1} << depth; }
 
 /// Left-most node of a level. Pre: level <= max_depth.
-[[nodiscard]] constexpr std::size_t first_of_level(std::size_t level) noexcept {
-  return (std::size_t{1} << level) - 1;
-}
+[[nodiscard]] constexpr std::size_t first_of_level(std::size_t level) noexcept { return (std::size_t{1} << level) - 1; }
 
 /// The child that a decision leads to.
 [[nodiscard]] constexpr std::size_t child(std::size_t node, bool right) noexcept {

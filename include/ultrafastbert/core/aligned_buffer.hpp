@@ -43,25 +43,25 @@ class aligned_buffer {
     return *this;
   }
 
-  [[nodiscard]] T* data() noexcept { return memory_.get(); }               ///< first element
-  [[nodiscard]] const T* data() const noexcept { return memory_.get(); }   ///< first element
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }        ///< number of elements
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }         ///< no elements
-  [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }   ///< all elements
+  [[nodiscard]] T* data() noexcept { return memory_.get(); }                          ///< first element
+  [[nodiscard]] const T* data() const noexcept { return memory_.get(); }              ///< first element
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }                   ///< number of elements
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }                    ///< no elements
+  [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }              ///< all elements
   [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }  ///< all elements
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return memory_.get()[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return memory_.get()[i]; }
 
  private:
   struct release {
-    void operator()(T* memory) const noexcept { ::operator delete(memory, std::align_val_t{buffer_alignment}); }
+    void operator()(T* memory) const noexcept { ::operator delete (memory, std::align_val_t{buffer_alignment}); }
   };
 
   static T* allocate(std::size_t size) {
     if (size > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) {
       fail(error_code::overflow, {.where = "buffer", .found = std::to_string(size) + " elements"});
     }
-    return static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{buffer_alignment}));
+    return static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{buffer_alignment}));
   }
 
   std::unique_ptr<T, release> memory_{};
@@ -81,9 +81,9 @@ class matrix {
         stride_(extents.stride == 0 ? padded(extents.cols) : extents.stride),
         buffer_(checked_size(rows_, cols_, stride_)) {}
 
-  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }      ///< number of rows
-  [[nodiscard]] std::size_t cols() const noexcept { return cols_; }      ///< elements of a row
-  [[nodiscard]] std::size_t stride() const noexcept { return stride_; }  ///< elements from row to row
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }                        ///< number of rows
+  [[nodiscard]] std::size_t cols() const noexcept { return cols_; }                        ///< elements of a row
+  [[nodiscard]] std::size_t stride() const noexcept { return stride_; }                    ///< elements from row to row
   [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size() * sizeof(T); }  ///< memory held
   [[nodiscard]] matrix_view<T> view() noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }  ///< all of it
   [[nodiscard]] matrix_view<const T> view() const noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }

@@ -77,11 +77,11 @@ enum class error_code : std::uint8_t {
 
 /// Where and how something failed. Empty fields are left out of the message.
 struct error_details {
-  std::string file{};      ///< path of the file, or the name the caller gave a memory block
-  std::string where{};     ///< tensor name, JSON path (`$.a.b[3]`) or the argument's name
-  std::string expected{};  ///< what would have been accepted
-  std::string found{};     ///< what was there
-  std::string reason{};    ///< one clause saying what this means or what to do
+  std::string file{};                          ///< path of the file, or the name the caller gave a memory block
+  std::string where{};                         ///< tensor name, JSON path (`$.a.b[3]`) or the argument's name
+  std::string expected{};                      ///< what would have been accepted
+  std::string found{};                         ///< what was there
+  std::string reason{};                        ///< one clause saying what this means or what to do
   std::optional<std::uint64_t> byte_offset{};  ///< position in the file, where it applies
 };
 
@@ -107,17 +107,18 @@ struct error_details {
 /// Strong guarantee: whoever throws it leaves the caller's objects as they were.
 class error : public std::runtime_error {
  public:
+  /// Composes the message from the fields that are set. Throws: std::bad_alloc.
   error(error_code code, error_details details)
       : std::runtime_error(compose(code, details)),
         code_(code),
         details_(std::make_shared<const error_details>(std::move(details))) {}
 
-  [[nodiscard]] error_code code() const noexcept { return code_; }                            ///< what went wrong
-  [[nodiscard]] const std::string& file() const noexcept { return details_->file; }            ///< file, or empty
-  [[nodiscard]] const std::string& where() const noexcept { return details_->where; }          ///< tensor or JSON path
-  [[nodiscard]] const std::string& expected() const noexcept { return details_->expected; }    ///< accepted values
-  [[nodiscard]] const std::string& found() const noexcept { return details_->found; }          ///< the offending value
-  [[nodiscard]] const error_details& details() const noexcept { return *details_; }           ///< all fields
+  [[nodiscard]] error_code code() const noexcept { return code_; }                           ///< what went wrong
+  [[nodiscard]] const std::string& file() const noexcept { return details_->file; }          ///< file, or empty
+  [[nodiscard]] const std::string& where() const noexcept { return details_->where; }        ///< tensor or JSON path
+  [[nodiscard]] const std::string& expected() const noexcept { return details_->expected; }  ///< accepted values
+  [[nodiscard]] const std::string& found() const noexcept { return details_->found; }        ///< the offending value
+  [[nodiscard]] const error_details& details() const noexcept { return *details_; }          ///< all fields
 
  private:
   static std::string compose(error_code code, const error_details& d) {

@@ -26,9 +26,8 @@ class extent {
   /// Throws: shape_mismatch naming `what`.
   constexpr extent(std::size_t size, const char* what) {
     if (size != Extent && size != 0) {
-      fail(error_code::shape_mismatch, {.where = what,
-                                        .expected = std::to_string(Extent) + ", as the type states",
-                                        .found = std::to_string(size)});
+      fail(error_code::shape_mismatch,
+           {.where = what, .expected = std::to_string(Extent) + ", as the type states", .found = std::to_string(size)});
     }
   }
 

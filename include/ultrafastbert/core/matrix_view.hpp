@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A non-owning row-major matrix: pointer, rows, columns, stride. Takes row-major Eigen matrices and maps without a copy;
-// column-major ones do not compile, because every kernel walks along rows.
+// A non-owning row-major matrix: pointer, rows, columns, stride. Takes row-major Eigen matrices and maps without a
+// copy; column-major ones do not compile, because every kernel walks along rows.
 // Layer: core.
 #pragma once
 
@@ -38,13 +38,13 @@ concept eigen_like = requires(M& m) {
 };
 
 template <class M>
-concept row_major_eigen =
-    eigen_like<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor) &&
-    static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
+concept row_major_eigen = eigen_like<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor) &&
+                          static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
 
 }  // namespace detail
 
-/// A borrowed row-major matrix; valid while the memory it points to lives. Element (r, c) is `data()[r * stride() + c]`.
+/// A borrowed row-major matrix; valid while the memory it points to lives. Element (r, c) is `data()[r * stride() +
+/// c]`.
 template <class T>
 class matrix_view {
  public:
@@ -66,7 +66,7 @@ class matrix_view {
 
   /// Views a row-major Eigen matrix, block or map with unit inner stride, without a copy.
   template <detail::row_major_eigen M>
-    requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
+  requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
   constexpr matrix_view(M&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
       : data_(m.data()),
         rows_(static_cast<std::size_t>(m.rows())),
@@ -75,15 +75,14 @@ class matrix_view {
 
   /// A view of mutable elements is a view of constant ones.
   template <class U>
-    requires(std::is_const_v<T> && std::same_as<U, value_type>)
-  constexpr matrix_view(const matrix_view<U>& other) noexcept
+  requires(std::is_const_v<T>&& std::same_as<U, value_type>) constexpr matrix_view(const matrix_view<U>& other) noexcept
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
-  [[nodiscard]] constexpr T* data() const noexcept { return data_; }                ///< element (0, 0)
-  [[nodiscard]] constexpr std::size_t rows() const noexcept { return rows_; }       ///< number of rows
-  [[nodiscard]] constexpr std::size_t cols() const noexcept { return cols_; }       ///< elements of a row
-  [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }   ///< elements from row to row
-  [[nodiscard]] constexpr bool empty() const noexcept { return rows_ == 0 || cols_ == 0; }  ///< no elements
+  [[nodiscard]] constexpr T* data() const noexcept { return data_; }               ///< element (0, 0)
+  [[nodiscard]] constexpr std::size_t rows() const noexcept { return rows_; }      ///< number of rows
+  [[nodiscard]] constexpr std::size_t cols() const noexcept { return cols_; }      ///< elements of a row
+  [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }  ///< elements from row to row
+  [[nodiscard]] constexpr bool empty() const noexcept { return rows_ == 0 || cols_ == 0; }      ///< no elements
   [[nodiscard]] constexpr T* row(std::size_t r) const noexcept { return data_ + r * stride_; }  ///< first of row r
   [[nodiscard]] constexpr T& operator()(std::size_t r, std::size_t c) const noexcept { return data_[r * stride_ + c]; }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The scratch memory of a forward pass: a stack of arrays that keeps its memory from call to call.
-// After one call of the largest size nothing is allocated any more.
+// Once a call of the largest size was repeated (the first grows it in pieces, the second joins them), nothing is
+// allocated any more.
 // Layer: core.
 #pragma once
 
@@ -28,13 +29,13 @@ class workspace {
   /// Sets memory aside up front. Units: bytes. Throws: std::bad_alloc.
   explicit workspace(std::size_t bytes) { reserve(bytes); }
 
-  /// Makes later frames of up to `bytes` in all free of allocation. Pre: no frame is open. Throws: std::bad_alloc.
+  /// Makes later frames of up to `bytes` in all, each array rounded up to 64, free of allocation; does nothing while a
+  /// frame is open. Throws: overflow, std::bad_alloc.
   void reserve(std::size_t bytes) {
-    if (open_frames_ == 0 && bytes > capacity()) {
-      std::vector<aligned_buffer<std::byte>> fresh;
-      fresh.emplace_back(bytes);
-      blocks_ = std::move(fresh);
-    }
+    if (open_frames_ != 0 || (bytes <= capacity() && blocks_.size() < 2)) return;
+    std::vector<aligned_buffer<std::byte>> fresh;
+    fresh.emplace_back(std::max({bytes, rounded(bytes), capacity()}));  // a size too large to be rounded overflows here
+    blocks_ = std::move(fresh);
   }
 
   /// Bytes held now.
@@ -88,15 +89,19 @@ class workspace {
   };
 
  private:
+  static constexpr std::size_t rounded(std::size_t bytes) noexcept {
+    return (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
+  }
+
   std::byte* allocate(std::size_t bytes) {
-    const std::size_t rounded = (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
-    while (block_ < blocks_.size() && blocks_[block_].size() - used_ < rounded) {
+    const std::size_t size = rounded(bytes);
+    while (block_ < blocks_.size() && blocks_[block_].size() - used_ < size) {
       ++block_;
       used_ = 0;
     }
-    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(rounded, capacity()));
+    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(size, capacity()));
     std::byte* const memory = blocks_[block_].data() + used_;
-    used_ += rounded;
+    used_ += size;
     return memory;
   }
 

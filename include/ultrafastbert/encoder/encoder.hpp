@@ -33,8 +33,7 @@ class encoder {
   template <tensor_source Source>
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
                                     const encoder_config& config) {
-    encoder model(config,
-                  embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)),
+    encoder model(config, embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)),
                   layer_norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config)));
     model.layers_.reserve(config.layers);
     for (std::size_t i = 0; i < config.layers; ++i) {
@@ -54,9 +53,11 @@ class encoder {
     }
   }
 
-  [[nodiscard]] const encoder_config& config() const noexcept { return config_; }                       ///< sizes
-  [[nodiscard]] const ultrafastbert::embedding<Scalar>& embedding_layer() const noexcept { return embedding_; }  ///< words
-  [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }     ///< the stack
+  [[nodiscard]] const encoder_config& config() const noexcept { return config_; }  ///< sizes
+  [[nodiscard]] const ultrafastbert::embedding<Scalar>& embedding_layer() const noexcept {
+    return embedding_;
+  }                                                                                                  ///< words
+  [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }  ///< the stack
 
   /// states = the final states of every token.
   /// Shapes: ids: (tokens); states: (tokens, hidden_size), overwritten; `batch` covers all tokens; `trace` may be null.

@@ -27,9 +27,9 @@ struct encoder_trace {
     matrix<std::int32_t> paths{};  ///< (tokens, parallel_size * levels), empty for dense feedforward
   };
 
-  bool states = false;           ///< set by the caller: record states, not only paths
-  matrix<Scalar> embedding{};    ///< (tokens, hidden)
-  std::vector<block> layers{};   ///< one per block
+  bool states = false;          ///< set by the caller: record states, not only paths
+  matrix<Scalar> embedding{};   ///< (tokens, hidden)
+  std::vector<block> layers{};  ///< one per block
 };
 
 namespace detail {

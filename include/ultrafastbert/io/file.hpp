@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading regular files by position, with typed errors. Symbolic links are followed; FIFOs, devices and folders are refused.
+// Reading regular files by position, with typed errors. Symbolic links are followed; FIFOs, devices and folders are
+// refused.
 // Layer: io.
 #pragma once
 
@@ -36,7 +37,8 @@ class input_file {
     if (::fstat(file.descriptor_, &status) != 0) file.fail_io(errno);
     if (S_ISDIR(status.st_mode)) file.fail_io(EISDIR);
     if (!S_ISREG(status.st_mode)) {
-      fail(error_code::io_error, {.file = file.name_, .expected = "a regular file", .found = "a FIFO, socket or device"});
+      fail(error_code::io_error,
+           {.file = file.name_, .expected = "a regular file", .found = "a FIFO, socket or device"});
     }
     file.size_ = static_cast<std::uint64_t>(status.st_size);
     return file;

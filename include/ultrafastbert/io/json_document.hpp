@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A small JSON document for configuration files: values that know their path, so that every reader's complaint names it.
-// Large members (vocabularies) are streamed past the tree to a receiver of the caller's.
+// A small JSON document for configuration files: values that know their path, so that every reader's complaint names
+// it. Large members (vocabularies) are streamed past the tree to a receiver of the caller's.
 // Layer: io.
 #pragma once
 
@@ -46,11 +46,18 @@ struct json_node {
 };
 
 [[nodiscard]] inline std::string_view type_name(const json_node& node) {
-  constexpr std::string_view names[] = {"null",   "a boolean", "an integer", "a negative integer", "a fraction",
+  constexpr std::string_view names[] = {"null",     "a boolean", "an integer", "a negative integer", "a fraction",
                                         "a string", "an array",  "an object",  "an object"};
   return names[node.value.index()];
 }
 
+/// JSON path of a member. Keys that are no plain words are quoted, so that no key can pass for a path.
+[[nodiscard]] inline std::string member_path(const std::string& parent, std::string_view key) {
+  const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  return plain ? parent + '.' + std::string(key) : parent + '[' + excerpt(key) + ']';
+}
 
 }  // namespace detail
 
@@ -58,7 +65,7 @@ struct json_node {
 /// The `as_` functions throw bad_type or bad_value naming file, path, expected and found.
 class json_value {
  public:
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }  ///< such as "$.arch.hidden_size"
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }   ///< such as "$.arch.hidden_size"
   [[nodiscard]] const std::string& file() const noexcept { return *file_; }  ///< name of the text
   [[nodiscard]] bool is_null() const noexcept { return node_->value.index() == 0; }
   [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(node_->value); }
@@ -67,7 +74,9 @@ class json_value {
   [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<detail::json_array>(node_->value); }
 
   /// Whether this is an object whose members went to a `json_stream`.
-  [[nodiscard]] bool is_streamed() const noexcept { return std::holds_alternative<detail::json_streamed>(node_->value); }
+  [[nodiscard]] bool is_streamed() const noexcept {
+    return std::holds_alternative<detail::json_streamed>(node_->value);
+  }
 
   /// Member of an object, or nothing. Throws bad_type unless this is an object.
   [[nodiscard]] std::optional<json_value> find(std::string_view key) const {
@@ -102,14 +111,16 @@ class json_value {
     return out;
   }
 
-  [[nodiscard]] bool as_boolean() const { return as<bool>("a boolean"); }                         ///< true or false
-  [[nodiscard]] const std::string& as_string() const { return as<std::string>("a string"); }      ///< UTF-8
+  [[nodiscard]] bool as_boolean() const { return as<bool>("a boolean"); }                     ///< true or false
+  [[nodiscard]] const std::string& as_string() const { return as<std::string>("a string"); }  ///< UTF-8
 
   static constexpr std::uint64_t largest_integer = (std::uint64_t{1} << 63U) - 1;  ///< bound on every integer read
 
   /// A non-negative integer of at most `largest`. Throws bad_type, bad_value.
   [[nodiscard]] std::uint64_t as_unsigned(std::uint64_t smallest = 0, std::uint64_t largest = largest_integer) const {
-    const auto expected = [&] { return "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest); };
+    const auto expected = [&] {
+      return "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest);
+    };
     if (const auto* negative = std::get_if<std::int64_t>(&node_->value)) {
       fail_value(expected(), std::to_string(*negative));
     }
@@ -158,12 +169,7 @@ class json_value {
     fail_type(expected);
   }
 
-  [[nodiscard]] std::string member_path(std::string_view key) const {
-    const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    });
-    return plain ? path_ + '.' + std::string(key) : path_ + '[' + excerpt(key) + ']';
-  }
+  [[nodiscard]] std::string member_path(std::string_view key) const { return detail::member_path(path_, key); }
 
   const detail::json_node* node_;
   std::string path_;
@@ -266,7 +272,7 @@ class json_tree_builder {
     if (const auto* array = std::get_if<json_array>(&parent.node.value)) {
       return parent.path + '[' + std::to_string(array->size()) + ']';
     }
-    return parent.path + '.' + (key_.size() <= 64 ? key_ : excerpt(key_));
+    return member_path(parent.path, key_);
   }
 
   void add(json_node node) {
@@ -292,7 +298,7 @@ class json_tree_builder {
 
   [[noreturn]] void fail_streamed() const {
     fail(error_code::bad_type, {.file = file_,
-                                .where = frames_.back().path + '[' + excerpt(key_) + ']',
+                                .where = member_path(frames_.back().path, key_),
                                 .expected = "a number or a string",
                                 .found = "an array or an object"});
   }

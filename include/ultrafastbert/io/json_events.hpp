@@ -21,10 +21,10 @@ namespace ultrafastbert {
 
 /// Bounds on a JSON text. Exceeding `max_depth` is `bad_json`, the others are `limit_exceeded`.
 struct json_limits {
-  std::size_t max_bytes = std::size_t{1} << 20U;          ///< length of the text
-  std::size_t max_depth = 64;                             ///< nesting of arrays and objects
+  std::size_t max_bytes = std::size_t{1} << 20U;         ///< length of the text
+  std::size_t max_depth = 64;                            ///< nesting of arrays and objects
   std::size_t max_string_bytes = std::size_t{8} << 20U;  ///< length of one string as written
-  std::size_t max_values = 250'000;                       ///< values that a document tree may hold
+  std::size_t max_values = 250'000;                      ///< values that a document tree may hold
 };
 
 /// A JSON number with a fraction or an exponent, or one too large for 64 bits.

@@ -18,10 +18,12 @@ void layer_norm(std::size_t n, Scalar epsilon, const Scalar* weight, const Scala
                 Scalar* y) noexcept {
   const Scalar count = static_cast<Scalar>(n);
   const Scalar mean = lane_sum<Scalar>(n, [x](std::size_t k) { return x[k]; }) / count;
-  const Scalar variance = lane_sum<Scalar>(n, [x, mean](std::size_t k) {
-                            const Scalar d = x[k] - mean;
-                            return d * d;
-                          }) / count;
+  const Scalar variance = lane_sum<Scalar>(n,
+                                           [x, mean](std::size_t k) {
+                                             const Scalar d = x[k] - mean;
+                                             return d * d;
+                                           }) /
+                          count;
   const Scalar scale = Scalar{1} / std::sqrt(variance + epsilon);
   for (std::size_t k = 0; k < n; ++k) y[k] = (x[k] - mean) * scale * weight[k] + bias[k];
 }

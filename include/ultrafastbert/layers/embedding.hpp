@@ -32,9 +32,10 @@ struct embedding_shape {
 
 namespace detail {
 
-/// Sinusoidal position table: even columns sin, odd columns cos of s * exp(2 j c), c = -ln(10000) / width, times `scale`.
-/// Shapes: out: (positions, width), width even. Computed in float32 step by step, as the training code does: a table in
-/// double differs from the trained one by up to positions * 6e-8. Source: crammed BERT's scaled sinusoidal embedding.
+/// Sinusoidal position table: even columns sin, odd columns cos of s * exp(2 j c), c = -ln(10000) / width, times
+/// `scale`. Shapes: out: (positions, width), width even. Computed in float32 step by step, as the training code does: a
+/// table in double differs from the trained one by up to positions * 6e-8. Source: crammed BERT's scaled sinusoidal
+/// embedding.
 template <class Scalar>
 void sinusoidal_positions(float scale, const matrix_view<Scalar>& out) noexcept {
   const auto step = static_cast<float>(-std::log(10000.0) / static_cast<double>(out.cols()));
@@ -81,9 +82,9 @@ class embedding {
     layer_norm<Scalar>::for_each_tensor(prefix + "norm.", norm_shape(shape), visit);
   }
 
-  [[nodiscard]] std::size_t width() const noexcept { return positions_.cols(); }                  ///< columns of y
-  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return positions_.rows(); }    ///< tokens
-  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }  ///< word vectors
+  [[nodiscard]] std::size_t width() const noexcept { return positions_.cols(); }                    ///< columns of y
+  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return positions_.rows(); }      ///< tokens
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }    ///< word vectors
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }  ///< (length, width)
   /// The word vectors (vocabulary_size, width), shared with a tied decoder.
   [[nodiscard]] std::shared_ptr<const matrix<Scalar>> word_embedding() const noexcept { return word_embedding_; }
@@ -126,9 +127,7 @@ class embedding {
   }
 
  private:
-  static layer_norm_shape norm_shape(const embedding_shape& s) {
-    return {.width = s.width, .epsilon = s.norm_epsilon};
-  }
+  static layer_norm_shape norm_shape(const embedding_shape& s) { return {.width = s.width, .epsilon = s.norm_epsilon}; }
 
   std::shared_ptr<const matrix<Scalar>> word_embedding_{};
   matrix<Scalar> positions_{};

@@ -50,7 +50,7 @@ struct fast_feedforward_options {
 template <class Scalar, std::size_t InputWidth = dynamic_extent, std::size_t OutputWidth = dynamic_extent,
           std::size_t Depth = dynamic_extent, std::size_t ParallelSize = dynamic_extent,
           tie_rule TieRule = positive_goes_right, class Backend = default_backend>
-  requires blas_backend<Backend, Scalar>
+requires blas_backend<Backend, Scalar>
 class fast_feedforward {
   static_assert(Depth == dynamic_extent || Depth <= tree::max_depth, "the tree has too many nodes");
   static_assert(InputWidth != 0 && OutputWidth != 0 && ParallelSize != 0, "a layer has no empty dimension");
@@ -100,13 +100,13 @@ class fast_feedforward {
     return layer;
   }
 
-  /// Tells `visit(name, sizes)` every tensor that `load` reads.
+  /// Tells `visit(name, sizes)` every tensor that `load` reads. Throws: what the constructor throws about sizes.
   template <class Visitor>
   static void for_each_tensor(const std::string& prefix, const fast_feedforward_shape& shape, Visitor&& visit) {
-    const std::size_t nodes = tree::total_nodes(shape.depth, shape.parallel_size);
-    visit(prefix + "linear_in.weight", {nodes, shape.input_width});
-    visit(prefix + "linear_in.bias", {nodes});
-    visit(prefix + "linear_out.weight", {shape.output_width, nodes});
+    const fast_feedforward layer(shape, fast_feedforward_options{});  // no weights: only the sizes, as the type has them
+    visit(prefix + "linear_in.weight", {layer.nodes(), layer.input_width()});
+    visit(prefix + "linear_in.bias", {layer.nodes()});
+    visit(prefix + "linear_out.weight", {layer.output_width(), layer.nodes()});
   }
 
   [[nodiscard]] constexpr std::size_t input_width() const noexcept { return input_width_.value(); }    ///< columns of x
@@ -181,9 +181,9 @@ class fast_feedforward {
   [[no_unique_address]] extent<Depth> depth_;
   [[no_unique_address]] extent<ParallelSize> parallel_size_;
   activation_kind activation_;
-  matrix<Scalar> linear_in_{};      // (nodes, input_width)
+  matrix<Scalar> linear_in_{};  // (nodes, input_width)
   aligned_buffer<Scalar> bias_in_{};
-  matrix<Scalar> linear_out_{};     // (nodes, output_width): the checkpoint's matrix transposed, so that a node is a row
+  matrix<Scalar> linear_out_{};  // (nodes, output_width): the checkpoint's matrix transposed, so that a node is a row
 };
 
 }  // namespace ultrafastbert

@@ -26,7 +26,7 @@ struct linear_shape {
 
 /// A linear layer. Immutable after construction; `forward` is safe from any number of threads.
 template <class Scalar, class Backend = default_backend>
-  requires blas_backend<Backend, Scalar>
+requires blas_backend<Backend, Scalar>
 class linear {
  public:
   linear() = default;
@@ -65,8 +65,8 @@ class linear {
     if (shape.bias) visit(prefix + "bias", {shape.output_width});
   }
 
-  [[nodiscard]] std::size_t input_width() const noexcept { return weight_.cols(); }    ///< columns of x
-  [[nodiscard]] std::size_t output_width() const noexcept { return weight_.rows(); }   ///< columns of y
+  [[nodiscard]] std::size_t input_width() const noexcept { return weight_.cols(); }           ///< columns of x
+  [[nodiscard]] std::size_t output_width() const noexcept { return weight_.rows(); }          ///< columns of y
   [[nodiscard]] matrix_view<const Scalar> weight() const noexcept { return weight_.view(); }  ///< (output, input)
 
   /// y = x W^T + b. Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten.

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
@@ -126,8 +126,7 @@ inline void read_embedding(const json_value& embedding, checkpoint_config& out) 
   }
   const json_value positions = embedding.at("pos_embedding");
   if (positions.is_null() || positions.as_string() != "scaled-sinusoidal") {
-    positions.fail_unsupported("'scaled-sinusoidal'",
-                               positions.is_null() ? "null" : excerpt(positions.as_string()));
+    positions.fail_unsupported("'scaled-sinusoidal'", positions.is_null() ? "null" : excerpt(positions.as_string()));
   }
   if (config.hidden_size % 2 != 0) positions.fail_value("an even hidden_size", std::to_string(config.hidden_size));
   expect_flag(embedding, "normalization", true);
@@ -152,9 +151,9 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
 
 }  // namespace detail
 
-/// Reads a configuration in either published form: config.json keeps the architecture under "arch", the local form is the
-/// architecture itself.
-/// Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type, bad_value (naming the key
+/// Reads a configuration in either published form: config.json keeps the architecture under "arch", the local form is
+/// the architecture itself. Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type,
+/// bad_value (naming the key
 ///   and what is accepted), unsupported (valid for the training code, not implemented here).
 /// Source: the configuration files of UltraFastBERT-1x11-long and of crammed BERT checkpoints.
 [[nodiscard]] inline checkpoint_config read_checkpoint_config(const json_document& document) {

@@ -44,11 +44,11 @@ struct fill_mask_options {
 
 /// One word that may stand where the mask is.
 struct mask_candidate {
-  std::size_t position = 0;   ///< token index of the mask, special tokens counted
+  std::size_t position = 0;  ///< token index of the mask, special tokens counted
   token_id id = 0;
-  std::string token{};        ///< as the vocabulary spells it
+  std::string token{};  ///< as the vocabulary spells it
   double logit = 0.0;
-  double probability = 0.0;   ///< softmax over the whole vocabulary
+  double probability = 0.0;  ///< softmax over the whole vocabulary
 };
 
 /// A masked language model with a tied decoder. Immutable after loading: share one between any number of threads, and
@@ -87,8 +87,12 @@ class masked_lm {
                      read_mask_token(checkpoint));
   }
 
-  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept { return encoder_; }  ///< the stack
-  [[nodiscard]] std::size_t hidden_size() const noexcept { return encoder_.config().hidden_size; }  ///< columns of a state
+  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
+    return encoder_;
+  }  ///< the stack
+  [[nodiscard]] std::size_t hidden_size() const noexcept {
+    return encoder_.config().hidden_size;
+  }  ///< columns of a state
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< logits
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
@@ -119,7 +123,8 @@ class masked_lm {
     encoder_.forward(flat, {.offsets = offsets, .mask = mask}, states, scratch, trace);
   }
 
-  /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above, std::bad_alloc.
+  /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
+  /// std::bad_alloc.
   [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
                                       workspace& scratch) const {
     matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
@@ -189,7 +194,7 @@ class masked_lm {
   static constexpr std::string_view decoder_name = "decoder.weight";
   static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
 
-  static constexpr std::size_t masks_at_a_time = 16;     // bounds the memory of their logits
+  static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
 
   struct mask_place {
     std::size_t text = 0;

@@ -31,14 +31,16 @@ class tensor_requirements {
       const bool present = source.contains(name);
       if (present && source.shape(name) == shape) continue;
       if (++wrong > listed) continue;
-      list += (list.empty() ? "" : "; ") + name + ' ' + text(shape) + (present ? " is " + text(source.shape(name)) : " is missing");
+      list += (list.empty() ? "" : "; ") + name + ' ' + text(shape) +
+              (present ? " is " + text(source.shape(name)) : " is missing");
     }
     if (wrong == 0) return;
     if (wrong > listed) list += "; and " + std::to_string(wrong - listed) + " more";
-    fail(error_code::missing_tensor, {.file = file,
-                                      .where = std::to_string(wrong) + " of " + std::to_string(wanted_.size()) + " tensors",
-                                      .expected = "every tensor that the configuration calls for",
-                                      .found = std::move(list)});
+    fail(error_code::missing_tensor,
+         {.file = file,
+          .where = std::to_string(wrong) + " of " + std::to_string(wanted_.size()) + " tensors",
+          .expected = "every tensor that the configuration calls for",
+          .found = std::move(list)});
   }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The names of the special tokens, from special_tokens_map.json or tokenizer_config.json. Their ids are arbitrary and come
-// from the tokenizer alone.
+// The names of the special tokens, from special_tokens_map.json or tokenizer_config.json. Their ids are arbitrary
+// and come from the tokenizer alone.
 // Layer: model.
 #pragma once
 

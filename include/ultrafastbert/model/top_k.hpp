@@ -15,7 +15,7 @@ namespace ultrafastbert {
 
 /// One entry of a row of logits.
 struct scored_index {
-  std::size_t index = 0;     ///< column
+  std::size_t index = 0;  ///< column
   double logit = 0.0;
   double probability = 0.0;  ///< softmax over the whole row
 };
