@@ -16,9 +16,8 @@ struct on {
 };
 
 #if UFB_WITH_CBLAS
-using every_backend =
-    std::tuple<on<ultrafastbert::plain_backend, float>, on<ultrafastbert::plain_backend, double>,
-               on<ultrafastbert::cblas_backend, float>, on<ultrafastbert::cblas_backend, double>>;
+using every_backend = std::tuple<on<ultrafastbert::plain_backend, float>, on<ultrafastbert::plain_backend, double>,
+                                 on<ultrafastbert::cblas_backend, float>, on<ultrafastbert::cblas_backend, double>>;
 #else
 using every_backend = std::tuple<on<ultrafastbert::plain_backend, float>, on<ultrafastbert::plain_backend, double>>;
 #endif

@@ -21,7 +21,8 @@
 
 namespace ufb_test {
 
-/// The counter generator of generator.hpp as a stream.
+/// The counter generator of generator.hpp as a stream. Two draws in one argument list need braces: round brackets leave
+/// their order to the compiler.
 class random_numbers {
  public:
   explicit random_numbers(std::uint64_t seed) : seed_(seed) {}

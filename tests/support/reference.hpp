@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Plain references of every layer, in double, each value with a bound on the rounding error that the same arithmetic has
-// in a coarser type and in any order of summation. Tolerances of tests are these bounds: they follow from norms and
+// Plain references of every layer, in double, each value with a bound on the rounding error that the same arithmetic
+// has in a coarser type and in any order of summation. Tolerances of tests are these bounds: they follow from norms and
 // lengths. Written from the format's description, without the library's arithmetic.
 #pragma once
 
@@ -147,7 +147,8 @@ class arithmetic {
     const double rounding = 1.13 * x.error + 4 * epsilon_ * std::abs(z) + tiny_;
     switch (kind) {
       case activation_kind::gelu: return {0.5 * z * std::erfc(-z / std::sqrt(2.0)), rounding};
-      case activation_kind::silu: return {z >= 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z)), rounding};
+      case activation_kind::silu:
+        return {z >= 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z)), rounding};
       case activation_kind::tanh: return {std::tanh(z), rounding};
       case activation_kind::relu: break;
     }
@@ -165,8 +166,8 @@ class arithmetic {
     table y(x.rows, weight.rows);
     for (std::size_t t = 0; t < y.rows; ++t) {
       for (std::size_t j = 0; j < y.cols; ++j) {
-        y(t, j) = dot(weight.cols, [&](std::size_t k) { return x(t, k); },
-                      [&](std::size_t k) { return estimate{weight(j, k)}; });
+        y(t, j) = dot(
+            weight.cols, [&](std::size_t k) { return x(t, k); }, [&](std::size_t k) { return estimate{weight(j, k)}; });
         if (!bias.empty()) y(t, j) = sum(y(t, j), {bias.at(j)});
       }
     }
@@ -248,8 +249,9 @@ class arithmetic {
         for (std::size_t h = 0; h < heads; ++h) {
           std::vector<estimate> row;
           for (std::size_t key = offsets[i]; key < offsets[i + 1]; ++key) {
-            estimate score = dot(w, [&](std::size_t k) { return qkv(query, 3 * h * w + k); },
-                                 [&](std::size_t k) { return qkv(key, (3 * h + 1) * w + k); });
+            estimate score = dot(
+                w, [&](std::size_t k) { return qkv(query, 3 * h * w + k); },
+                [&](std::size_t k) { return qkv(key, (3 * h + 1) * w + k); });
             score = {score.value * norm_factor, (score.error + 2 * epsilon_ * std::abs(score.value)) * norm_factor};
             if (!mask.cells.empty()) {
               const float bias = (1.0F - static_cast<float>(mask(i, key - offsets[i]))) * -10000.0F;
@@ -259,10 +261,9 @@ class arithmetic {
           }
           softmax(row);
           for (std::size_t k = 0; k < w; ++k) {
-            context(query, h * w + k) = dot(row.size(), [&](std::size_t key) { return row[key]; },
-                                            [&](std::size_t key) {
-                                              return qkv(offsets[i] + key, (3 * h + 2) * w + k);
-                                            });
+            context(query, h * w + k) = dot(
+                row.size(), [&](std::size_t key) { return row[key]; },
+                [&](std::size_t key) { return qkv(offsets[i] + key, (3 * h + 2) * w + k); });
           }
         }
       }
@@ -271,8 +272,7 @@ class arithmetic {
   }
 
   /// An FFF layer. Follows `taken` (shape of `path`) where it is given, counting its wrong turns; else its own logits.
-  [[nodiscard]] fff_result fff(const table& x, const fff_weights& weights,
-                               const grid<std::int32_t>& taken = {}) const {
+  [[nodiscard]] fff_result fff(const table& x, const fff_weights& weights, const grid<std::int32_t>& taken = {}) const {
     const std::size_t levels = weights.depth + 1;
     const std::size_t tree_size = (std::size_t{2} << weights.depth) - 1;
     fff_result out{.y = table(x.rows, weights.linear_out.cols),
@@ -305,8 +305,9 @@ class arithmetic {
         }
       }
       for (std::size_t k = 0; k < out.y.cols; ++k) {
-        out.y(t, k) = dot(visited.size(), [&](std::size_t i) { return activated[i]; },
-                          [&](std::size_t i) { return estimate{weights.linear_out(visited[i], k)}; });
+        out.y(t, k) = dot(
+            visited.size(), [&](std::size_t i) { return activated[i]; },
+            [&](std::size_t i) { return estimate{weights.linear_out(visited[i], k)}; });
       }
     }
     return out;
@@ -331,8 +332,8 @@ class arithmetic {
 
   /// norm(words[ids] + positions), positions counted within each sequence.
   [[nodiscard]] table embedding(const std::vector<std::int32_t>& ids, const std::vector<std::size_t>& offsets,
-                                const exact& words, const exact& position_table, const exact& weight,
-                                const exact& bias, double norm_epsilon) const {
+                                const exact& words, const exact& position_table, const exact& weight, const exact& bias,
+                                double norm_epsilon) const {
     table x(ids.size(), words.cols);
     for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
       for (std::size_t t = offsets[i]; t < offsets[i + 1]; ++t) {
@@ -349,8 +350,9 @@ class arithmetic {
 
   [[nodiscard]] estimate fff_logit(const table& x, std::size_t token, const fff_weights& weights,
                                    std::size_t row) const {
-    const estimate product = dot(x.cols, [&](std::size_t k) { return x(token, k); },
-                                 [&](std::size_t k) { return estimate{weights.linear_in(row, k)}; });
+    const estimate product = dot(
+        x.cols, [&](std::size_t k) { return x(token, k); },
+        [&](std::size_t k) { return estimate{weights.linear_in(row, k)}; });
     return weights.bias_in.empty() ? product : sum(product, {weights.bias_in.at(row)});
   }
 

@@ -19,8 +19,3 @@
 #ifndef UFB_CBLAS_GEMM_BATCH
 #define UFB_CBLAS_GEMM_BATCH 0
 #endif
-
-/// Header that declares the CBLAS functions, where it is not the usual one.
-#ifndef UFB_CBLAS_HEADER
-#define UFB_CBLAS_HEADER <cblas.h>
-#endif

@@ -103,7 +103,7 @@ class fast_feedforward {
   /// Tells `visit(name, sizes)` every tensor that `load` reads. Throws: what the constructor throws about sizes.
   template <class Visitor>
   static void for_each_tensor(const std::string& prefix, const fast_feedforward_shape& shape, Visitor&& visit) {
-    const fast_feedforward layer(shape, fast_feedforward_options{});  // no weights: only the sizes, as the type has them
+    const fast_feedforward layer(shape, fast_feedforward_options{});  // no weights, only the sizes that the type has
     visit(prefix + "linear_in.weight", {layer.nodes(), layer.input_width()});
     visit(prefix + "linear_in.bias", {layer.nodes()});
     visit(prefix + "linear_out.weight", {layer.output_width(), layer.nodes()});

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+#
+# Finds utf8proc and defines ultrafastbert::utf8proc for it, at build time and again on the consumer's machine.
+# Order: a target utf8proc of the project or of a config package, pkg-config "libutf8proc" (all that Debian ships),
+# a plain search for header and library.
+
+# ufb_find_utf8proc(<variable>)
+# Defines ultrafastbert::utf8proc; leaves an error message in <variable>, empty on success.
+function(ufb_find_utf8proc error_variable)
+  set(${error_variable} "" PARENT_SCOPE)
+  if(TARGET ultrafastbert::utf8proc)
+    return()
+  endif()
+  if(NOT TARGET utf8proc::utf8proc AND NOT TARGET utf8proc)
+    find_package(utf8proc CONFIG QUIET)
+  endif()
+  if(TARGET utf8proc::utf8proc)
+    set(item utf8proc::utf8proc)
+  elseif(TARGET utf8proc)
+    set(item utf8proc)
+  else()
+    find_package(PkgConfig QUIET)
+    if(PKG_CONFIG_FOUND)
+      pkg_check_modules(UFB_UTF8PROC QUIET IMPORTED_TARGET libutf8proc)
+    endif()
+    if(UFB_UTF8PROC_FOUND)
+      set(item PkgConfig::UFB_UTF8PROC)
+    else()
+      find_path(UFB_UTF8PROC_INCLUDE_DIR utf8proc.h)
+      find_library(UFB_UTF8PROC_LIBRARY utf8proc)
+      mark_as_advanced(UFB_UTF8PROC_INCLUDE_DIR UFB_UTF8PROC_LIBRARY)
+      set(item "${UFB_UTF8PROC_LIBRARY}")
+      set(include "${UFB_UTF8PROC_INCLUDE_DIR}")
+      if(NOT item OR NOT include)
+        string(CONCAT message "ultrafastbert: utf8proc was not found, which reading text needs. Install it (Debian, "
+               "Ubuntu: libutf8proc-dev; Fedora: utf8proc-devel) or take ultrafastbert::layers alone, which does without.")
+        set(${error_variable} "${message}" PARENT_SCOPE)
+        return()
+      endif()
+    endif()
+  endif()
+  add_library(ultrafastbert::utf8proc INTERFACE IMPORTED)
+  target_link_libraries(ultrafastbert::utf8proc INTERFACE ${item})
+  target_include_directories(ultrafastbert::utf8proc INTERFACE ${include})
+endfunction()

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//
+// The exception: names of codes, composed messages, escaped excerpts.
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "support/catch.hpp"
+#include "support/errors.hpp"
+
+using namespace ufb_test;
+namespace ufb = ultrafastbert;
+
+static_assert(std::is_base_of_v<std::exception, ufb::error>);
+static_assert(std::is_nothrow_copy_constructible_v<ufb::error>,
+              "an exception that throws when copied ends the program");
+
+namespace {
+
+std::string message(const ufb::error_details& details) {
+  return ufb::error(ufb::error_code::bad_value, details).what();
+}
+
+}  // namespace
+
+TEST_CASE("Every error code has a name of its own", "[error]") {
+  std::set<std::string_view> names;
+  const auto last = static_cast<unsigned>(ufb::error_code::invalid_input);
+  for (unsigned code = 0; code <= last; ++code) {
+    const auto word = ufb::name(static_cast<ufb::error_code>(code));
+    CHECK(word != "unknown");
+    CHECK(std::all_of(word.begin(), word.end(), [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); }));
+    names.insert(word);
+  }
+  CHECK(names.size() == last + 1);
+  CHECK(ufb::name(static_cast<ufb::error_code>(last + 1)) == "unknown");
+  CHECK(ufb::name(ufb::error_code::io_error) == "io_error");
+  CHECK(ufb::name(ufb::error_code::shape_mismatch) == "shape_mismatch");
+}
+
+TEST_CASE("A message holds the code and the fields that are set, in a fixed order", "[error]") {
+  CHECK(message({}) == "bad_value");
+  CHECK(message({.file = "a.json"}) == "bad_value: a.json");
+  CHECK(message({.where = "$.b"}) == "bad_value: $.b");
+  CHECK(message({.expected = "1"}) == "bad_value; expected 1");
+  CHECK(message({.found = "2"}) == "bad_value; found 2");
+  CHECK(message({.byte_offset = 0}) == "bad_value at byte 0");
+  CHECK(message({.file = "a.json", .where = "$.b", .expected = "1", .found = "2", .reason = "why", .byte_offset = 7}) ==
+        "bad_value: a.json: $.b at byte 7: why; expected 1; found 2");
+}
+
+TEST_CASE("An error gives back every field, also after it was copied", "[error]") {
+  const auto problem = error_of([] {
+    ufb::fail(ufb::error_code::missing_tensor,
+              {.file = "f", .where = "w", .expected = "e", .found = "o", .reason = "r", .byte_offset = 3});
+  });
+  REQUIRE(problem);
+  const ufb::error copy = *problem;  // NOLINT(performance-unnecessary-copy-initialization): the copy is the point
+  CHECK(copy.code() == ufb::error_code::missing_tensor);
+  CHECK(copy.file() == "f");
+  CHECK(copy.where() == "w");
+  CHECK(copy.expected() == "e");
+  CHECK(copy.found() == "o");
+  CHECK(copy.details().reason == "r");
+  CHECK(copy.details().byte_offset == 3U);
+  CHECK(std::string(copy.what()) == problem->what());
+}
+
+TEST_CASE("A bad argument is invalid_input that names the argument", "[error]") {
+  CHECK(error_text_of([] { ufb::fail_input("stride", "at least 3", "2"); }) == "invalid_input: stride: at least 3: 2");
+}
+
+TEST_CASE("Excerpts are quoted and hold printable ASCII only", "[error]") {
+  CHECK(ufb::excerpt("") == "''");
+  CHECK(ufb::excerpt("linear_in.weight {}") == "'linear_in.weight {}'");
+  CHECK(ufb::excerpt("it's a \\") == R"('it\x27s a \x5c')");
+  CHECK(ufb::excerpt(std::string_view("\0\n\x1f\x7f\xc3\xa4", 6)) == R"('\x00\x0a\x1f\x7f\xc3\xa4')");
+}
+
+TEST_CASE("Excerpts of long texts are cut and say so", "[error]") {
+  CHECK(ufb::excerpt("abcd", 4) == "'abcd'");
+  CHECK(ufb::excerpt("abcde", 4) == "'abcd...'");
+  CHECK(ufb::excerpt("a", 0) == "'...'");
+  CHECK(ufb::excerpt(std::string(80, 'x')) == "'" + std::string(80, 'x') + "'");
+  CHECK(ufb::excerpt(std::string(1'000'000, 'x')) == "'" + std::string(80, 'x') + "...'");
+}

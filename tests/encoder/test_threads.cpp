@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// One constant encoder, several threads, a workspace each: every result has the bits of a run alone.
+#include <atomic>
+#include <cstddef>
+#include <thread>
+#include <vector>
+
+#include "encoder/support.hpp"
+#include "support/backends.hpp"
+
+using namespace ufb_test;
+
+TEMPLATE_LIST_TEST_CASE("Threads that share an encoder do not change each other's bits", "[encoder]", every_backend) {
+  using Scalar = typename TestType::scalar;
+  const encoder_problem<Scalar, typename TestType::backend> problem(small_config(true), 161);
+  random_numbers random(162);
+  std::vector<token_batch> batches;
+  std::vector<guarded_matrix<Scalar>> alone;
+  for (std::size_t i = 0; i < 6; ++i) {
+    batches.push_back(joined(random_sequences(random.size(1, 6), random)));
+    ufb::workspace scratch;
+    alone.push_back(run(problem, batches.back(), scratch).states);
+  }
+  std::atomic<std::size_t> different{0};
+  std::atomic<std::size_t> runs{0};
+  std::vector<std::thread> threads;
+  for (std::size_t number = 0; number < 4; ++number) {
+    threads.emplace_back([&, number] {
+      ufb::workspace scratch;
+      for (std::size_t i = 0; i < 40; ++i) {
+        const std::size_t which = (number + i) % batches.size();
+        const token_batch& batch = batches[which];
+        guarded_matrix<Scalar> states(batch.ids.size(), 16);
+        problem.model.forward(batch.ids, batch.view(), states.view(), scratch);
+        if (!same_rows(states, 0, alone[which], 0, batch.ids.size())) ++different;
+        ++runs;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(runs == 160);
+  CHECK(different == 0);
+}

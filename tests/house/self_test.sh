@@ -1,0 +1,152 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Shows that every check can fail: breaks a small good tree in one way at a time and expects the complaint.
+set -eu
+export LC_ALL=C
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+a=$tree/include/ultrafastbert/core/a.hpp
+failures=0
+
+# A tree that passes every check.
+fresh() {
+  rm -rf "$tree"
+  mkdir -p "$tree/include/ultrafastbert/core" "$tree/include/ultrafastbert/layers" "$tree/include/ultrafastbert/io" \
+    "$tree/bench" "$tree/examples" "$tree/tests" "$tree/build"
+  touch "$tree/CMakeLists.txt" "$tree/LICENSE" "$tree/README.md"
+  header core/a.hpp core ''
+  header io/c.hpp io '#include "ultrafastbert/core/a.hpp"'
+  header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
+namespace ultrafastbert {
+namespace detail {
+void hidden(float* values);
+}  // namespace detail
+
+/// A layer.
+class layer {
+ public:
+  layer() = default;
+  /// Takes its weights. Shapes: weights: (rows, cols). Throws: shape_mismatch.
+  explicit layer(const matrix_view<const float>& weights) : rows_(weights.rows()), names_{} {
+    if (rows_ == 0) fail(error_code::shape_mismatch, {.where = "weights"});
+  }
+  [[nodiscard]] int rows() const noexcept { return rows_; }
+  [[nodiscard]] int cols() const { return 1; }  ///< columns
+
+ private:
+  void undocumented(float* values) { throw values; }
+  int rows_ = 0;
+};
+
+/// Doubles. Shapes: x: (n). Units: none. Pre: n > 0. Complexity: linear.
+template <class T>
+  requires(sizeof(T) > 1)
+void twice(std::span<T> x) noexcept;
+}  // namespace ultrafastbert'
+}
+
+# header PATH LAYER LINE...: a header with a correct head
+header() {
+  path=$tree/include/ultrafastbert/$1
+  printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' "// Layer: $2." '#pragma once' >"$path"
+  shift 2
+  printf '%s\n' "$@" >>"$path"
+}
+
+# add PATH LINE...: appends to a header
+add() {
+  path=$tree/include/ultrafastbert/$1
+  shift
+  printf '%s\n' "$@" >>"$path"
+}
+
+# expect CHECK TEXT: the check fails and its output contains TEXT
+expect() {
+  if output=$(sh "$here/$1.sh" "$tree" 2>&1); then
+    echo "FAIL: $1 accepts: $2"
+    failures=$((failures + 1))
+  elif ! printf '%s\n' "$output" | grep -qF "$2"; then
+    echo "FAIL: $1 does not say: $2"
+    printf '%s\n' "$output" | sed 's/^/  /'
+    failures=$((failures + 1))
+  elif [ "$(printf '%s\n' "$output" | wc -l)" -gt "${3:-1}" ]; then
+    echo "FAIL: $1 says more than: $2"
+    printf '%s\n' "$output" | sed 's/^/  /'
+    failures=$((failures + 1))
+  fi
+  fresh
+}
+
+fresh
+for check in includes shape documentation; do
+  sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
+done
+
+add core/a.hpp '#include "ultrafastbert/layers/b.hpp"'
+expect includes 'core/a.hpp:7: core must not include layers: ultrafastbert/layers/b.hpp' 5
+add io/c.hpp '#include "ultrafastbert/layers/b.hpp"'
+expect includes 'io must not include layers'
+add layers/b.hpp '#include "ultrafastbert/io/c.hpp"'
+expect includes 'layers must not include io'
+add layers/b.hpp '#include "ultrafastbert/core/lost.hpp"'
+expect includes 'no such header: ultrafastbert/core/lost.hpp'
+add layers/b.hpp '#include <ultrafastbert/core/a.hpp>'
+expect includes 'own headers are included with quotes'
+add layers/b.hpp '#include "b.hpp"'
+expect includes 'own headers are included as'
+add layers/b.hpp '#include <nlohmann/json.hpp>'
+expect includes 'layers must not include nlohmann/json.hpp'
+add layers/b.hpp '#  include <immintrin.h>'
+expect includes 'layers must not include immintrin.h'
+add io/c.hpp '#include <utf8proc.h>'
+expect includes 'io must not include utf8proc.h'
+add core/a.hpp '#include <cblas.h>'
+expect includes 'core must not include cblas.h'
+mkdir "$tree/include/ultrafastbert/misc" && header misc/d.hpp misc ''
+expect includes 'the folder misc has no place in the layering'
+header core/d.hpp core '#include "ultrafastbert/core/a.hpp"'
+add core/a.hpp '#include "ultrafastbert/core/d.hpp"'
+expect includes 'headers include each other in a circle' 3
+
+mkdir "$tree/tools"
+expect shape 'visible top level is: CMakeLists.txt LICENSE README.md bench examples include tests tools'
+rm "$tree/LICENSE"
+expect shape 'visible top level is: CMakeLists.txt README.md'
+awk 'BEGIN { for (i = 0; i < 400; ++i) print "//" }' >>"$a"
+expect shape 'core/a.hpp:406: longer than 400 lines'
+awk 'BEGIN { printf "//"; for (i = 0; i < 119; ++i) printf "x"; print "" }' >>"$a"
+expect shape 'core/a.hpp:7: longer than 120 columns'
+printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// More.' '#pragma once' >"$a"
+expect shape 'no comment line "Layer: ...."'
+printf '%s\n' '// Purpose.' '// More.' '// Layer: core.' '#pragma once' >"$a"
+expect shape 'the first line is no SPDX licence line'
+printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// Layer: core.' >"$a"
+expect shape 'no #pragma once'
+printf '%s\n' '// SPDX-License-Identifier: MIT' '// Layer: core.' '#pragma once' >"$a"
+expect shape 'has not 3 to 9 lines'
+add core/a.hpp "// TO""DO: later"
+expect shape 'a mark of unfinished work'
+
+add core/a.hpp 'namespace ultrafastbert {' 'void f(float* values) noexcept;' '}'
+expect documentation 'f: no /// comment, though it takes arrays'
+add core/a.hpp 'namespace ultrafastbert {' 'inline int f(int a = 3) { return a; }' '}'
+expect documentation 'f: no /// comment, though it may throw'
+add core/a.hpp 'namespace ultrafastbert {' '/// Separated.' '' 'inline int f() { return 1; }' '}'
+expect documentation 'f: no /// comment, though it may throw'
+add core/a.hpp 'struct s {' '  explicit s(std::span<const int> ids) : ids_(ids), x_{} {}' '};'
+expect documentation 's: no /// comment, though it takes arrays'
+add core/a.hpp 'class s {' ' public:' '  /// Adds.' '  void f(const matrix_view<float>& x) const noexcept;' '};'
+expect documentation 'f: takes matrices or arrays of numbers, but its comment has no Shapes'
+add core/a.hpp 'class s {' ' public:' "  char c = '{'; const char* t = \"}{\";" \
+  '  bool operator()(int a) { return a; }' '};'
+expect documentation 'operator(): no /// comment, though it may throw'
+add core/a.hpp '/// Checks.' 'template <class T>' 'void f(int size) {' '  if (size < 0) {' \
+  '    fail_input("size", "more", "less");' '  }' '}'
+expect documentation 'f: throws, but its comment does not say so'
+add core/a.hpp '/// Copies.' '/// Throws: overflow.' '/// Shapes: x: (n).' 'void f(float* x);'
+expect documentation 'f: Throws stands too late'
+
+[ "$failures" -eq 0 ] && echo "every check fails where it should"

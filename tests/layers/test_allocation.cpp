@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// After warm-up no layer's forward allocates, neither through operator new nor through malloc.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "layers/support.hpp"
+#include "support/allocation_counter.hpp"
+#include "support/backends.hpp"
+
+using namespace ufb_test;
+
+TEST_CASE("The counter sees operator new and malloc", "[allocation]") {
+  if (!allocations_are_counted()) return;
+  CHECK(allocations_in([] { ::operator delete(::operator new(8)); }) > 0);
+  CHECK(allocations_in([] { ::operator delete (::operator new (64, std::align_val_t{64}), std::align_val_t{64}); }) >
+        0);
+#if defined(__GLIBC__)
+  CHECK(allocations_in([] {
+          void* volatile memory = std::malloc(8);
+          std::free(memory);
+        }) == 1);
+  CHECK(allocations_in([] {
+          void* volatile memory = std::aligned_alloc(64, 64);
+          std::free(memory);
+        }) == 1);
+#endif
+  CHECK(allocations_in([] {}) == 0);
+}
+
+TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was repeated", "[allocation]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  using backend = typename TestType::backend;
+  using linear_type = ufb::linear<Scalar, backend>;
+  constexpr auto any = ufb::dynamic_extent;
+  random_numbers random(121);
+  constexpr std::size_t width = 48;
+  constexpr std::size_t tokens = 130;
+  const fff_tensors<Scalar> w({.input_width = width, .output_width = width, .depth = 5, .parallel_size = 2}, random);
+  const ufb::fast_feedforward<Scalar, any, any, any, any, ufb::positive_goes_right, backend> fast(
+      w.shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+  const guarded_matrix<Scalar> projection(3 * width, width, 0, random);
+  const guarded_matrix<Scalar> square(width, width, 0, random);
+  const ufb::attention<Scalar, backend> attention({projection.view(), {}}, {square.view(), {}}, 4, Scalar{0.25});
+  const guarded_matrix<Scalar> back(width, 3 * width, 0, random);
+  const ufb::feedforward<Scalar, backend> dense(linear_type(projection.view(), {}), linear_type(back.view(), {}),
+                                                ufb::activation_kind::gelu);
+  const auto ones = std::vector<Scalar>(width, Scalar{1});
+  const ufb::layer_norm<Scalar> norm(ones, ones, 1e-12);
+
+  const guarded_matrix<Scalar> x(tokens, width, 0, random);
+  guarded_matrix<Scalar> y(tokens, width);
+  std::vector<std::int32_t> path(tokens * fast.path_length());
+  const std::vector<std::size_t> offsets{0, 1, 100, 130};
+  const std::vector<float> mask(3 * 99, 1.0F);
+  ufb::workspace scratch;
+  const auto run = [&] {
+    norm.forward(x.view(), y.view());
+    fast.forward(x.view(), y.view(), scratch);
+    fast.forward(x.view(), y.view(), scratch, {path.data(), {tokens, fast.path_length()}});
+    fast.forward(x.view().rows_from(0, 3), y.view().rows_from(0, 3), scratch);
+    attention.forward(x.view(), y.view(), {.offsets = offsets}, scratch);
+    attention.forward(x.view(), y.view(), {.offsets = offsets, .mask = {mask.data(), {3, 99}}}, scratch);
+    dense.forward(x.view(), y.view(), scratch);
+  };
+  run();
+  run();
+  CHECK(allocations_in(run) == 0);
+}

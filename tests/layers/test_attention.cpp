@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+//
+// Attention over ragged sequences against the reference; masks of all kinds; sequences that do not see each other.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+
+#include "layers/support.hpp"
+#include "support/backends.hpp"
+
+using namespace ufb_test;
+
+namespace {
+
+/// A random attention layer and its weights.
+template <class Scalar, class Backend>
+struct attention_problem {
+  attention_problem(std::size_t head_width, std::size_t head_count, random_numbers& random)
+      : width(head_width * head_count),
+        heads(head_count),
+        projection(3 * width, width, 0, random),
+        dense(width, width, 0, random),
+        norm_factor(static_cast<Scalar>(static_cast<float>(1 / std::sqrt(static_cast<double>(head_width))))),
+        layer({projection.view(), {}}, {dense.view(), {}}, heads, norm_factor) {}
+
+  guarded_matrix<Scalar> run(const guarded_matrix<Scalar>& x, const std::vector<std::size_t>& offsets,
+                             const ufb::matrix_view<const float>& mask = {}) const {
+    guarded_matrix<Scalar> y(x.rows(), width, 3);
+    ufb::workspace scratch;
+    layer.forward(x.view(), y.view(), {.offsets = offsets, .mask = mask}, scratch);
+    CHECK(y.surroundings_intact());
+    return y;
+  }
+
+  reference::table expected(const guarded_matrix<Scalar>& x, const std::vector<std::size_t>& offsets,
+                            const reference::exact& mask = {}) const {
+    return reference::arithmetic::of<Scalar>().attention(
+        reference::table_of(reference::exact_of(x.view())), reference::exact_of(projection.view()),
+        reference::exact_of(dense.view()), heads, static_cast<double>(norm_factor), offsets, mask);
+  }
+
+  std::size_t width;
+  std::size_t heads;
+  guarded_matrix<Scalar> projection;
+  guarded_matrix<Scalar> dense;
+  Scalar norm_factor;
+  ufb::attention<Scalar, Backend> layer;
+};
+
+/// A mask row per sequence, each filled by fill(sequence, key); columns past a sequence's end hold NaN.
+template <class Fill>
+guarded_matrix<float> make_mask(const std::vector<std::size_t>& lengths, Fill fill) {
+  guarded_matrix<float> mask(lengths.size(), *std::max_element(lengths.begin(), lengths.end()) + 2, 3);
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    for (std::size_t key = 0; key < lengths[i]; ++key) mask(i, key) = fill(i, key);
+  }
+  return mask;
+}
+
+template <class TestType>
+using problem_of = attention_problem<typename TestType::scalar, typename TestType::backend>;
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("Attention without a mask follows the reference in every sequence", "[attention]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(91);
+  for (int round = 0; round < 12; ++round) {
+    const problem_of<TestType> problem{random.size(1, 6), random.size(1, 4), random};
+    const auto offsets = offsets_of({random.size(1, 9), 1, random.size(1, 20), random.size(17, 34)});
+    const guarded_matrix<Scalar> x(offsets.back(), problem.width, 2, random, 2);
+    CHECK(reference::worst_ratio(problem.run(x, offsets).view(), problem.expected(x, offsets)) <= 1);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("Masks of ones and zeros, and values between, follow the reference", "[attention]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(92);
+  for (int round = 0; round < 12; ++round) {
+    const problem_of<TestType> problem{random.size(1, 6), random.size(1, 4), random};
+    const std::vector<std::size_t> lengths{random.size(1, 9), 5, random.size(1, 20)};
+    const auto offsets = offsets_of(lengths);
+    const guarded_matrix<Scalar> x(offsets.back(), problem.width, 2, random, 2);
+    std::vector<std::size_t> real;
+    for (const std::size_t length : lengths) real.push_back(random.size(1, length));
+    const auto prefix = make_mask(lengths, [&](std::size_t i, std::size_t key) { return key < real[i] ? 1.0F : 0.0F; });
+    // 0.9999 lowers a score by about 1: neither nothing nor everything.
+    const auto fraction = make_mask(lengths, [&](std::size_t, std::size_t) {
+      return random.pick({1.0F, 0.9999F, 0.99995F, 0.5F});
+    });
+    for (const auto* mask : {&prefix, &fraction}) {
+      const auto expected = problem.expected(x, offsets, reference::exact_of(mask->view()));
+      CHECK(reference::worst_ratio(problem.run(x, offsets, mask->view()).view(), expected) <= 1);
+    }
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of them", "[attention]", every_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(93);
+  const problem_of<TestType> problem(5, 3, random);
+  const std::vector<std::size_t> lengths{7, 4};
+  const auto offsets = offsets_of(lengths);
+  const guarded_matrix<Scalar> x(11, 15, 0, random);
+  const auto mask = make_mask(lengths, [](std::size_t i, std::size_t) { return i == 0 ? 0.0F : 1.0F; });
+  // The bound of the masked computation, in which float scores are rounded to multiples of about 2^-10, around the
+  // values of the unmasked one.
+  auto expected = problem.expected(x, offsets, reference::exact_of(mask.view()));
+  const auto unmasked = problem.expected(x, offsets);
+  for (std::size_t i = 0; i < expected.cells.size(); ++i) expected.cells[i].value = unmasked.cells[i].value;
+  CHECK(reference::worst_ratio(problem.run(x, offsets, mask.view()).view(), expected) <= 1);
+  CHECK(reference::largest_error(expected) < (std::is_same_v<Scalar, float> ? 0.3 : 1e-9));
+}
+
+TEMPLATE_TEST_CASE("A mask of ones changes no bit", "[attention]", float, double) {
+  random_numbers random(94);
+  const attention_problem<TestType, ufb::default_backend> problem(4, 3, random);
+  const std::vector<std::size_t> lengths{6, 1, 19};
+  const auto offsets = offsets_of(lengths);
+  const guarded_matrix<TestType> x(26, 12, 0, random);
+  const auto mask = make_mask(lengths, [](std::size_t, std::size_t) { return 1.0F; });
+  CHECK(same_bits(problem.run(x, offsets, mask.view()), problem.run(x, offsets)));
+}
+
+TEMPLATE_TEST_CASE("What stands at a masked key changes no other token", "[attention]", float, double) {
+  random_numbers random(95);
+  const attention_problem<TestType, ufb::plain_backend> problem(4, 3, random);
+  const std::vector<std::size_t> lengths{9};
+  guarded_matrix<TestType> x(9, 12, 0, random);
+  const auto mask = make_mask(lengths, [](std::size_t, std::size_t key) { return key < 6 ? 1.0F : 0.0F; });
+  const auto before = problem.run(x, {0, 9}, mask.view());
+  for (std::size_t k = 0; k < 12; ++k) x(7, k) = random.real<TestType>(3);
+  const auto after = problem.run(x, {0, 9}, mask.view());
+  for (std::size_t t = 0; t < 9; ++t) {
+    const bool same = std::memcmp(before.row(t), after.row(t), 12 * sizeof(TestType)) == 0;
+    CHECK(same == (t != 7));
+  }
+}
+
+TEMPLATE_TEST_CASE("With the plain backend a sequence in a batch has the bits it has alone", "[attention]", float,
+                   double) {
+  random_numbers random(96);
+  for (int round = 0; round < 10; ++round) {
+    const attention_problem<TestType, ufb::plain_backend> problem{random.size(1, 6), random.size(1, 4), random};
+    const std::vector<std::size_t> lengths{random.size(1, 20), random.size(1, 20), random.size(1, 40)};
+    const auto offsets = offsets_of(lengths);
+    const guarded_matrix<TestType> x(offsets.back(), problem.width, 0, random);
+    const auto batch = problem.run(x, offsets);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      guarded_matrix<TestType> part(lengths[i], problem.width, 1);
+      for (std::size_t t = 0; t < lengths[i]; ++t) {
+        std::copy_n(x.row(offsets[i] + t), problem.width, part.row(t));
+      }
+      const auto alone = problem.run(part, {0, lengths[i]});
+      std::size_t different = 0;
+      for (std::size_t t = 0; t < lengths[i]; ++t) {
+        if (std::memcmp(alone.row(t), batch.row(offsets[i] + t), problem.width * sizeof(TestType)) != 0) ++different;
+      }
+      REQUIRE(different == 0);
+    }
+  }
+}
+
+TEST_CASE("No sequences are an empty result", "[attention]") {
+  random_numbers random(97);
+  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const guarded_matrix<float> x(0, 8, 0, random);
+  CHECK(problem.run(x, {}).rows() == 0);
+  CHECK(problem.run(x, {0}).rows() == 0);
+}
+
+TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") {
+  random_numbers random(98);
+  const guarded_matrix<float> projection(24, 8, 0, random);
+  const guarded_matrix<float> dense(8, 8, 0, random);
+  const auto text = [&](std::size_t rows, std::size_t dense_cols, std::size_t heads) {
+    return error_text_of([&] {
+      (void)ufb::attention<float>({projection.view().rows_from(0, rows), {}},
+                                  {dense.view().cols_from(0, dense_cols), {}}, heads, 0.5F);
+    });
+  };
+  const std::string start = "shape_mismatch: query_key_value: (3 * width, width) with heads dividing width: ";
+  CHECK(text(24, 8, 4) == "none");
+  CHECK(text(24, 8, 3) == start + "(24, 8) and 3 heads");
+  CHECK(text(24, 8, 0) == start + "(24, 8) and 0 heads");
+  CHECK(text(23, 8, 4) == start + "(23, 8) and 4 heads");
+  CHECK(text(24, 7, 4).substr(0, 15) == "shape_mismatch:");
+}
+
+TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alone", "[attention]") {
+  random_numbers random(99);
+  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const guarded_matrix<float> x(6, 8, 0, random);
+  guarded_matrix<float> y(6, 8);
+  ufb::workspace scratch;
+  const std::vector<float> mask(100, 1.0F);
+  const auto text = [&](const std::vector<std::size_t>& offsets, const ufb::matrix_view<const float>& mask_view = {}) {
+    return error_text_of(
+        [&] { problem.layer.forward(x.view(), y.view(), {.offsets = offsets, .mask = mask_view}, scratch); });
+  };
+  CHECK(text({1, 6}) == "invalid_input: offsets: 0 first: 1");
+  CHECK(text({0, 3, 3, 6}) == "invalid_input: sequence 1: at least one token: none");
+  CHECK(text({0, 4, 3, 6}) == "invalid_input: sequence 1: at least one token: none");
+  CHECK(text({0, 3, 5}) == "invalid_input: x: (5, 8): (6, 8)");
+  CHECK(text({0, 3, 7}) == "invalid_input: x: (7, 8): (6, 8)");
+  CHECK(text({}) == "invalid_input: x: (0, 8): (6, 8)");
+  CHECK(text({0, 2, 6}, {mask.data(), {2, 3}}) == "invalid_input: mask: 4 columns: 3");
+  CHECK(text({0, 2, 6}, {mask.data(), {1, 4}}) == "invalid_input: mask: 2 rows: 1");
+  CHECK(text({0, 2, 6}, {mask.data(), {3, 4}}) == "invalid_input: mask: 2 rows: 3");
+  const std::vector<std::size_t> good{0, 2, 6};
+  CHECK(error_text_of([&] { problem.layer.forward(x.view(), y.view().cols_from(0, 7), {.offsets = good}, scratch); }) ==
+        "invalid_input: y: (6, 8): (6, 7)");
+  CHECK(y.untouched());
+  CHECK(text(good, {mask.data(), {2, 4}}) == "none");
+  CHECK_FALSE(y.untouched());
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// Linear, layer norm and dense feedforward against the reference, and what they refuse.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "layers/support.hpp"
+#include "support/backends.hpp"
+
+using namespace ufb_test;
+
+namespace {
+
+template <class Scalar>
+reference::table table_of(const guarded_matrix<Scalar>& matrix) {
+  return reference::table_of(reference::exact_of(matrix.view()));
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("A linear layer multiplies and adds its bias", "[linear]", every_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(81);
+  for (int round = 0; round < 60; ++round) {
+    const std::size_t out = random.size(1, 50);
+    const std::size_t in = random.size(1, 50);
+    const guarded_matrix<Scalar> weight(out, in, 2, random);
+    const auto bias = random.coin() ? random.reals<Scalar>(out) : std::vector<Scalar>();
+    const ufb::linear<Scalar, typename TestType::backend> layer(weight.view(), bias);
+    REQUIRE(layer.input_width() == in);
+    REQUIRE(layer.output_width() == out);
+    const guarded_matrix<Scalar> x(random.size(0, 40), in, 1, random);
+    guarded_matrix<Scalar> y(x.rows(), out, 3);
+    layer.forward(x.view(), y.view());
+    const auto expected = reference::arithmetic::of<Scalar>().linear(table_of(x), reference::exact_of(weight.view()),
+                                                                     std::vector<double>(bias.begin(), bias.end()));
+    REQUIRE(reference::worst_ratio(y.view(), expected) <= 1);
+    REQUIRE(y.surroundings_intact());
+  }
+}
+
+TEST_CASE("A linear layer refuses other sizes and leaves the output alone", "[linear]") {
+  random_numbers random(82);
+  const guarded_matrix<float> weight(3, 4, 0, random);
+  const auto bias = random.reals<float>(2);
+  CHECK(error_text_of([&] { (void)ufb::linear<float>(weight.view(), bias); }) ==
+        "shape_mismatch: bias: 3 elements, or none: 2");
+  const ufb::linear<float> layer(weight.view(), {});
+  const guarded_matrix<float> x(5, 4, 0, random);
+  guarded_matrix<float> y(5, 3);
+  CHECK(error_text_of([&] { layer.forward(x.view().cols_from(0, 3), y.view()); }) ==
+        "invalid_input: x: (5, 4): (5, 3)");
+  CHECK(error_text_of([&] { layer.forward(x.view(), y.view().rows_from(0, 4)); }) ==
+        "invalid_input: y: (5, 3): (4, 3)");
+  CHECK(y.untouched());
+}
+
+TEMPLATE_TEST_CASE("Layer norm follows the reference, also in place", "[layer_norm]", float, double) {
+  random_numbers random(83);
+  for (int round = 0; round < 100; ++round) {
+    const std::size_t width = random.size(1, 80);
+    const double epsilon = random.pick({1e-12, 1e-5, 0.25});
+    const guarded_matrix<TestType> weight(1, width, 0, random);
+    const guarded_matrix<TestType> bias(1, width, 0, random);
+    const ufb::layer_norm<TestType> layer({weight.row(0), width}, {bias.row(0), width}, epsilon);
+    REQUIRE(layer.width() == width);
+    const guarded_matrix<TestType> x{random.size(0, 5), width, 2, random, random.pick({0.01, 1.0, 100.0})};
+    guarded_matrix<TestType> y(x.rows(), width, 1);
+    layer.forward(x.view(), y.view());
+    const auto rounded = static_cast<double>(static_cast<TestType>(epsilon));
+    const auto expected = reference::arithmetic::of<TestType>().layer_norm(
+        table_of(x), reference::exact_of(weight.view()), reference::exact_of(bias.view()), rounded);
+    if (width > 1) REQUIRE(reference::worst_ratio(y.view(), expected) <= 1);
+    REQUIRE(y.surroundings_intact());
+
+    guarded_matrix<TestType> in_place = x;
+    layer.forward(in_place.view(), in_place.view());
+    REQUIRE(same_bits(in_place, y));
+    REQUIRE(in_place.surroundings_intact());
+  }
+}
+
+TEST_CASE("Rows of equal numbers are normalised to the bias", "[layer_norm]") {
+  const std::vector<float> weight(24, 3.0F);
+  const std::vector<float> bias(24, 0.75F);
+  const ufb::layer_norm<float> layer(weight, bias, 1e-12);
+  std::vector<float> x(24, 0.5F);
+  layer.forward({x.data(), {1, 24}}, {x.data(), {1, 24}});
+  CHECK(x == bias);
+}
+
+TEST_CASE("The constant of a layer norm is added to the variance", "[layer_norm]") {
+  const std::vector<float> weight{1, 1};
+  const std::vector<float> bias{0, 0};
+  const std::vector<float> x{-1, 1};  // variance 1
+  std::vector<float> y(2);
+  ufb::layer_norm<float>(weight, bias, 3.0).forward({x.data(), {1, 2}}, {y.data(), {1, 2}});
+  CHECK(y == std::vector<float>{-0.5F, 0.5F});
+}
+
+TEST_CASE("Layer norm refuses other sizes and leaves the output alone", "[layer_norm]") {
+  const std::vector<float> four(4, 1.0F);
+  const std::vector<float> three(3, 1.0F);
+  CHECK(error_text_of([&] { (void)ufb::layer_norm<float>(four, three, 0.1); }) ==
+        "shape_mismatch: bias: 4 elements: 3");
+  const ufb::layer_norm<float> layer(four, four, 0.1);
+  random_numbers random(84);
+  const guarded_matrix<float> x(2, 4, 0, random);
+  guarded_matrix<float> y(2, 4);
+  CHECK(error_text_of([&] { layer.forward(x.view().cols_from(0, 3), y.view()); }) ==
+        "invalid_input: x: (2, 4): (2, 3)");
+  CHECK(error_text_of([&] { layer.forward(x.view(), y.view().rows_from(0, 1)); }) ==
+        "invalid_input: y: (2, 4): (1, 4)");
+  CHECK(y.untouched());
+}
+
+TEMPLATE_LIST_TEST_CASE("Dense feedforward follows the reference, also in several chunks", "[feedforward]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  using linear_type = ufb::linear<Scalar, typename TestType::backend>;
+  random_numbers random(85);
+  ufb::workspace scratch;
+  for (const std::size_t tokens : {0U, 1U, 30U, 511U, 512U, 513U, 1030U}) {
+    const auto kind = random.pick({ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
+                                   ufb::activation_kind::tanh});
+    const std::size_t width = random.size(1, 12);
+    const std::size_t hidden = random.size(1, 20);
+    const guarded_matrix<Scalar> dense_in(hidden, width, 0, random);
+    const guarded_matrix<Scalar> dense_out(width, hidden, 0, random);
+    const ufb::feedforward<Scalar, typename TestType::backend> layer(linear_type(dense_in.view(), {}),
+                                                                     linear_type(dense_out.view(), {}), kind);
+    const guarded_matrix<Scalar> x(tokens, width, 1, random);
+    guarded_matrix<Scalar> y(tokens, width, 2);
+    layer.forward(x.view(), y.view(), scratch);
+    const auto expected = reference::arithmetic::of<Scalar>().feedforward(
+        table_of(x), reference::exact_of(dense_in.view()), reference::exact_of(dense_out.view()), kind);
+    INFO(tokens << " tokens");
+    CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+    CHECK(y.surroundings_intact());
+  }
+}
+
+TEST_CASE("Dense feedforward may have biases and another output width", "[feedforward]") {
+  random_numbers random(86);
+  const guarded_matrix<double> dense_in(7, 3, 0, random);
+  const guarded_matrix<double> dense_out(4, 7, 0, random);
+  const auto bias_in = random.reals<double>(7);
+  const auto bias_out = random.reals<double>(4);
+  const ufb::feedforward<double> layer(ufb::linear<double>(dense_in.view(), bias_in),
+                                       ufb::linear<double>(dense_out.view(), bias_out), ufb::activation_kind::relu);
+  CHECK(layer.input_width() == 3);
+  CHECK(layer.output_width() == 4);
+  const guarded_matrix<double> x(6, 3, 0, random);
+  guarded_matrix<double> y(6, 4);
+  ufb::workspace scratch;
+  layer.forward(x.view(), y.view(), scratch);
+  const auto arithmetic = reference::arithmetic::of<double>();
+  auto hidden = arithmetic.linear(table_of(x), reference::exact_of(dense_in.view()), bias_in);
+  for (auto& cell : hidden.cells) cell = arithmetic.activate(ufb::activation_kind::relu, cell);
+  const auto expected = arithmetic.linear(hidden, reference::exact_of(dense_out.view()), bias_out);
+  CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+}
+
+TEST_CASE("Dense feedforward refuses other sizes and leaves the output alone", "[feedforward]") {
+  random_numbers random(87);
+  const guarded_matrix<float> dense_in(7, 3, 0, random);
+  const guarded_matrix<float> dense_out(3, 7, 0, random);
+  const auto make = [&](std::size_t cols) {
+    return ufb::feedforward<float>(ufb::linear<float>(dense_in.view(), {}),
+                                   ufb::linear<float>(dense_out.view().cols_from(0, cols), {}),
+                                   ufb::activation_kind::gelu);
+  };
+  CHECK(error_text_of([&] { (void)make(6); }) == "shape_mismatch: dense_out: 7 input columns: 6");
+  const auto layer = make(7);
+  const guarded_matrix<float> x(5, 3, 0, random);
+  guarded_matrix<float> y(5, 3);
+  ufb::workspace scratch;
+  CHECK(error_text_of([&] { layer.forward(x.view().cols_from(0, 2), y.view(), scratch); }) ==
+        "invalid_input: x: (5, 3): (5, 2)");
+  CHECK(error_text_of([&] { layer.forward(x.view(), y.view().rows_from(0, 4), scratch); }) ==
+        "invalid_input: y: (5, 3): (4, 3)");
+  CHECK(y.untouched());
+  layer.forward(x.view(), y.view(), scratch);
+  CHECK_FALSE(y.untouched());
+}

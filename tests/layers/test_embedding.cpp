@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// The embedding: the position table against three other computations of it, values, refusals.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <string>
+
+#include "layers/support.hpp"
+#include "support/tensors.hpp"
+
+using namespace ufb_test;
+
+namespace {
+
+const std::string word_name = "words.word_embedding.weight";
+const std::string prefix = "emb.";
+
+template <class Scalar>
+memory_source source_for(const ufb::embedding_shape& shape, std::uint64_t seed) {
+  return random_source(tensors_of<ufb::embedding<Scalar>>(prefix, word_name, shape), seed);
+}
+
+constexpr ufb::embedding_shape small{
+    .vocabulary_size = 23, .width = 10, .max_sequence_length = 9, .norm_epsilon = 1e-12};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("Positions are those of float32 step by step, whatever the scalar", "[embedding]", float, double) {
+  for (const std::size_t width : {2U, 10U, 64U, 768U}) {
+    const float scale = 0.037F;
+    guarded_matrix<TestType> table(128, width, 3);
+    ufb::detail::sinusoidal_positions(scale, table.view());
+    const auto expected = reference::arithmetic::positions(scale, 128, width);
+    std::size_t different = 0;
+    for (std::size_t s = 0; s < 128; ++s) {
+      for (std::size_t k = 0; k < width; ++k) {
+        if (static_cast<double>(table(s, k)) != expected(s, k)) ++different;
+      }
+    }
+    CHECK(different == 0);
+    CHECK(table.surroundings_intact());
+  }
+}
+
+TEST_CASE("Positions are close to the formula in double", "[embedding]") {
+  constexpr std::size_t width = 64;
+  const float scale = 0.75F;
+  guarded_matrix<float> table(128, width);
+  ufb::detail::sinusoidal_positions(scale, table.view());
+  double worst = 0;
+  for (std::size_t s = 0; s < 128; ++s) {
+    for (std::size_t j = 0; j < width; j += 2) {
+      const double frequency = std::pow(10000.0, -static_cast<double>(j) / width);
+      const double angle = static_cast<double>(s) * frequency;
+      // The exponent is rounded twice, and the exponential and the product once each; sine and cosine are no steeper
+      // than 1.
+      const double exponent = -std::log(frequency);
+      const double bound = static_cast<double>(scale) * (angle * (2 * exponent + 3) + 4) * 0x1p-24;
+      worst = std::max(worst, std::abs(static_cast<double>(table(s, j)) - std::sin(angle) * 0.75) / bound);
+      worst = std::max(worst, std::abs(static_cast<double>(table(s, j + 1)) - std::cos(angle) * 0.75) / bound);
+    }
+  }
+  CHECK(worst <= 1);
+}
+
+TEST_CASE("Positions agree with the table of a reference model, which stores it without the scale", "[embedding]") {
+  const auto file = ufb::safetensors::open(std::string(UFB_TEST_DATA_DIR) + "/models/mlm_fff_d4_p1/golden.safetensors");
+  const auto expected = read<float>(file, "pe");
+  REQUIRE(expected.shape == std::vector<std::size_t>{12, 64});
+  guarded_matrix<float> table(12, 64);
+  ufb::detail::sinusoidal_positions(1.0F, table.view());
+  double worst = 0;
+  for (std::size_t s = 0; s < table.rows(); ++s) {
+    // Libraries differ in the last bit of exp, which the position multiplies, and in that of sine and cosine.
+    const double bound = 6e-8 * static_cast<double>(s + 1);
+    for (std::size_t k = 0; k < table.cols(); ++k) {
+      const auto golden = static_cast<double>(expected.values[s * table.cols() + k]);
+      worst = std::max(worst, std::abs(static_cast<double>(table(s, k)) - golden) / bound);
+    }
+  }
+  CHECK(worst <= 1);
+}
+
+TEMPLATE_TEST_CASE("Tokens get their word, their position in their own sequence, and the norm", "[embedding]", float,
+                   double) {
+  const auto source = source_for<TestType>(small, 101);
+  const auto layer = ufb::embedding<TestType>::load(source, prefix, word_name, small);
+  CHECK(layer.width() == 10);
+  CHECK(layer.max_sequence_length() == 9);
+  CHECK(layer.vocabulary_size() == 23);
+  CHECK(layer.positions().rows() == 9);
+  CHECK(layer.word_embedding()->rows() == 23);
+  CHECK(static_cast<float>((*layer.word_embedding())(22, 9)) == source.at(word_name).values.back());
+
+  random_numbers random(102);
+  const auto offsets = offsets_of({9, 1, 4, 9});
+  std::vector<std::int32_t> ids;
+  for (std::size_t t = 0; t < offsets.back(); ++t) ids.push_back(static_cast<std::int32_t>(random.size(0, 22)));
+  ids[3] = 0;
+  ids[10] = 22;
+  guarded_matrix<TestType> y(ids.size(), 10, 2);
+  layer.forward(ids, y.view(), {.offsets = offsets});
+  const auto position_table =
+      reference::arithmetic::positions(source.at(prefix + "pos_embedding.scale_factor").values[0], 9, 10);
+  const auto expected = reference::arithmetic::of<TestType>().embedding(
+      ids, offsets, reference::exact_of(source.at(word_name)), position_table,
+      reference::exact_of(source.at(prefix + "norm.weight")), reference::exact_of(source.at(prefix + "norm.bias")),
+      small.norm_epsilon);
+  CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+  CHECK(y.surroundings_intact());
+}
+
+TEST_CASE("Ids, lengths and shapes out of range are invalid and leave the output alone", "[embedding]") {
+  const auto source = source_for<float>(small, 103);
+  const auto layer = ufb::embedding<float>::load(source, prefix, word_name, small);
+  guarded_matrix<float> y(3, 10);
+  const auto text = [&](const std::vector<std::int32_t>& ids, const std::vector<std::size_t>& offsets) {
+    return error_text_of([&] { layer.forward(ids, y.view(), {.offsets = offsets}); });
+  };
+  CHECK(text({1, -1, 2}, {0, 3}) == "invalid_input: ids[1]: 0 to 22: -1");
+  CHECK(text({1, 2, 23}, {0, 3}) == "invalid_input: ids[2]: 0 to 22: 23");
+  CHECK(text({1, 2, 2'147'483'647}, {0, 3}) == "invalid_input: ids[2]: 0 to 22: 2147483647");
+  CHECK(text({1, 2, 3}, {0, 2}) == "invalid_input: ids: 2 tokens: 3");
+  CHECK(text({1, 2, 3}, {0, 3, 3}) == "invalid_input: sequence 1: at least one token: none");
+  CHECK(text({1, 2, 3}, {1, 3}) == "invalid_input: offsets: 0 first: 1");
+  CHECK(text(std::vector<std::int32_t>(10, 0), {0, 10}) == "invalid_input: sequence 0: at most 9 tokens: 10");
+  CHECK(text({1, 2}, {0, 2}) == "invalid_input: y: (2, 10): (3, 10)");
+  CHECK(y.untouched());
+  CHECK(text({1, 2, 3}, {0, 1, 3}) == "none");
+  CHECK_FALSE(y.untouched());
+}
+
+TEST_CASE("No tokens are an empty result", "[embedding]") {
+  const auto source = source_for<float>(small, 104);
+  const auto layer = ufb::embedding<float>::load(source, prefix, word_name, small);
+  layer.forward({}, {nullptr, {0, 10}}, {});
+  const std::array<std::size_t, 1> none{0};
+  layer.forward({}, {nullptr, {0, 10}}, {.offsets = none});
+  CHECK(layer.vocabulary_size() == 23);
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#include <array>
+#include <ultrafastbert/ultrafastbert.hpp>
+
+#include "answer.hpp"
+
+std::array<float, 4> second_answer() { return answer(); }
+const char* second_backend() { return ultrafastbert::default_backend::name.data(); }
