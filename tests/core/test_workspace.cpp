@@ -108,6 +108,11 @@ TEST_CASE("A repeated use grows the workspace no more and allocates nothing", "[
   CHECK(capacity >= 1000 * sizeof(double) + 20'000 * sizeof(float));
   CHECK(allocations_in([&] { use(scratch); }) == 0);
   CHECK(scratch.capacity() == capacity);
+  // All of it is one piece by now.
+  CHECK(allocations_in([&] {
+          ufb::workspace::frame frame(scratch);
+          (void)frame.take<char>(capacity);
+        }) == 0);
   if (allocations_are_counted()) CHECK(allocations_in([] { ufb::workspace fresh(10); }) > 0);
 }
 
