@@ -79,7 +79,8 @@ run_default() {
   say "tests under ASan and UBSan"
   asan_options
   test_in build-asan --label-regex sanitized
-  say "$release; under sanitizers: $summary; ${SECONDS} s"
+  say "under ASan and UBSan: $summary; ${SECONDS} s in all"
+  printf '%s\n' "$release"
 }
 
 run_long() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// After a first call of the largest size, inference allocates nothing. A BLAS that runs threads of its own allocates
+// After two calls of the largest size, inference allocates nothing. A BLAS that runs threads of its own allocates
 // for each of its calls; the suite runs with OPENBLAS_NUM_THREADS=1, and the plain backend needs no such care.
 #include <cstdlib>
 #include <string_view>

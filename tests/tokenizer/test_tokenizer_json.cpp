@@ -134,7 +134,7 @@ TEST_CASE("Values of the wrong type are refused", "[tokenizer][json]") {
       {set("/model/vocab/the", 5.0), error_code::bad_type, "$.model.vocab['the']", "an integer", "a fraction"},
       {set("/model/vocab/the", nullptr), error_code::bad_type, "$.model.vocab['the']", "an integer", "null"},
       {set("/model/vocab/the", true), error_code::bad_type, "$.model.vocab['the']", "an integer", "a boolean"},
-      {set("/model/vocab/the", json::array({1})), error_code::bad_type, "$.model.vocab['the']", "",
+      {set("/model/vocab/the", json::array({1})), error_code::bad_type, "$.model.vocab.the", "",
        "an array or an object"},
       {set("/model/unk_token", nullptr), error_code::bad_type, "$.model.unk_token", "a string", "null"},
       {set("/model/max_input_chars_per_word", 1.5), error_code::bad_type, "$.model.max_input_chars_per_word", "",

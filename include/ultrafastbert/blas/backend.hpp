@@ -15,7 +15,7 @@
 namespace ultrafastbert {
 
 /// y[i] = A[i] x[i] for every i: one small matrix-vector product per pointer triple.
-/// Shapes: A[i]: (rows, cols) row-major with `stride` elements from row to row; x[i]: (cols); y[i]: (rows).
+/// Shapes: A[i]: (rows, cols) row-major with `stride` >= cols elements from row to row; x[i]: (cols); y[i]: (rows).
 /// The spans have equal length; no y[i] overlaps anything else in the batch.
 template <class Scalar>
 struct gemv_batch {
