@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The deterministic generator of the oracle's real-size weights: splitmix64 in counter form, uniform on [-2^e, 2^e).
+// The deterministic generator of the reference's real-size weights: splitmix64 in counter form, uniform on [-2^e, 2^e).
 #pragma once
 
 #include <cmath>

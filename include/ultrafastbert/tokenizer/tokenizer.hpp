@@ -54,11 +54,11 @@ class tokenizer {
 
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
   /// Units: `offsets` count code points of `text`.
-  /// Throws: invalid_input (`max_length` leaves no room for the template, `strategy` cannot be obeyed, a text of 4
-  /// GiB),
-  ///   missing_token (an unknown word and no unknown token), limit_exceeded (a normaliser that multiplies its text).
+  /// Throws: invalid_input (`max_length` leaves no room for the template, `strategy` cannot be obeyed, a text over
+  ///   4 GiB), missing_token (an unknown word and no unknown token), limit_exceeded (a normaliser that multiplies its
+  ///   text).
   /// Complexity: linear in the text.
-  /// Source: FORMAT.md section 9, order of work.
+  /// Source: the pipeline of the Rust crate `tokenizers`: added tokens, normaliser, pre-tokeniser, model, template.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     return finish(tokens_of(text), {}, false, options);
   }
@@ -130,9 +130,7 @@ class tokenizer {
   [[nodiscard]] std::optional<std::string_view> id_to_token(token_id id) const { return parts_.tokens->token(id); }
 
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return parts_.tokens->size(); }  ///< number of tokens
-  [[nodiscard]] std::size_t id_bound() const noexcept {
-    return parts_.tokens->id_bound();
-  }                                                                               ///< one past the largest id
+  [[nodiscard]] std::size_t id_bound() const noexcept { return parts_.tokens->id_bound(); }     ///< past the largest id
   [[nodiscard]] const std::string& name() const noexcept { return parts_.file; }  ///< file, or the name given to parse
 
   /// Whether an id is an added token marked as special.
