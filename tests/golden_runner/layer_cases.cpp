@@ -78,12 +78,13 @@ void check_generated(const golden_case& golden) {
 }
 
 template <class TieRule, class Backend>
-golden_result run(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
+golden_result run(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout,
+                  ufb::fff_engine engine) {
   const auto shape = shape_of(golden.entry);
   const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
                               TieRule, Backend>
       layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out),
-            {.activation = activation_of(golden.entry), .layout = layout});
+            {.activation = activation_of(golden.entry), .layout = layout, .engine = engine});
   const auto x = view(weights.input);
   tensor<float> output{.name = "output", .shape = weights.input.shape};
   output.shape.back() = shape.output_width;
@@ -97,19 +98,26 @@ golden_result run(const golden_case& golden, const layer_weights& weights, ufb::
   return {.tensors = {.reals = {std::move(output)}, .integers = {std::move(path)}}};
 }
 
-// The BLAS path gives the result; the plain backend must agree with it on every path and within twice the tolerance.
+// The automatic engine gives the result; every other engine and the plain backend must agree with it on every path and
+// within twice the tolerance.
 template <class TieRule>
-golden_result run_twice(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
-  golden_result result = run<TieRule, ufb::default_backend>(golden, weights, layout);
-  const golden_result plain = run<TieRule, ufb::plain_backend>(golden, weights, layout);
-  if (plain.tensors.integers[0].values != result.tensors.integers[0].values) {
-    throw mismatch("the plain backend takes another path");
+golden_result run_all(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
+  using ufb::fff_engine;
+  golden_result result = run<TieRule, ufb::default_backend>(golden, weights, layout, fff_engine::automatic);
+  const auto agree = [&](const golden_result& other, std::string_view who) {
+    if (other.tensors.integers[0].values != result.tensors.integers[0].values) {
+      throw mismatch(std::string(who) + " takes another path");
+    }
+    const double difference =
+        largest_difference<float, float>(other.tensors.reals[0].values, result.tensors.reals[0].values);
+    if (difference > 2 * golden.entry.at("tolerance_abs_vs_f64").get<double>()) {
+      throw mismatch(std::string(who) + " differs by " + std::to_string(difference));
+    }
+  };
+  for (const auto engine : {fff_engine::blas, fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
+    agree(run<TieRule, ufb::default_backend>(golden, weights, layout, engine), ufb::name(engine));
   }
-  const double difference =
-      largest_difference<float, float>(plain.tensors.reals[0].values, result.tensors.reals[0].values);
-  if (difference > 2 * golden.entry.at("tolerance_abs_vs_f64").get<double>()) {
-    throw mismatch("the plain backend differs by " + std::to_string(difference));
-  }
+  agree(run<TieRule, ufb::plain_backend>(golden, weights, layout, fff_engine::blas), "the plain backend");
   return result;
 }
 
@@ -117,20 +125,20 @@ golden_result run_twice(const golden_case& golden, const layer_weights& weights,
 
 golden_result compute_layer(const golden_case& golden) {
   if (golden.group() == "fff_generated") {
-    return run_twice<ufb::positive_goes_right>(golden, generate(golden), ufb::linear_out_layout::column_per_node);
+    return run_all<ufb::positive_goes_right>(golden, generate(golden), ufb::linear_out_layout::column_per_node);
   }
   const auto file = ufb::safetensors::open(golden.file("file"));
   if (golden.group() == "fff_benchmark") {
     const layer_weights weights{.input = read<float>(file, "input"),
                                 .linear_in = read<float>(file, "w1s"),
                                 .linear_out = read<float>(file, "w2s")};
-    return run_twice<ufb::non_negative_goes_right>(golden, weights, ufb::linear_out_layout::row_per_node);
+    return run_all<ufb::non_negative_goes_right>(golden, weights, ufb::linear_out_layout::row_per_node);
   }
   const layer_weights weights{.input = read<float>(file, "input"),
                               .linear_in = read<float>(file, "linear_in.weight"),
                               .bias_in = read<float>(file, "linear_in.bias"),
                               .linear_out = read<float>(file, "linear_out.weight")};
-  return run_twice<ufb::positive_goes_right>(golden, weights, ufb::linear_out_layout::column_per_node);
+  return run_all<ufb::positive_goes_right>(golden, weights, ufb::linear_out_layout::column_per_node);
 }
 
 void compare_layer(const golden_case& golden, const golden_result& result) {

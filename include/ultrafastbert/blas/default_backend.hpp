@@ -15,7 +15,7 @@ namespace ultrafastbert {
 #if UFB_WITH_CBLAS
 using default_backend = cblas_backend;
 #else
-using default_backend = plain_backend;
+using default_backend = native_backend;
 #endif
 
 static_assert(blas_backend<default_backend, float> && blas_backend<default_backend, double>);

@@ -67,4 +67,10 @@ struct plain_backend {
   }
 };
 
+/// The default of a build without any BLAS: plain products, and the library's own kernels where layers have them.
+/// `plain_backend` chosen by name is the reference instead: plain loops everywhere.
+struct native_backend : plain_backend {
+  static constexpr std::string_view name = "native";
+};
+
 }  // namespace ultrafastbert

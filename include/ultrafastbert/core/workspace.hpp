@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -44,6 +45,14 @@ class workspace {
     for (const auto& block : blocks_) total += block.size();
     return total;
   }
+
+  /// Makes `part(i)` available for i < count. Pre: no part is in use. Throws: std::bad_alloc.
+  void reserve_parts(std::size_t count) {
+    while (parts_.size() < count) parts_.push_back(std::make_unique<workspace>());
+  }
+
+  /// A workspace of its own for task i of a call that is spread over threads. Pre: i was reserved.
+  [[nodiscard]] workspace& part(std::size_t i) noexcept { return *parts_[i]; }
 
   /// Arrays taken through a frame live until it ends. Frames nest like calls.
   class frame {
@@ -118,6 +127,7 @@ class workspace {
   std::size_t block_ = 0;  // block that the next array is looked for in
   std::size_t used_ = 0;   // bytes of it that are taken
   std::size_t open_frames_ = 0;
+  std::vector<std::unique_ptr<workspace>> parts_{};
 };
 
 }  // namespace ultrafastbert

@@ -5,22 +5,34 @@
 // Layer: layers.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
-#include "ultrafastbert/cmm/conditional_matrix_multiplication.hpp"
+#include "ultrafastbert/cmm/backend_fff.hpp"
+#include "ultrafastbert/cmm/engine.hpp"
+#include "ultrafastbert/cmm/packed_fff.hpp"
+#include "ultrafastbert/cmm/tie_rule.hpp"
+#include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/extents.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
 #include "ultrafastbert/layers/load.hpp"
 
 namespace ultrafastbert {
@@ -39,10 +51,15 @@ enum class linear_out_layout : std::uint8_t {
   row_per_node,     ///< (nodes, output_width), as the published benchmark stores it
 };
 
-/// What is not a size.
+/// What is not a size. All of it is fixed when a layer is built.
 struct fast_feedforward_options {
   activation_kind activation = activation_kind::gelu;
   linear_out_layout layout = linear_out_layout::column_per_node;
+  /// `blas` for the backend's products, which double and a layer over `plain_backend` take of themselves.
+  fff_engine engine = fff_engine::automatic;
+  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix; the `blas` engine rounds nothing
+  weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
+  isa_level isa = isa_level::automatic;                  ///< kernels of the other engines
 };
 
 /// An FFF layer over `Scalar` (float or double). Sizes are static or `dynamic_extent`; one class serves both.
@@ -75,14 +92,18 @@ class fast_feedforward {
                                         .expected = std::to_string(nodes()) + " elements, or none",
                                         .found = std::to_string(bias_in.size())});
     }
-    allocate(!bias_in.empty());
-    detail::copy_rows(linear_in, linear_in_.view());
-    std::copy(bias_in.begin(), bias_in.end(), bias_in_.data());
-    if (by_row) {
-      detail::copy_rows(linear_out, linear_out_.view());
-    } else {
-      detail::copy_transposed(linear_out, linear_out_.view());
-    }
+    weights_ = make_weights(!bias_in.empty());
+    std::visit(
+        [&](auto& weights) {
+          for (std::size_t i = 0; i < nodes(); ++i) weights.store_in(i, linear_in.row(i));
+          for (std::size_t i = 0; i < bias_in.size(); ++i) weights.store_bias(i, bias_in[i]);
+          if (by_row) {
+            for (std::size_t i = 0; i < nodes(); ++i) weights.store_out(i, linear_out.row(i));
+          } else {
+            store_transposed(weights, [&](const matrix_view<Scalar>& to) { detail::copy_transposed(linear_out, to); });
+          }
+        },
+        *weights_);
   }
 
   /// Takes `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix` from a checkpoint.
@@ -93,10 +114,18 @@ class fast_feedforward {
                                              const fast_feedforward_shape& shape,
                                              const fast_feedforward_options& options = {}) {
     fast_feedforward layer(shape, options);
-    layer.allocate(true);
-    detail::load_matrix(source, prefix + "linear_in.weight", layer.linear_in_.view());
-    detail::load_vector(source, prefix + "linear_in.bias", layer.bias_in_.span());
-    detail::load_transposed(source, prefix + "linear_out.weight", layer.linear_out_.view());
+    layer.weights_ = layer.make_weights(true);
+    std::visit(
+        [&](auto& weights) {
+          layer.load_in(source, prefix + "linear_in.weight", weights);
+          std::vector<Scalar> bias(layer.nodes());
+          detail::load_vector(source, prefix + "linear_in.bias", std::span<Scalar>(bias));
+          for (std::size_t i = 0; i < bias.size(); ++i) weights.store_bias(i, bias[i]);
+          layer.store_transposed(weights, [&](const matrix_view<Scalar>& to) {
+            detail::load_transposed(source, prefix + "linear_out.weight", to);
+          });
+        },
+        *layer.weights_);
     return layer;
   }
 
@@ -119,7 +148,16 @@ class fast_feedforward {
   [[nodiscard]] constexpr std::size_t path_length() const noexcept { return parallel_size() * tree::levels(depth()); }
   /// Memory held by the packed weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return linear_in_.bytes() + linear_out_.bytes() + bias_in_.size() * sizeof(Scalar);
+    return std::visit([](const auto& weights) { return weights.bytes(); }, *weights_);
+  }
+  /// The engine that computes a batch of `tokens` tokens.
+  [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept {
+    if (uses_backend()) return fff_engine::blas;
+    return options_.engine == fff_engine::automatic ? packed_fff::chosen(tokens) : options_.engine;
+  }
+  /// Level of the kernels that run; `portable` for the `blas` engine.
+  [[nodiscard]] isa_level isa() const noexcept {
+    return std::visit([](const auto& weights) { return weights.isa(); }, *weights_);
   }
 
   /// y = FFF(x).
@@ -131,11 +169,26 @@ class fast_feedforward {
   /// Source: arXiv 2311.10770, section 2.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                const matrix_view<std::int32_t>& paths = {}) const {
-    detail::check_extents(x, x.rows(), input_width(), "x");
-    detail::check_extents(y, x.rows(), output_width(), "y");
-    if (paths.data() != nullptr) detail::check_extents(paths, x.rows(), path_length(), "paths");
-    if (detail::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
-    conditional_matrix_multiply<TieRule, Backend, Scalar>(weights(), x, y, scratch, paths);
+    check(x, y, paths);
+    multiply(x, y, scratch, paths);
+  }
+
+  /// The same spread over an executor's threads, tokens split evenly; equal bits for any number of threads.
+  /// Shapes, Pre, Throws: as above; what the executor throws. Each task uses a part of `scratch` of its own.
+  template <executor Executor>
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch, Executor& threads,
+               const matrix_view<std::int32_t>& paths = {}) const {
+    check(x, y, paths);
+    const std::size_t tasks = std::min<std::size_t>(threads.concurrency(), x.rows());
+    if (tasks < 2) return multiply(x, y, scratch, paths);
+    scratch.reserve_parts(tasks);
+    const auto task = [&](std::size_t i) {
+      const std::size_t first = x.rows() * i / tasks;
+      const std::size_t count = x.rows() * (i + 1) / tasks - first;
+      multiply(x.rows_from(first, count), y.rows_from(first, count), scratch.part(i),
+               paths.data() != nullptr ? paths.rows_from(first, count) : paths);
+    };
+    threads.run(tasks, task);
   }
 
  private:
@@ -145,7 +198,7 @@ class fast_feedforward {
         depth_(shape.depth, "depth"),
         parallel_size_(ParallelSize == dynamic_extent || shape.parallel_size != 1 ? shape.parallel_size : 0,
                        "parallel_size"),
-        activation_(options.activation) {
+        options_(options) {
     for (const auto& [what, size] : {std::pair{"input_width", input_width()}, std::pair{"output_width", output_width()},
                                      std::pair{"parallel_size", parallel_size()}}) {
       if (size == 0) fail_input(what, "at least 1", "0");
@@ -153,10 +206,63 @@ class fast_feedforward {
     static_cast<void>(tree::total_nodes(depth(), parallel_size()));
   }
 
-  void allocate(bool with_bias) {
-    linear_in_ = matrix<Scalar>({nodes(), input_width()});
-    linear_out_ = matrix<Scalar>({nodes(), output_width()});
-    if (with_bias) bias_in_ = aligned_buffer<Scalar>(nodes());
+  using backend_weights = backend_fff<Scalar, Backend>;
+  static constexpr bool has_own_kernels = std::same_as<Scalar, float>;
+  using any_weights =
+      std::conditional_t<has_own_kernels, std::variant<backend_weights, packed_fff>, std::variant<backend_weights>>;
+
+  [[nodiscard]] bool uses_backend() const noexcept {
+    const bool reference = std::same_as<Backend, plain_backend> && options_.engine == fff_engine::automatic;
+    return !has_own_kernels || reference || options_.engine == fff_engine::blas;
+  }
+
+  [[nodiscard]] any_weights make_weights(bool with_bias) const {
+    const packed_fff_shape shape{.input_width = input_width(),
+                                 .output_width = output_width(),
+                                 .depth = depth(),
+                                 .parallel_size = parallel_size(),
+                                 .activation = options_.activation,
+                                 .storage_in = options_.storage_in,
+                                 .storage_out = options_.storage_out,
+                                 .isa = options_.isa};
+    if constexpr (has_own_kernels) {
+      if (!uses_backend()) return packed_fff(shape, with_bias);
+    }
+    return backend_weights(shape, with_bias);
+  }
+
+  // Fills the second matrix through `write`, which writes a (nodes, output_width) matrix.
+  template <class Weights, class Write>
+  void store_transposed(Weights& weights, const Write& write) const {
+    if (const auto direct = weights.float_out(); direct.data() != nullptr) return write(direct);
+    matrix<Scalar> rows({nodes(), output_width()});
+    write(rows.view());
+    for (std::size_t i = 0; i < nodes(); ++i) weights.store_out(i, rows.row(i));
+  }
+
+  template <class Source, class Weights>
+  void load_in(const Source& source, const std::string& name, Weights& weights) const {
+    constexpr std::size_t rows_at_a_time = 256;
+    const std::array<std::size_t, 2> shape{nodes(), input_width()};
+    std::vector<Scalar> rows(std::min(rows_at_a_time, nodes()) * input_width());
+    for (std::size_t first = 0; first < nodes(); first += rows_at_a_time) {
+      const std::size_t count = std::min(rows_at_a_time, nodes() - first);
+      source.read(name, shape, first * input_width(), std::span<Scalar>(rows).first(count * input_width()));
+      for (std::size_t i = 0; i < count; ++i) weights.store_in(first + i, rows.data() + i * input_width());
+    }
+  }
+
+  void check(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
+             const matrix_view<std::int32_t>& paths) const {
+    detail::check_extents(x, x.rows(), input_width(), "x");
+    detail::check_extents(y, x.rows(), output_width(), "y");
+    if (paths.data() != nullptr) detail::check_extents(paths, x.rows(), path_length(), "paths");
+    if (detail::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
+  }
+
+  void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+                const matrix_view<std::int32_t>& paths) const {
+    std::visit([&](const auto& w) { w.template multiply<TieRule>(x, y, scratch, paths, options_.engine); }, *weights_);
   }
 
   static void check_shape(const char* what, const matrix_view<const Scalar>& view, std::size_t rows, std::size_t cols) {
@@ -167,23 +273,12 @@ class fast_feedforward {
           .found = '(' + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) + ')'});
   }
 
-  [[nodiscard]] cmm_weights<Scalar> weights() const noexcept {
-    return {.linear_in = linear_in_.view(),
-            .bias_in = bias_in_.span(),
-            .linear_out = linear_out_.view(),
-            .depth = depth(),
-            .parallel_size = parallel_size(),
-            .activation = activation_};
-  }
-
   [[no_unique_address]] extent<InputWidth> input_width_;
   [[no_unique_address]] extent<OutputWidth> output_width_;
   [[no_unique_address]] extent<Depth> depth_;
   [[no_unique_address]] extent<ParallelSize> parallel_size_;
-  activation_kind activation_;
-  matrix<Scalar> linear_in_{};  // (nodes, input_width)
-  aligned_buffer<Scalar> bias_in_{};
-  matrix<Scalar> linear_out_{};  // (nodes, output_width): the checkpoint's matrix transposed, so that a node is a row
+  fast_feedforward_options options_;
+  std::optional<any_weights> weights_{};  // empty only while the layer is built
 };
 
 }  // namespace ultrafastbert

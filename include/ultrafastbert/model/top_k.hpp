@@ -27,8 +27,8 @@ template <class Scalar>
   k = std::min(k, logits.size());
   if (k == 0) return {};
   const auto before = [logits](std::size_t a, std::size_t b) {
-    const bool a_is_number = logits[a] == logits[a];
-    const bool b_is_number = logits[b] == logits[b];
+    const bool a_is_number = !std::isnan(logits[a]);
+    const bool b_is_number = !std::isnan(logits[b]);
     if (a_is_number != b_is_number) return a_is_number;
     if (a_is_number && logits[a] != logits[b]) return logits[a] > logits[b];
     return a < b;

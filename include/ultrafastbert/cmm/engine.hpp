@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+//
+// Conditional matrix multiplication with the library's own kernels: three engines for few, some and many tokens.
+// Source: Belcak & Wattenhofer, arXiv 2311.10770, section 2, for the operation; the engines are this library's own.
+// Layer: cmm.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string_view>
+
+#include "ultrafastbert/cmm/emission.hpp"
+#include "ultrafastbert/cmm/packed_tree.hpp"
+#include "ultrafastbert/cmm/routing.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/fff_kernels.hpp"
+
+namespace ultrafastbert {
+
+/// How an FFF layer is computed. All but `blas` give equal bits at one instruction set level.
+enum class fff_engine : std::uint8_t {
+  automatic,    ///< by the number of tokens: fused, interleaved or grouped
+  blas,         ///< pointer-batched products of the backend, the reference form
+  fused,        ///< one token at a time
+  interleaved,  ///< eight tokens side by side
+  grouped,      ///< tokens sorted by path, sharing nodes
+};
+
+/// Stable spelling of an engine, equal to the enumerator's name; "auto" for `automatic`.
+[[nodiscard]] constexpr std::string_view name(fff_engine engine) noexcept {
+  switch (engine) {
+    case fff_engine::automatic: return "auto";
+    case fff_engine::blas: return "blas";
+    case fff_engine::fused: return "fused";
+    case fff_engine::interleaved: return "interleaved";
+    case fff_engine::grouped: return "grouped";
+  }
+  return "unknown";
+}
+
+namespace detail {
+
+/// What all trees and tokens of a call have in common.
+template <class Weight>
+struct engine_call {
+  const routing_weights<Weight>& in;
+  const emitter& out;
+  std::size_t parallel_size = 1;
+  activation_kind activation = activation_kind::gelu;
+  kernels::gelu_kernel gelu = nullptr;
+  workspace& scratch;
+  matrix_view<std::int32_t> paths{};
+};
+
+inline void activate_all(activation_kind kind, kernels::gelu_kernel gelu, std::span<float> values) noexcept {
+  if (kind == activation_kind::gelu) return gelu(values.size(), values.data());
+  kernels::activate(kind, values);
+}
+
+/// Writes the visited nodes of tokens [first, first + tokens) of tree p.
+inline void record_paths(const matrix_view<std::int32_t>& paths, std::size_t first, std::size_t tokens, std::size_t p,
+                         std::size_t depth, const routes& from) noexcept {
+  if (paths.empty()) return;
+  for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t level = 0; level <= depth; ++level) {
+      const std::size_t node = tree::first_of_level(level) + (std::size_t{from.position[t]} >> (depth - level));
+      paths(first + t, p * (depth + 1) + level) = static_cast<std::int32_t>(node);
+    }
+  }
+}
+
+inline constexpr std::size_t tokens_per_tile = 192;     // their inputs stay in a second-level cache
+inline constexpr std::size_t tokens_per_pass = 16'384;  // bounds the scratch memory of the grouped engine
+inline constexpr std::size_t split_level = 6;           // tiles go so far; then their tokens are dealt to subtrees
+
+/// Few tokens: `fused` or `interleaved`, a tile at a time.
+template <class TieRule, class Weight>
+void run_small(const engine_call<Weight>& call, const matrix_view<const float>& x, const matrix_view<float>& y,
+               bool interleaved) {
+  const std::size_t depth = call.in.depth;
+  const std::size_t stride = (depth + 1 + 15) / 16 * 16;
+  workspace::frame frame(call.scratch);
+  const std::size_t most = std::min(x.rows(), tokens_per_tile);
+  routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
+  std::fill(all.logits.begin(), all.logits.end(), 0.0F);
+  for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
+    const std::size_t tokens = std::min(tokens_per_tile, x.rows() - first);
+    const auto inputs = x.rows_from(first, tokens);
+    for (std::size_t p = 0; p < call.parallel_size; ++p) {
+      const std::size_t first_row = p * tree::node_count(depth);
+      if (interleaved) {
+        route_interleaved<TieRule>(call.in, first_row, inputs, all);
+      } else {
+        route_fused<TieRule>(
+            call.in, [&](std::size_t row) { call.out.fetch(row); }, first_row, inputs, all);
+      }
+      record_paths(call.paths, first, tokens, p, depth, all);
+      activate_all(call.activation, call.gelu, all.logits.first(tokens * stride));
+      call.out.scale(first_row, all, tokens);
+      call.out.each(first_row, all, y.rows_from(first, tokens), p > 0);
+    }
+  }
+}
+
+/// One tree over up to tokens_per_pass tokens, grouped.
+template <class TieRule, class Weight>
+class grouped_pass {
+ public:
+  grouped_pass(const engine_call<Weight>& call, std::size_t tokens, workspace::frame& frame)
+      : call_(call),
+        stride_((call.in.depth + 1 + 15) / 16 * 16),
+        logits_(frame.take<float>(tokens * stride_)),
+        position_(frame.take<std::uint32_t>(tokens)),
+        order_(frame.take<std::uint32_t>(tokens)),
+        sorted_(frame.take<std::uint32_t>(tokens)) {
+    std::fill(logits_.begin(), logits_.end(), 0.0F);
+  }
+
+  /// Shapes: x: (tokens, input_width); y: (tokens, output_width). Adds to y for every tree but the first.
+  void run(const matrix_view<const float>& x, const matrix_view<float>& y, std::size_t p, std::size_t first_token) {
+    const std::size_t depth = call_.in.depth;
+    const std::size_t first_row = p * tree::node_count(depth);
+    const routes all{
+        .logits = logits_.first(x.rows() * stride_), .stride = stride_, .position = position_.first(x.rows())};
+    workspace::frame frame(call_.scratch);
+    grouped_router<TieRule, Weight> router(call_.in, first_row, x, all, x.rows(), frame);
+    const auto order = order_.first(x.rows());
+    std::iota(order.begin(), order.end(), std::uint32_t{0});
+    if (x.rows() <= tokens_per_tile || depth < split_level) {
+      for (std::size_t first = 0; first < order.size(); first += tokens_per_tile) {
+        const auto tile = order.subspan(first, std::min(tokens_per_tile, order.size() - first));
+        router.route(tile, 0, depth + 1, 0);
+        finish(tile, all, first_row, y, p, first_token);
+      }
+      return;
+    }
+    for (std::size_t first = 0; first < order.size(); first += tokens_per_tile) {
+      router.route(order.subspan(first, std::min(tokens_per_tile, order.size() - first)), 0, split_level, 0);
+    }
+    const auto bounds = deal(order, all);
+    for (std::size_t bucket = 0; bucket + 1 < bounds.size(); ++bucket) {
+      for (std::size_t first = bounds[bucket]; first < bounds[bucket + 1]; first += tokens_per_tile) {
+        const auto tile = order.subspan(first, std::min(tokens_per_tile, bounds[bucket + 1] - first));
+        router.route(tile, split_level, depth + 1, bucket);
+        finish(tile, all, first_row, y, p, first_token);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t buckets = std::size_t{1} << split_level;
+
+  // Counting sort by the node of the split level.
+  [[nodiscard]] std::array<std::size_t, buckets + 1> deal(std::span<std::uint32_t> order, const routes& all) noexcept {
+    std::array<std::size_t, buckets + 1> bounds{};
+    for (const std::uint32_t token : order) ++bounds[all.position[token] + 1];
+    std::partial_sum(bounds.begin(), bounds.end(), bounds.begin());
+    auto place = bounds;
+    for (std::uint32_t token = 0; token < order.size(); ++token) sorted_[place[all.position[token]]++] = token;
+    std::copy_n(sorted_.begin(), order.size(), order.begin());
+    return bounds;
+  }
+
+  // Activations and outputs of a tile whose tokens are sorted by leaf.
+  void finish(std::span<const std::uint32_t> tile, const routes& all, std::size_t first_row,
+              const matrix_view<float>& y, std::size_t p, std::size_t first_token) {
+    const std::size_t depth = call_.in.depth;
+    for (const std::uint32_t token : tile) {
+      const routes one{.logits = all.logits.subspan(token * stride_, stride_),
+                       .stride = stride_,
+                       .position = all.position.subspan(token, 1)};
+      record_paths(call_.paths, first_token + token, 1, p, depth, one);
+      activate_all(call_.activation, call_.gelu, one.logits);
+      call_.out.scale(first_row, one, 1);
+    }
+    call_.out.sorted(first_row, all, tile, y, p > 0);
+  }
+
+  const engine_call<Weight>& call_;
+  std::size_t stride_;
+  std::span<float> logits_;
+  std::span<std::uint32_t> position_;
+  std::span<std::uint32_t> order_;
+  std::span<std::uint32_t> sorted_;
+};
+
+template <class TieRule, class Weight>
+void run_grouped(const engine_call<Weight>& call, const matrix_view<const float>& x, const matrix_view<float>& y) {
+  workspace::frame frame(call.scratch);
+  grouped_pass<TieRule, Weight> pass(call, std::min(x.rows(), tokens_per_pass), frame);
+  for (std::size_t first = 0; first < x.rows(); first += tokens_per_pass) {
+    const std::size_t tokens = std::min(tokens_per_pass, x.rows() - first);
+    for (std::size_t p = 0; p < call.parallel_size; ++p) {
+      pass.run(x.rows_from(first, tokens), y.rows_from(first, tokens), p, first);
+    }
+  }
+}
+
+}  // namespace detail
+
+}  // namespace ultrafastbert

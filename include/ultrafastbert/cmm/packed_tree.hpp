@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// Weights of FFF trees as the engines read them. First matrix: two levels of the tree at a time, a node and its two
+// children side by side, because a token that reaches the node needs it and one of the children. Second matrix: one row
+// per node, level by level.
+// Layer: cmm.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ultrafastbert/cmm/tree.hpp"
+#include "ultrafastbert/kernels/fff_kernels.hpp"
+
+namespace ultrafastbert {
+
+/// Where the row of a node lies in the blocked order: for each pair of levels, triples of node, left and right child.
+/// The deepest level of a tree of even depth has no partner and stands alone.
+struct blocked_order {
+  /// First row of the block that holds `position` of the even level `level`.
+  [[nodiscard]] static constexpr std::size_t block(std::size_t level, std::size_t position,
+                                                   std::size_t depth) noexcept {
+    return tree::first_of_level(level) + position * (level == depth ? 1 : 3);
+  }
+
+  /// Row of any node, given by level and position from the left.
+  [[nodiscard]] static constexpr std::size_t row(std::size_t level, std::size_t position, std::size_t depth) noexcept {
+    if (level % 2 == 0) return block(level, position, depth);
+    return block(level - 1, position / 2, depth) + 1 + position % 2;
+  }
+};
+
+/// The first matrix, ready to route tokens. Borrows its memory.
+template <class Weight>
+struct routing_weights {
+  const Weight* rows = nullptr;  ///< (parallel_size * nodes, stride) in blocked order
+  const float* bias = nullptr;   ///< (parallel_size * nodes) in blocked order, or null
+  const float* scale = nullptr;  ///< (parallel_size * nodes) in blocked order, or null
+  std::size_t stride = 0;        ///< elements from row to row
+  std::size_t width = 0;         ///< input width
+  std::size_t depth = 0;
+  kernels::dot_kernels<Weight> kernels{};
+
+  /// The logit that a dot product with a row stands for.
+  [[nodiscard]] float logit(std::size_t row, float dot) const noexcept {
+    if (scale != nullptr) dot *= scale[row];
+    return bias != nullptr ? dot + bias[row] : dot;
+  }
+};
+
+/// The second matrix, ready to be summed. Borrows its memory.
+template <class Weight>
+struct output_weights {
+  const Weight* rows = nullptr;  ///< (parallel_size * nodes, stride), level by level
+  const float* scale = nullptr;  ///< (parallel_size * nodes), or null
+  std::size_t stride = 0;        ///< elements from row to row
+  std::size_t width = 0;         ///< output width
+  std::size_t depth = 0;
+  kernels::sum_kernels<Weight> kernels{};
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// How weights are stored, apart from how they are computed with: arithmetic is always float.
+// Layer: core.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace ultrafastbert {
+
+/// Storage of one weight matrix, chosen when a layer is built.
+enum class weight_storage : std::uint8_t {
+  float32,   ///< IEEE binary32
+  float16,   ///< IEEE binary16, rounded to nearest even
+  bfloat16,  ///< the upper half of binary32, rounded to nearest even
+  int8,      ///< integers of -127 to 127 with one float scale per row, the row's largest magnitude / 127
+};
+
+/// Stable spelling of a storage type: "f32", "f16", "bf16", "int8".
+[[nodiscard]] constexpr std::string_view name(weight_storage storage) noexcept {
+  switch (storage) {
+    case weight_storage::float32: return "f32";
+    case weight_storage::float16: return "f16";
+    case weight_storage::bfloat16: return "bf16";
+    case weight_storage::int8: return "int8";
+  }
+  return "unknown";
+}
+
+/// An IEEE binary16 number as bits; kernels widen it.
+struct float16_bits {
+  std::uint16_t bits = 0;
+};
+
+/// A bfloat16 number as bits; kernels widen it.
+struct bfloat16_bits {
+  std::uint16_t bits = 0;
+};
+
+}  // namespace ultrafastbert

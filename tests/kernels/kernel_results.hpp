@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// Defines one function, UFB_RESULTS_FUNCTION, which the including file names: what every kernel of every level of the
+// machine computes from fixed random operands. Compiled several times with different options.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "support/generator.hpp"
+#include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/kernels/fff_dispatch.hpp"
+
+namespace ufb_test {
+
+/// Declared here for the files that call it.
+std::vector<float> UFB_RESULTS_FUNCTION();
+
+namespace {
+
+using namespace ultrafastbert;
+
+struct result_collector {
+  static constexpr std::size_t width = 203;
+  static constexpr std::size_t stride = 208;
+
+  template <class Weight>
+  struct alignas(64) rows_of {
+    std::array<Weight, 8 * stride> values{};
+  };
+
+  static void fill(float& w, std::uint64_t bits) { w = static_cast<float>(bits >> 40U) * 0x1p-23F - 1.0F; }
+  // Signs, fractions and eight exponents, down to subnormal numbers in binary16.
+  static void fill(float16_bits& w, std::uint64_t bits) { w.bits = static_cast<std::uint16_t>(bits & 0x9fffU); }
+  static void fill(bfloat16_bits& w, std::uint64_t bits) {
+    w.bits = static_cast<std::uint16_t>((bits & 0x83ffU) | 0x3c00U);
+  }
+  static void fill(std::int8_t& w, std::uint64_t bits) {
+    w = static_cast<std::int8_t>(static_cast<int>(bits % 255) - 127);
+  }
+
+  template <class Weight>
+  void collect(isa_level level) {
+    rows_of<Weight> weights;
+    std::array<const Weight*, 8> rows{};
+    std::array<const float*, 8> x{};
+    const std::vector<float> inputs = uniform(2, 8 * width, 0);
+    for (std::size_t i = 0; i < 8; ++i) {
+      for (std::size_t k = 0; k < width; ++k) fill(weights.values[i * stride + k], splitmix64(1, i * width + k));
+      rows[i] = weights.values.data() + i * stride;
+      x[i] = inputs.data() + i * width;
+    }
+    std::array<float, 24> z{};
+    const kernels::dot_kernels<Weight> dots = kernels::dots_of<Weight>(level);
+    dots.rows_3_inputs_4(rows[0], stride, x.data(), width, z.data());
+    dots.rows_3_inputs_1(rows[3], stride, x.data(), width, z.data() + 12);
+    dots.pairs_8(rows.data(), x.data(), width, z.data() + 15);
+    dots.pair(rows[7], x[0], width, z.data() + 23);
+    all.insert(all.end(), z.begin(), z.end());
+
+    std::vector<float> y(5 * width);
+    const std::array<float*, 4> four{y.data(), y.data() + width, y.data() + 2 * width, y.data() + 3 * width};
+    const std::array<const Weight* const*, 4> same{rows.data(), rows.data(), rows.data(), rows.data()};
+    const kernels::sum_kernels<Weight> sums = kernels::sums_of<Weight>(level);
+    sums.four(same.data(), x.data(), 3, 8, width, false, four.data());
+    sums.one(rows.data(), x[4], 8, width, false, y.data() + 4 * width);
+    all.insert(all.end(), y.begin(), y.end());
+  }
+
+  void collect_all() {
+    for (const isa_level level : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
+      if (!supported(level)) continue;
+      collect<float>(level);
+      collect<float16_bits>(level);
+      collect<bfloat16_bits>(level);
+      collect<std::int8_t>(level);
+      std::vector<float> values = uniform(3, 1003, 3);
+      kernels::gelu_of(level)(values.size(), values.data());
+      all.insert(all.end(), values.begin(), values.end());
+    }
+  }
+
+  std::vector<float> all{};
+};
+
+}  // namespace
+
+std::vector<float> UFB_RESULTS_FUNCTION() {
+  result_collector results;
+  results.collect_all();
+  return results.all;
+}
+
+}  // namespace ufb_test
