@@ -4,7 +4,7 @@
 
 UFB_BUILD_PACKAGES="g++ cmake ninja-build pkg-config libopenblas-dev libeigen3-dev nlohmann-json3-dev libutf8proc-dev"
 UFB_EXAMPLE_PACKAGES="$UFB_BUILD_PACKAGES libcli11-dev"
-UFB_BENCH_PACKAGES="$UFB_BUILD_PACKAGES libbenchmark-dev"
+UFB_BENCH_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev libdnnl-dev"
 UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev catch2"
 UFB_SANITIZER_PACKAGES="clang-14 libclang-rt-14-dev"
 UFB_LINT_PACKAGES="clang-14 clang-tidy-14 cppcheck"

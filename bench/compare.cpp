@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//
+// Sets the FFF layer against the strongest dense layers there are. Started by run.sh, which sets what has to be in the
+// environment before the program begins.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "contenders.hpp"
+#include "machine.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+
+const std::map<std::string, ufb::weight_storage> storages{{"f32", ufb::weight_storage::float32},
+                                                          {"f16", ufb::weight_storage::float16},
+                                                          {"bf16", ufb::weight_storage::bfloat16},
+                                                          {"int8", ufb::weight_storage::int8}};
+const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
+                                                   {"portable", ufb::isa_level::portable},
+                                                   {"neon", ufb::isa_level::neon},
+                                                   {"avx2", ufb::isa_level::avx2},
+                                                   {"avx512", ufb::isa_level::avx512}};
+
+// The OpenMP runtime below oneDNN reads this when the program is loaded.
+void check_environment(std::size_t threads) {
+  const char* set = std::getenv("OMP_NUM_THREADS");
+  if (set == nullptr || std::to_string(threads) != set) {
+    throw std::runtime_error("OMP_NUM_THREADS has to be " + std::to_string(threads) + "; bench/run.sh sees to it");
+  }
+}
+
+int run(const std::string& group, const ufb_bench::bench_options& options, const std::string& json) {
+  check_environment(options.threads);
+  ufb_bench::bench_context context{.options = options, .pool = ufb::thread_pool(options.threads)};
+  std::cout
+      << "# Fast feedforward against dense layers\n\n"
+      << ufb_bench::describe_machine(options.threads) << "- Medians of " << options.rounds
+      << " interleaved rounds; spread: fastest and slowest round; ratio: fastest external dense layer of the batch / "
+         "this engine; every engine verified against double precision first\n";
+  const bool all = group == "all";
+  if (all || group == "cmm") ufb_bench::run_cmm(context);
+  if (all || group == "family") ufb_bench::run_family(context);
+  if (all || group == "depth") ufb_bench::run_depth(context);
+  if (all || group == "gpt3") ufb_bench::run_gpt3(context);
+  if (!json.empty()) context.results.write_json(json);
+  if (context.results.all_verified()) return 0;
+  std::cerr << "outputs of at least one engine are wrong\n";
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app("Times the fast feedforward layer against the fastest dense layer at the same batch and threads.");
+  std::string group = "cmm";
+  std::string json;
+  ufb_bench::bench_options options;
+  std::size_t rounds = 0;
+  app.add_option("group", group, "cmm (default), family, gpt3, depth or all")
+      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "all"}));
+  app.add_flag("--quick", options.quick, "fewer rounds");
+  app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.batches, "batch sizes, separated by commas")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  app.add_option("--storage", options.storages, "f32, f16, bf16, int8, separated by commas")
+      ->delimiter(',')
+      ->transform(CLI::CheckedTransformer(storages));
+  app.add_option("--isa", options.isa, "level of the library's kernels (automatic)")
+      ->transform(CLI::CheckedTransformer(levels));
+  app.add_option("--rounds", rounds, "rounds to take medians of (11, with --quick 5)")->check(CLI::Range(1, 1000));
+  app.add_option("--json", json, "file to write the rows to");
+  CLI11_PARSE(app, argc, argv);
+  options.rounds = rounds != 0 ? rounds : options.quick ? 5 : 11;
+  return run(group, options, json);
+} catch (const std::exception& problem) {
+  std::cerr << "bench: " << problem.what() << '\n';
+  return 2;
+}

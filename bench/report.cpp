@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+
+namespace ufb_bench {
+
+namespace {
+
+std::optional<double> quotient(const std::optional<double>& dense, double own) {
+  if (!dense) return std::nullopt;
+  return *dense / own;
+}
+
+std::string cell(const std::optional<double>& value) { return value ? short_number(*value) : "-"; }
+
+std::string json_number(const std::optional<double>& value) {
+  if (!value || !std::isfinite(*value)) return "null";
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.6g", *value);
+  return text.data();
+}
+
+// Names of this program and of libraries: quotes and backslashes are all that could disturb.
+std::string json_string(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string json_object(const report_row& row) {
+  return "{\"group\": " + json_string(row.group) + ", \"case\": " + json_string(row.case_name) +
+         ", \"batch\": " + std::to_string(row.batch) + ", \"threads\": " + std::to_string(row.threads) +
+         ", \"storage\": " + json_string(row.storage) + ", \"engine\": " + json_string(row.engine) +
+         ", \"isa\": " + json_string(row.isa) + ", \"us_per_token\": " + json_number(row.time.median) +
+         ", \"dense_us_per_token\": " + json_number(row.dense_time) +
+         ", \"dense_backend\": " + (row.dense_backend.empty() ? "null" : json_string(row.dense_backend)) +
+         ", \"ratio\": " + json_number(row.ratio()) + ", \"ratio_own\": " + json_number(row.ratio_own()) +
+         ", \"verified\": " + (row.verified ? "true" : "false") + ", \"goal\": " + json_number(row.goal) + '}';
+}
+
+}  // namespace
+
+std::string short_number(double value) {
+  const int decimals = value < 10.0 ? 3 : value < 100.0 ? 2 : value < 1000.0 ? 1 : 0;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+std::optional<double> report_row::ratio() const { return quotient(dense_time, time.median); }
+
+std::optional<double> report_row::ratio_own() const { return quotient(own_dense_time, time.median); }
+
+void report::begin_table(const std::string& heading) {
+  std::cout << "\n## " << heading << "\n\n"
+            << "| case | batch | threads | storage | engine | isa | us/token | spread | dense us/token | fastest dense "
+               "| ratio | ratio, own dense | goal | verified |\n"
+            << "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+            << std::flush;
+}
+
+void report::add(const report_row& row) {
+  std::cout << "| " << row.case_name << " | " << row.batch << " | " << row.threads << " | " << row.storage << " | "
+            << row.engine << " | " << row.isa << " | " << short_number(row.time.median) << " | "
+            << short_number(row.time.least) << "-" << short_number(row.time.most) << " | " << cell(row.dense_time)
+            << " | " << (row.dense_backend.empty() ? "-" : row.dense_backend) << " | " << cell(row.ratio()) << " | "
+            << cell(row.ratio_own()) << " | " << cell(row.goal) << " | " << (row.verified ? "yes" : "**NO**") << " |\n"
+            << std::flush;
+  rows_.push_back(row);
+}
+
+void report::end_table() {
+  if (!notes_.empty()) std::cout << '\n';
+  for (const auto& note : notes_) std::cout << "- " << note << '\n';
+  std::cout << std::flush;
+  notes_.clear();
+}
+
+bool report::all_verified() const {
+  return std::all_of(rows_.begin(), rows_.end(), [](const report_row& row) { return row.verified; });
+}
+
+void report::write_json(const std::filesystem::path& file) const {
+  std::ofstream stream(file);
+  stream << "[\n";
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    stream << "  " << json_object(rows_[i]) << (i + 1 < rows_.size() ? ",\n" : "\n");
+  }
+  stream << "]\n";
+  if (!stream.flush()) throw std::runtime_error("cannot write " + file.string());
+}
+
+}  // namespace ufb_bench

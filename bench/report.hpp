@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// What the benchmark prints: Markdown tables on standard output as the measurements come in, and JSON at the end.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "timing.hpp"
+
+namespace ufb_bench {
+
+/// One line of a table: an engine at one batch size.
+struct report_row {
+  std::string group{};
+  std::string case_name{};
+  std::size_t batch = 0;
+  std::size_t threads = 0;
+  std::string storage{};
+  std::string engine{};
+  std::string isa{};
+  timing time{};                       ///< microseconds per token
+  std::optional<double> dense_time{};  ///< of the fastest external dense layer, microseconds per token
+  std::string dense_backend{};
+  std::optional<double> own_dense_time{};  ///< of the library's own prepacked dense layer
+  bool verified = false;
+  std::optional<double> goal{};  ///< ratio to reach
+
+  [[nodiscard]] std::optional<double> ratio() const;
+  [[nodiscard]] std::optional<double> ratio_own() const;
+};
+
+/// Collects rows and prints them.
+class report {
+ public:
+  /// Starts a table under a heading.
+  void begin_table(const std::string& heading);
+  void add(const report_row& row);
+  /// A line below the current table.
+  void note(std::string text) { notes_.push_back(std::move(text)); }
+  void end_table();
+
+  [[nodiscard]] bool all_verified() const;
+  /// Of the row added last, 0 if it has none.
+  [[nodiscard]] double last_ratio() const { return rows_.empty() ? 0.0 : rows_.back().ratio().value_or(0.0); }
+  /// An array of objects. Throws: std::runtime_error if the file cannot be written.
+  void write_json(const std::filesystem::path& file) const;
+
+ private:
+  std::vector<report_row> rows_{};
+  std::vector<std::string> notes_{};
+};
+
+/// A number with about three digits that matter.
+[[nodiscard]] std::string short_number(double value);
+
+}  // namespace ufb_bench

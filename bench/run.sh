@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Times the fast feedforward layer against the fastest dense layer at the same batch size and number of threads:
+#   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
+# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8.
+# Installs missing Debian packages and builds first, as Release and without -march. Standard output carries the Markdown
+# tables only; everything else goes to standard error.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/tests/support/packages.sh"
+
+threads=1
+previous=
+for argument; do
+  case $argument in
+    --threads=*) threads=${argument#*=} ;;
+    *) [ "$previous" != --threads ] || threads=$argument ;;
+  esac
+  previous=$argument
+done
+
+{
+  # shellcheck disable=SC2086  # a list of words
+  ufb_require_packages $UFB_BENCH_PACKAGES
+  ufb_configure "$root" "$root/build-bench" -D CMAKE_BUILD_TYPE=Release -D UFB_BUILD_BENCH=ON \
+    -D UFB_BUILD_TESTS=OFF -D UFB_BUILD_EXAMPLES=OFF
+  cmake --build "$root/build-bench" --target ufb_bench_compare --parallel "$(ufb_jobs)"
+} >&2
+
+# Read by the libraries when the program is loaded. Idle threads sleep: they would take the time of the next contender.
+export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads
+export OMP_WAIT_POLICY=passive OMP_DYNAMIC=false
+# A setting that some environments carry, and that would hold the strongest OpenBLAS kernels back.
+for variable in OPENBLAS_CORETYPE OPENBLAS_L2_SIZE; do
+  [ -z "${!variable:-}" ] || echo "$variable=${!variable} is not passed on: OpenBLAS chooses by the processor" >&2
+  unset "$variable"
+done
+exec "$root/build-bench/bench/ufb_bench_compare" "$@"
