@@ -25,7 +25,7 @@ std::string value_in(const char* file, const std::string& key) {
   return {};
 }
 
-std::string or_unknown(std::string text) { return text.empty() ? "unknown" : text; }
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
 
 std::string now() {
   const std::time_t seconds = std::time(nullptr);

@@ -82,7 +82,7 @@ template <class Weight>
 void rows_3_inputs_4(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).rows_3_inputs_4;
   kernel_data<Weight> data;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     kernel(data.advance(3), width, data.inputs.data(), width, data.z.data());
     benchmark::DoNotOptimize(data.z);
   }
@@ -93,7 +93,7 @@ template <class Weight>
 void rows_3_inputs_1(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).rows_3_inputs_1;
   kernel_data<Weight> data;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     kernel(data.advance(3), width, data.inputs.data(), width, data.z.data());
     benchmark::DoNotOptimize(data.z);
   }
@@ -104,7 +104,7 @@ template <class Weight>
 void pairs_8(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).pairs_8;
   kernel_data<Weight> data;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const Weight* first = data.advance(8);
     for (std::size_t i = 0; i < 8; ++i) data.pair_rows[i] = first + i * width;
     kernel(data.pair_rows.data(), data.inputs.data(), width, data.z.data());
@@ -117,7 +117,7 @@ template <class Weight>
 void pair(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).pair;
   kernel_data<Weight> data;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     kernel(data.advance(1), data.inputs[0], width, data.z.data());
     benchmark::DoNotOptimize(data.z);
   }
@@ -131,7 +131,7 @@ void sum_one(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::sums_of<Weight>(level).one;
   kernel_data<Weight> data;
   std::array<const Weight*, levels> rows{};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const Weight* first = data.advance(levels);
     for (std::size_t i = 0; i < levels; ++i) rows[i] = first + i * width;
     kernel(rows.data(), data.coefficients.data(), levels, width, false, data.y.row(0));
@@ -158,7 +158,7 @@ void sum_four(benchmark::State& state, ufb::isa_level level) {
     coefficients[t] = data.coefficients.data();
     y[t] = data.y.row(t);
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const Weight* first = data.advance(4 * levels);
     for (std::size_t t = 0; t < 4; ++t) {
       for (std::size_t i = 0; i < levels; ++i) rows[t][i] = first + ((i < shared ? 0 : t * levels) + i) * width;
@@ -179,7 +179,7 @@ void gelu(benchmark::State& state, ufb::isa_level level) {
   ufb::aligned_buffer<float> source(count);
   ufb::aligned_buffer<float> values(count);
   normal_stream(1, 1.0F).read(0, source.span());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::copy_n(source.data(), count, values.data());  // applied again and again it would end in denormal numbers
     kernel(count, values.data());
     benchmark::DoNotOptimize(values.data());
@@ -233,7 +233,7 @@ void run_engine(benchmark::State& state, const std::shared_ptr<std::optional<eng
   ufb::matrix<float> y({what.batch, width});
   ufb::workspace workspace;
   std::size_t next = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     layer.forward(data.x.view().rows_from(next, what.batch), y.view(), workspace);
     benchmark::DoNotOptimize(y.row(0));
     benchmark::ClobberMemory();

@@ -22,7 +22,7 @@ std::vector<ufb::weight_storage> storages_or_float(const bench_options& options)
   return options.storages.empty() ? std::vector{ufb::weight_storage::float32} : options.storages;
 }
 
-std::vector<std::size_t> batches_or(const bench_options& options, std::vector<std::size_t> own) {
+std::vector<std::size_t> batches_or(const bench_options& options, const std::vector<std::size_t>& own) {
   return options.batches.empty() ? own : options.batches;
 }
 

@@ -94,6 +94,7 @@ std::vector<timing> measure(const std::vector<contender>& contenders, const sche
   }
 
   std::vector<timing> results;
+  results.reserve(all.size());
   for (const auto& one : all) results.push_back(one.result());
   return results;
 }
