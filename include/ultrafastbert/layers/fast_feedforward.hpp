@@ -78,7 +78,8 @@ class fast_feedforward {
   /// Copies and packs the weights.
   /// Shapes: linear_in: (nodes, input_width); bias_in: (nodes), or empty for none; linear_out: by `options.layout`;
   ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree.
-  /// Throws: shape_mismatch, invalid_input (a size is 0 or too large), overflow, std::bad_alloc.
+  /// Throws: shape_mismatch, invalid_input (a size is 0 or too large), unsupported (the processor lacks the level that
+  ///   `options.isa` names), overflow, std::bad_alloc.
   /// Complexity: linear in the weights.
   fast_feedforward(const fast_feedforward_shape& shape, const matrix_view<const Scalar>& linear_in,
                    std::span<const Scalar> bias_in, const matrix_view<const Scalar>& linear_out,
