@@ -56,7 +56,7 @@ static_assert(ufb::blas_backend<ufb::cblas_backend, float> && ufb::blas_backend<
 static_assert(ufb::cblas_backend::name == "cblas");
 static_assert(std::is_same_v<ufb::default_backend, ufb::cblas_backend>);
 #else
-static_assert(std::is_same_v<ufb::default_backend, ufb::plain_backend>);
+static_assert(std::is_same_v<ufb::default_backend, ufb::native_backend>);
 #endif
 
 // 0, 1, vector tails and sizes past every unrolling.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +28,8 @@ inline float pack_row(const float* from, std::size_t n, float* to) noexcept {
   return 1.0F;
 }
 inline float pack_row(const float* from, std::size_t n, float16_bits* to) noexcept {
-  for (std::size_t k = 0; k < n; ++k) to[k].bits = Eigen::half(from[k]).x;
+  // Not its member: on ARM with half precision arithmetic that is a number, not bits.
+  for (std::size_t k = 0; k < n; ++k) to[k].bits = std::bit_cast<std::uint16_t>(Eigen::half(from[k]));
   return 1.0F;
 }
 inline float pack_row(const float* from, std::size_t n, bfloat16_bits* to) noexcept {

@@ -44,8 +44,10 @@ struct routing_weights {
 
   /// The logit that a dot product with a row stands for.
   [[nodiscard]] float logit(std::size_t row, float dot) const noexcept {
-    if (scale != nullptr) dot *= scale[row];
-    return bias != nullptr ? dot + bias[row] : dot;
+    if (scale == nullptr) return bias != nullptr ? dot + bias[row] : dot;
+    // A product of floats is exact in double: fused with the sum or not, as the compiler likes, the bits are the same.
+    const double scaled = static_cast<double>(dot) * static_cast<double>(scale[row]);
+    return static_cast<float>(bias != nullptr ? scaled + static_cast<double>(bias[row]) : scaled);
   }
 };
 
