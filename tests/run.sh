@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/run.sh               g++ Release build with all tests, then the sanitizer build of the programs that read
-#                            foreign bytes; installs missing Debian packages first
+#                            foreign bytes, and threads under TSan; installs missing Debian packages first
 # tests/run.sh --build-only  builds tests, examples and benchmarks as Release into build/ and stops
 # tests/run.sh --long PART   sanitizers: the whole suite under ASan/UBSan and under TSan
 #                            lint: clang-tidy and cppcheck
+#                            portability: clang 14 and 16, g++ unoptimised and with -march=native; x86-64 without AVX
+#                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -79,8 +81,54 @@ run_default() {
   say "tests under ASan and UBSan"
   asan_options
   test_in build-asan --label-regex sanitized
-  say "under ASan and UBSan: $summary; ${SECONDS} s in all"
+  say "under ASan and UBSan: $summary"
+  build_sanitized build-tsan ufb_hammer -fsanitize=thread
+  (export TSAN_OPTIONS=halt_on_error=1 && test_in build-tsan --tests-regex '^hammer$' && say "under TSan: $summary")
+  say "${SECONDS} s in all"
   printf '%s\n' "$release"
+}
+
+# test_portable FOLDER NAME CMAKE-ARGUMENT...: builds and runs the tests that compute or read foreign bytes.
+test_portable() {
+  local folder=$1 name=$2
+  shift 2
+  build "$folder" ufb_portable_tests -D UFB_BUILD_EXAMPLES=OFF -D UFB_INSTALL=OFF "$@"
+  test_in "$folder" --label-regex portable
+  say "$name: $summary"
+}
+
+# on_aarch64 FOLDER NAME CMAKE-ARGUMENT...: with header-only libraries of this machine and without a BLAS.
+on_aarch64() {
+  local folder=$1 name=$2 unpacked=$root/build-aarch64-packages
+  shift 2
+  ufb_unpack_foreign arm64 "$unpacked" libutf8proc-dev
+  test_portable "$folder" "$name" -D CMAKE_TOOLCHAIN_FILE="$root/tests/support/aarch64.cmake" \
+    -D CMAKE_BUILD_TYPE=Release -D UFB_BLAS=OFF -D UFB_UTF8PROC_INCLUDE_DIR="$unpacked/usr/include" \
+    -D UFB_UTF8PROC_LIBRARY="$unpacked/usr/lib/aarch64-linux-gnu/libutf8proc.a" "$@"
+}
+
+run_portability() {
+  # shellcheck disable=SC2086  # lists of words
+  ufb_require_packages $UFB_TEST_PACKAGES $UFB_PORTABILITY_PACKAGES
+  on_aarch64 build-aarch64 "64-bit ARM, g++"
+  on_aarch64 build-aarch64-clang "64-bit ARM with half precision arithmetic, clang 14" \
+    -D CMAKE_CXX_COMPILER=clang++-14 -D CMAKE_CXX_COMPILER_TARGET=aarch64-linux-gnu \
+    -D CMAKE_CXX_FLAGS=-march=armv8.2-a+fp16
+  # Processors that this machine is not: a program compiled without -march has to find its way on each.
+  export QEMU_CPU
+  for QEMU_CPU in qemu64 Haswell; do
+    test_portable build-x86-64 "x86-64, $QEMU_CPU" -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=x86_64 \
+      -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D CMAKE_CROSSCOMPILING_EMULATOR=qemu-x86_64
+  done
+  unset QEMU_CPU
+  local compiler
+  for compiler in clang++-14 clang++-16; do
+    test_portable "build-$compiler" "$compiler" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="$compiler"
+  done
+  test_portable build-unoptimised "unoptimised" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}"
+  test_portable build-native "for this machine" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
+    -D CMAKE_CXX_FLAGS="-march=native -ffp-contract=fast"
+  say "${SECONDS} s in all"
 }
 
 run_long() {
@@ -101,8 +149,9 @@ run_long() {
       ufb_require_packages $UFB_TEST_PACKAGES $UFB_LINT_PACKAGES
       "$root/tests/house/lint.sh" "$(clang)" "$jobs"
       ;;
+    portability) run_portability ;;
     *)
-      echo "tests/run.sh --long takes one of: sanitizers lint" >&2
+      echo "tests/run.sh --long takes one of: sanitizers lint portability" >&2
       exit 2
       ;;
   esac

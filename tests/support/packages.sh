@@ -8,6 +8,7 @@ UFB_BENCH_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev libdnnl-dev"
 UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev catch2"
 UFB_SANITIZER_PACKAGES="clang-14 libclang-rt-14-dev"
 UFB_LINT_PACKAGES="clang-14 clang-tidy-14 cppcheck"
+UFB_PORTABILITY_PACKAGES="clang-14 clang-16 g++-aarch64-linux-gnu qemu-user"
 
 # ufb_require_packages NAME...: installs the packages that are missing, as root or through sudo; says so on stderr.
 # Where everything is there it needs neither root nor a network. Where there is no dpkg the user has to see to it: CMake
@@ -46,6 +47,31 @@ ufb_require_packages() {
 
 ufb_apt_get() {
   $ufb_as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null
+}
+
+# ufb_unpack_foreign ARCHITECTURE FOLDER NAME...: unpacks packages of another architecture below FOLDER. Nothing is
+# installed: package lists and downloads of its own leave the system's settings alone, and root is not needed.
+ufb_unpack_foreign() {
+  ufb_architecture=$1
+  ufb_folder=$2
+  shift 2
+  [ ! -f "$ufb_folder/complete" ] || return 0
+  rm -rf "$ufb_folder"
+  mkdir -p "$ufb_folder/lists/partial" "$ufb_folder/cache/archives/partial" || return 1
+  (
+    cd "$ufb_folder" || exit 1
+    ufb_apt_here() {
+      apt-get -q -o APT::Architectures::="$ufb_architecture" -o APT::Sandbox::User=root \
+        -o Dir::State::lists="$PWD/lists" -o Dir::Cache="$PWD/cache" "$@"
+    }
+    # shellcheck disable=SC2046  # a list of words
+    ufb_apt_here update && ufb_apt_here download $(printf "%s:$ufb_architecture " "$@")
+  ) >"$ufb_folder/log" 2>&1 || { cat "$ufb_folder/log" >&2; return 1; }
+  for ufb_package in "$ufb_folder"/*.deb; do
+    dpkg -x "$ufb_package" "$ufb_folder" || return 1
+  done
+  rm -rf "$ufb_folder/lists" "$ufb_folder/cache"
+  touch "$ufb_folder/complete"
 }
 
 # ufb_configure SOURCE BUILD ARGUMENT...: configures BUILD, from scratch if it belongs to another source folder.

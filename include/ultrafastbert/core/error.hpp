@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "ultrafastbert/core/ieee_arithmetic.hpp"
+
 namespace ultrafastbert {
 
 /// What went wrong. `name(code)` is the stable spelling for logs and tests.

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "ultrafastbert/core/ieee_arithmetic.hpp"
+
 namespace ultrafastbert {
 
 /// Storage of one weight matrix, chosen when a layer is built.

@@ -11,6 +11,8 @@
 #include <span>
 #include <string_view>
 
+#include "ultrafastbert/core/ieee_arithmetic.hpp"
+
 namespace ultrafastbert {
 
 /// A function object on one number; `name` is the checkpoint's word for it.

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 
+#include "ultrafastbert/core/ieee_arithmetic.hpp"
+
 namespace ultrafastbert::kernels {
 
 /// Number of partial sums, a width that every vector unit divides.
