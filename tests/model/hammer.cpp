@@ -112,7 +112,7 @@ std::size_t load_and_destroy(const shared_things& shared, std::size_t rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t rounds = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 5;
+  const std::size_t rounds = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 50;
   const shared_things shared;
   std::atomic<std::size_t> different{0};
   std::vector<std::thread> threads;
