@@ -206,6 +206,8 @@ TEST_CASE("Shallow layers of many trees choose the dense engine of themselves, b
   };
   CHECK(chosen(0, 100, {}) == fff_engine::dense);
   CHECK(chosen(1, 100, {}) == fff_engine::dense);
+  CHECK(chosen(2, 100, {}) == fff_engine::dense);
+  CHECK(chosen(3, 100, {}) == fff_engine::fused);
   CHECK(chosen(1, 3, {}) == fff_engine::fused);
   CHECK(chosen(6, 3, {}) == fff_engine::fused);
   CHECK(chosen(1, 100, {.storage_out = weight_storage::float16}) == fff_engine::fused);

@@ -35,11 +35,12 @@ class dense_fff {
         out_({shape.output_width, nodes()}, shape.isa),
         bias_(with_bias ? nodes() : 0) {}
 
-  /// Whether this engine is the fastest for a shape, whatever the batch. A shallow tree's visited nodes are a large
-  /// part of all; narrow storage is for the other engines, and few nodes would not fill a panel of the packed product.
+  /// Whether a shape is this engine's, whatever the batch. Of a shallow tree a token visits so many nodes that walking
+  /// pays for few batches or none; too few nodes would not fill a panel of the packed product, and narrow storage is
+  /// for the other engines.
   [[nodiscard]] static constexpr bool wins(const packed_fff_shape& shape) noexcept {
-    constexpr std::size_t deepest = 1;
-    constexpr std::size_t fewest_nodes = 64;
+    constexpr std::size_t deepest = 2;
+    constexpr std::size_t fewest_nodes = 32;
     return shape.depth <= deepest && shape.parallel_size * tree::node_count(shape.depth) >= fewest_nodes &&
            shape.storage_in == weight_storage::float32 && shape.storage_out == weight_storage::float32;
   }
