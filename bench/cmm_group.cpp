@@ -63,7 +63,7 @@ void run_model(bench_context& context, const std::vector<std::size_t>& batches, 
   context.results.begin_table("cmm: a layer of the shipped model on its own states");
   const std::vector<std::filesystem::path> texts{root / "README.md", folder / "DATA.md"};
   const auto problem = stored_problem::from_checkpoint(folder, model_layer, texts, tokens);
-  dense_set dense({.width = problem->shape().input_width, .neurons = problem->neurons()}, context.pool);
+  dense_set dense({.width = problem->shape().input_width, .neurons = problem->neurons()}, context);
   experiment runs(context, "cmm", *problem, &dense, rotated_tokens);
   runs.add(ufb::fff_engine::automatic, storages);
   runs.add(ufb::fff_engine::blas, {ufb::weight_storage::float32});
@@ -84,8 +84,7 @@ void run_cmm(bench_context& context) {
   }
   const std::size_t tokens = std::max(rotated_tokens, *std::max_element(batches.begin(), batches.end()));
   {
-    dense_set dense({.width = bert_shape.input_width, .neurons = ufb::tree::node_count(bert_shape.depth)},
-                    context.pool);
+    dense_set dense({.width = bert_shape.input_width, .neurons = ufb::tree::node_count(bert_shape.depth)}, context);
     run_uniform(context, batches, tokens, storages, dense);
     run_skewed(context, batches, tokens, storages, dense);
   }

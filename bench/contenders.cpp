@@ -95,8 +95,11 @@ dense_layers make_dense_layers(const dense_weights& weights, ufb::thread_pool& p
   return all;
 }
 
-dense_set::dense_set(const dense_shape& shape, ufb::thread_pool& pool, std::size_t times_neurons)
-    : weights(shape), layers(make_dense_layers(weights, pool)), times(times_neurons) {}
+dense_set::dense_set(const dense_shape& shape, bench_context& context, std::size_t times_neurons)
+    : weights(shape),
+      layers(make_dense_layers(weights, context.pool)),
+      own(make_own_dense(weights, context.options.isa, context.pool)),
+      times(times_neurons) {}
 
 std::unique_ptr<fff_under_test> make_fff(const problem& what, ufb::fff_engine engine, ufb::weight_storage storage,
                                          ufb::isa_level isa, ufb::thread_pool& pool) {
@@ -142,19 +145,24 @@ void experiment::add_dense_contenders(std::size_t batch, std::vector<contender>&
     dense_layer& layer = *dense_->layers[i];
     if (batch > layer.largest_batch()) continue;
     if (candidates != dense_->candidates.end() && std::ranges::count(candidates->second, i) == 0) continue;
-    layer.prepare(batch);
-    check_dense(layer, batch);
     indices.push_back(i);
-    to.push_back({.name = layer.name(),
-                  .enter = [&layer] { layer.enter(); },
-                  .run =
-                      [this, &layer, batch](std::size_t first) {
-                        layer.forward(problem_.inputs().row(first), y_.row(0), batch);
-                        return y_(0, 0);
-                      },
-                  .spins = layer.spins(),
-                  .may_retire = true});
+    add_dense_contender(layer, batch, true, to);
   }
+}
+
+void experiment::add_dense_contender(dense_layer& layer, std::size_t batch, bool may_retire,
+                                     std::vector<contender>& to) {
+  layer.prepare(batch);
+  check_dense(layer, batch);
+  to.push_back({.name = layer.name(),
+                .enter = [&layer] { layer.enter(); },
+                .run =
+                    [this, &layer, batch](std::size_t first) {
+                      layer.forward(problem_.inputs().row(first), y_.row(0), batch);
+                      return y_(0, 0);
+                    },
+                .spins = layer.spins(),
+                .may_retire = may_retire});
 }
 
 void experiment::add_fff_contenders(std::size_t batch, std::vector<contender>& to) {
@@ -196,10 +204,13 @@ double experiment::run(std::size_t batch) {
   std::vector<std::size_t> dense_indices;
   add_dense_contenders(batch, contenders, dense_indices);
   add_fff_contenders(batch, contenders);
+  if (dense_ != nullptr) add_dense_contender(*dense_->own, batch, false, contenders);  // the last one
   const auto times =
       measure(contenders, {.batch = batch, .tokens = problem_.inputs().rows(), .rounds = context_.options.rounds});
 
   const auto dense = dense_indices.empty() ? dense_result{} : fastest_dense(batch, dense_indices, times);
+  const auto own_dense =
+      dense_ == nullptr ? std::nullopt : std::optional(times.back().median * static_cast<double>(dense_->times));
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     const auto& engine = *engines_[i];
     const bool automatic = engine.engine() == ufb::name(ufb::fff_engine::automatic);
@@ -213,7 +224,7 @@ double experiment::run(std::size_t batch) {
                           .time = times[dense_indices.size() + i],
                           .dense_time = dense.time,
                           .dense_backend = dense.name,
-                          .own_dense_time = std::nullopt,
+                          .own_dense_time = own_dense,
                           .verified = last_verdicts_[i].verified,
                           .goal = automatic && goal ? goal(batch, engine.storage()) : std::nullopt});
     if (!last_verdicts_[i].verified) {
@@ -226,11 +237,13 @@ double experiment::run(std::size_t batch) {
 
 void experiment::note_dense(std::size_t batch, const std::vector<std::size_t>& indices,
                             const std::vector<timing>& times) {
-  std::string text = "dense at batch " + std::to_string(batch) + ", us/token:";
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    text += (i == 0 ? " " : ", ") + dense_->layers[indices[i]]->name() + ' ' + short_number(times[i].median) + " (" +
-            short_number(times[i].least) + '-' + short_number(times[i].most) + ')';
-  }
+  std::string text = "dense at batch " + std::to_string(batch) + ", us/token: ";
+  const auto describe = [](const dense_layer& layer, const timing& time) {
+    return layer.name() + ' ' + short_number(time.median) + " (" + short_number(time.least) + '-' +
+           short_number(time.most) + ')';
+  };
+  for (std::size_t i = 0; i < indices.size(); ++i) text += describe(*dense_->layers[indices[i]], times[i]) + ", ";
+  text += describe(*dense_->own, times.back());
   if (dense_->times != 1) text += ", each times " + std::to_string(dense_->times);
   notes_.push_back(std::move(text));
 }

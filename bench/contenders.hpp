@@ -62,11 +62,12 @@ class fff_under_test {
 /// The dense layers of one shape. Remembers which came close to the fastest at a batch size, so that further data sets,
 /// on which dense layers do the same work, need not time all of them again.
 struct dense_set {
-  dense_set(const dense_shape& shape, ufb::thread_pool& pool, std::size_t times_neurons = 1);
+  dense_set(const dense_shape& shape, bench_context& context, std::size_t times_neurons = 1);
 
   dense_weights weights;
-  dense_layers layers;
-  std::size_t times;  ///< the layer stands for one of `times` as many neurons: its time counts so often
+  dense_layers layers;               ///< external ones
+  std::unique_ptr<dense_layer> own;  ///< the library's
+  std::size_t times;                 ///< the layer stands for one of `times` as many neurons: its time counts so often
   std::map<std::size_t, std::vector<std::size_t>> candidates{};  ///< indices of layers by batch
 };
 
@@ -99,6 +100,7 @@ class experiment {
 
   void add_dense_contenders(std::size_t batch, std::vector<contender>& to, std::vector<std::size_t>& indices);
   void add_fff_contenders(std::size_t batch, std::vector<contender>& to);
+  void add_dense_contender(dense_layer& layer, std::size_t batch, bool may_retire, std::vector<contender>& to);
   void check_dense(dense_layer& layer, std::size_t batch);
   dense_result fastest_dense(std::size_t batch, const std::vector<std::size_t>& indices,
                              const std::vector<timing>& times);

@@ -70,7 +70,11 @@ void add_openblas_layers(const dense_weights& weights, ufb::thread_pool& pool, d
 void add_eigen_layers(const dense_weights& weights, ufb::thread_pool& pool, dense_layers& to);
 void add_onednn_layers(const dense_weights& weights, ufb::thread_pool& pool, dense_layers& to);
 
-/// All that this build has.
+/// The library's own, which is never one of the external layers.
+[[nodiscard]] std::unique_ptr<dense_layer> make_own_dense(const dense_weights& weights, ufb::isa_level isa,
+                                                          ufb::thread_pool& pool);
+
+/// All external ones that this build has.
 [[nodiscard]] dense_layers make_dense_layers(const dense_weights& weights, ufb::thread_pool& pool);
 
 /// Lets the BLAS use so many threads from now on, where it can be told.

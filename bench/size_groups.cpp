@@ -54,7 +54,7 @@ void run_family(bench_context& context) {
   const auto batches = batches_or(context.options, {2048});
   const auto storages = storages_or_float(context.options);
   context.results.begin_table("family: K trees, width 768, against 4095 dense neurons");
-  dense_set dense({.width = bert_width, .neurons = bert_neurons}, context.pool);
+  dense_set dense({.width = bert_width, .neurons = bert_neurons}, context);
   for (const auto& [trees, depth] : members) {
     const ufb::fast_feedforward_shape shape{
         .input_width = bert_width, .output_width = bert_width, .depth = depth, .parallel_size = trees};
@@ -124,7 +124,7 @@ void run_gpt3(bench_context& context) {
   }
   const double bound = static_cast<double>(dense_neurons) / static_cast<double>(ufb::tree::levels(shape.depth));
   const generated_problem problem(shape, std::max<std::size_t>(1024, largest(batches)));
-  dense_set dense({.width = width, .neurons = dense_neurons / dense_parts}, context.pool, dense_parts);
+  dense_set dense({.width = width, .neurons = dense_neurons / dense_parts}, context, dense_parts);
   for (const auto storage : storages) {  // one layer at a time fits
     experiment runs(context, "gpt3", problem, &dense, 512);
     runs.add(ufb::fff_engine::automatic, {storage});

@@ -11,7 +11,9 @@
 
 #include "support/generator.hpp"
 #include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/packed_matrix.hpp"
 
 namespace ufb_test {
 
@@ -69,6 +71,21 @@ struct result_collector {
     all.insert(all.end(), y.begin(), y.end());
   }
 
+  // Whole and cut panels, one and several rows.
+  void collect_products(isa_level level) {
+    constexpr std::size_t outputs = 75;
+    const std::vector<float> inputs = uniform(4, 15 * width, 0);
+    const std::vector<float> matrix = uniform(5, outputs * width, 0);
+    const packed_matrix weights({matrix.data(), {outputs, width}}, level);
+    workspace scratch;
+    for (const std::size_t rows : {std::size_t{1}, std::size_t{15}}) {
+      std::vector<float> y(rows * outputs);
+      weights.multiply({inputs.data(), {rows, width}}, {y.data(), {rows, outputs}}, scratch,
+                       {.bias = {inputs.data(), outputs}});
+      all.insert(all.end(), y.begin(), y.end());
+    }
+  }
+
   void collect_all() {
     for (const isa_level level : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(level)) continue;
@@ -76,6 +93,7 @@ struct result_collector {
       collect<float16_bits>(level);
       collect<bfloat16_bits>(level);
       collect<std::int8_t>(level);
+      collect_products(level);
       std::vector<float> values = uniform(3, 1003, 3);
       kernels::gelu_of(level)(values.size(), values.data());
       all.insert(all.end(), values.begin(), values.end());

@@ -135,6 +135,86 @@ TEST_CASE("A token's bits depend neither on its neighbours nor on their order no
   }
 }
 
+TEST_CASE("The dense engine takes the reference's paths and comes near its outputs") {
+  random_numbers random(7);
+  workspace scratch;
+  for (int round = 0; round < 24; ++round) {
+    auto shape = random_shape(random);
+    shape.depth = static_cast<std::size_t>(round) % 4;
+    shape.parallel_size = random.pick<std::size_t>({1, 2, 5, 40});
+    const problem p(shape, random.coin(), random);
+    const auto activation = random.pick({activation_kind::gelu, activation_kind::relu, activation_kind::tanh});
+    const auto x = random.reals<float>(250 * shape.input_width);
+    const auto exact = run(p.layer({.activation = activation, .engine = fff_engine::blas}), x, scratch);
+    for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
+      if (!supported(isa)) continue;
+      INFO(name(isa) << " depth " << shape.depth << " trees " << shape.parallel_size);
+      const auto layer = p.layer({.activation = activation, .engine = fff_engine::dense, .isa = isa});
+      CHECK(layer.engine(1) == fff_engine::dense);
+      CHECK(layer.isa() == isa);
+      const auto got = run(layer, x, scratch);
+      REQUIRE(got.path == exact.path);
+      // Every visited node contributes a product of an activation of at most `input_width + 1` and a weight below 1.
+      const double magnitude = static_cast<double>(layer.path_length() * (shape.input_width + 1));
+      const double terms = static_cast<double>(layer.path_length() + shape.input_width + 8);
+      for (std::size_t i = 0; i < got.y.size(); ++i) {
+        const double off = std::abs(static_cast<double>(got.y[i]) - static_cast<double>(exact.y[i]));
+        REQUIRE(off <= terms * 0x1p-23 * magnitude);
+      }
+    }
+  }
+}
+
+TEST_CASE("The dense engine gives a token the same bits in any batch, order and number of threads") {
+  random_numbers random(8);
+  workspace scratch;
+  thread_pool two(2);
+  thread_pool three(3);
+  for (const std::size_t depth : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    const problem p({.input_width = 33, .output_width = 40, .depth = depth, .parallel_size = 70}, true, random);
+    for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
+      if (!supported(isa)) continue;
+      const auto layer = p.layer({.engine = fff_engine::dense, .isa = isa});
+      constexpr std::size_t tokens = 420;
+      const std::size_t width = p.shape.input_width;
+      const auto x = random.reals<float>(tokens * width);
+      const auto together = run(layer, x, scratch);
+      CHECK(equal(run(layer, x, scratch, two), together));
+      CHECK(equal(run(layer, x, scratch, three), together));
+      for (const std::size_t batch : {std::size_t{1}, std::size_t{5}, std::size_t{32}, std::size_t{200}}) {
+        const std::size_t first = random.size(0, tokens - batch);
+        std::vector<float> backwards;
+        for (std::size_t t = batch; t-- > 0;) {
+          const auto row = x.begin() + static_cast<std::ptrdiff_t>((first + t) * width);
+          backwards.insert(backwards.end(), row, row + static_cast<std::ptrdiff_t>(width));
+        }
+        const auto part = run(layer, backwards, scratch);
+        for (std::size_t t = 0; t < batch; ++t) {
+          REQUIRE(std::memcmp(part.y.data() + t * 40, together.y.data() + (first + batch - 1 - t) * 40,
+                              40 * sizeof(float)) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Shallow layers of many trees choose the dense engine of themselves, by their shape alone") {
+  random_numbers random(9);
+  const auto chosen = [&](std::size_t depth, std::size_t trees, const fast_feedforward_options& options) {
+    const problem p({.input_width = 8, .output_width = 8, .depth = depth, .parallel_size = trees}, false, random);
+    return p.layer(options).engine(1);
+  };
+  CHECK(chosen(0, 100, {}) == fff_engine::dense);
+  CHECK(chosen(1, 100, {}) == fff_engine::dense);
+  CHECK(chosen(2, 100, {}) == fff_engine::dense);
+  CHECK(chosen(3, 100, {}) == fff_engine::fused);
+  CHECK(chosen(1, 3, {}) == fff_engine::fused);
+  CHECK(chosen(6, 3, {}) == fff_engine::fused);
+  CHECK(chosen(1, 100, {.storage_out = weight_storage::float16}) == fff_engine::fused);
+  CHECK(chosen(1, 100, {.engine = fff_engine::grouped}) == fff_engine::grouped);
+  CHECK(chosen(6, 3, {.engine = fff_engine::dense}) == fff_engine::dense);
+}
+
 TEST_CASE("Deep and wide trees pass through the two stages of the grouped engine") {
   random_numbers random(3);
   workspace scratch;
@@ -158,6 +238,7 @@ TEST_CASE("Ties, NaN and infinite logits keep every engine inside the tree") {
   const auto reference = run(p.layer({.engine = fff_engine::blas}), x, scratch);
   for (const fff_engine engine : own_engines)
     CHECK(run(p.layer({.engine = engine}), x, scratch).path == reference.path);
+  CHECK(run(p.layer({.engine = fff_engine::dense}), x, scratch).path == reference.path);
 }
 
 TEST_CASE("Narrow storage routes as a layer of the rounded weights does") {

@@ -23,13 +23,15 @@
 
 namespace ultrafastbert {
 
-/// How an FFF layer is computed. All but `blas` give equal bits at one instruction set level.
+/// How an FFF layer is computed. All but `blas` and `dense` give equal bits at one instruction set level; `dense` gives
+/// bits of its own, equal for every batch, order and number of threads.
 enum class fff_engine : std::uint8_t {
-  automatic,    ///< by the number of tokens: fused, interleaved or grouped
+  automatic,    ///< dense for shallow trees; else by the number of tokens: fused, interleaved or grouped
   blas,         ///< pointer-batched products of the backend, the reference form
   fused,        ///< one token at a time
   interleaved,  ///< eight tokens side by side
   grouped,      ///< tokens sorted by path, sharing nodes
+  dense,        ///< all nodes by packed matrix products, the path picked out; rounds no weights
 };
 
 /// Stable spelling of an engine, equal to the enumerator's name; "auto" for `automatic`.
@@ -40,6 +42,7 @@ enum class fff_engine : std::uint8_t {
     case fff_engine::fused: return "fused";
     case fff_engine::interleaved: return "interleaved";
     case fff_engine::grouped: return "grouped";
+    case fff_engine::dense: return "dense";
   }
   return "unknown";
 }

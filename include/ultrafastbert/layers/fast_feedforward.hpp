@@ -20,6 +20,7 @@
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/cmm/backend_fff.hpp"
+#include "ultrafastbert/cmm/dense_fff.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/packed_fff.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
@@ -57,7 +58,7 @@ struct fast_feedforward_options {
   linear_out_layout layout = linear_out_layout::column_per_node;
   /// `blas` for the backend's products, which double and a layer over `plain_backend` take of themselves.
   fff_engine engine = fff_engine::automatic;
-  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix; the `blas` engine rounds nothing
+  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix; `blas` and `dense` round nothing
   weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
   isa_level isa = isa_level::automatic;                  ///< kernels of the other engines
 };
@@ -154,6 +155,7 @@ class fast_feedforward {
   /// The engine that computes a batch of `tokens` tokens.
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept {
     if (uses_backend()) return fff_engine::blas;
+    if (uses_dense()) return fff_engine::dense;
     return options_.engine == fff_engine::automatic ? packed_fff::chosen(tokens) : options_.engine;
   }
   /// Level of the kernels that run; `portable` for the `blas` engine.
@@ -209,27 +211,37 @@ class fast_feedforward {
 
   using backend_weights = backend_fff<Scalar, Backend>;
   static constexpr bool has_own_kernels = std::same_as<Scalar, float>;
-  using any_weights =
-      std::conditional_t<has_own_kernels, std::variant<backend_weights, packed_fff>, std::variant<backend_weights>>;
+  using any_weights = std::conditional_t<has_own_kernels, std::variant<backend_weights, packed_fff, dense_fff>,
+                                         std::variant<backend_weights>>;
 
   [[nodiscard]] bool uses_backend() const noexcept {
     const bool reference = std::same_as<Backend, plain_backend> && options_.engine == fff_engine::automatic;
     return !has_own_kernels || reference || options_.engine == fff_engine::blas;
   }
 
+  [[nodiscard]] bool uses_dense() const noexcept {
+    if (uses_backend()) return false;
+    return options_.engine == fff_engine::dense ||
+           (options_.engine == fff_engine::automatic && dense_fff::wins(packed_shape()));
+  }
+
+  [[nodiscard]] packed_fff_shape packed_shape() const noexcept {
+    return {.input_width = input_width(),
+            .output_width = output_width(),
+            .depth = depth(),
+            .parallel_size = parallel_size(),
+            .activation = options_.activation,
+            .storage_in = options_.storage_in,
+            .storage_out = options_.storage_out,
+            .isa = options_.isa};
+  }
+
   [[nodiscard]] any_weights make_weights(bool with_bias) const {
-    const packed_fff_shape shape{.input_width = input_width(),
-                                 .output_width = output_width(),
-                                 .depth = depth(),
-                                 .parallel_size = parallel_size(),
-                                 .activation = options_.activation,
-                                 .storage_in = options_.storage_in,
-                                 .storage_out = options_.storage_out,
-                                 .isa = options_.isa};
     if constexpr (has_own_kernels) {
-      if (!uses_backend()) return packed_fff(shape, with_bias);
+      if (uses_dense()) return dense_fff(packed_shape(), with_bias);
+      if (!uses_backend()) return packed_fff(packed_shape(), with_bias);
     }
-    return backend_weights(shape, with_bias);
+    return backend_weights(packed_shape(), with_bias);
   }
 
   // Fills the second matrix through `write`, which writes a (nodes, output_width) matrix.
