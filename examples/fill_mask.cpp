@@ -29,6 +29,7 @@ struct options {
   bool json = false;
   std::string ids{};
   std::string dump_logits{};
+  std::string storage = "f32";
 };
 
 // Candidates go to standard output and nothing else does; the sentences they belong to go to standard error.
@@ -75,8 +76,18 @@ void dump_logits(const ufb::masked_lm<float>& model, const options& wanted) {
   if (!out.flush()) throw std::runtime_error("cannot write " + wanted.dump_logits);
 }
 
+ufb::weight_storage storage_of(const std::string& wanted) {
+  using enum ufb::weight_storage;
+  for (const auto storage : {float32, float16, bfloat16, int8}) {
+    if (wanted == name(storage)) return storage;
+  }
+  throw std::runtime_error("--storage takes f32, f16, bf16 or int8");
+}
+
 void run(options wanted) {
-  const auto model = ufb::masked_lm<float>::load(wanted.model);
+  ufb::load_options how;
+  how.feedforward.storage_in = how.feedforward.storage_out = storage_of(wanted.storage);
+  const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   if (wanted.sentences.empty()) {
     for (std::string line; std::getline(std::cin, line);) wanted.sentences.push_back(line);
@@ -101,6 +112,8 @@ int main(int argc, char** argv) {
   auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
   ids->needs(dump);
   dump->needs(ids);
+  app.add_option("--storage", wanted.storage, "weights of the fast feedforward layers: f32, f16, bf16 or int8")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     run(std::move(wanted));

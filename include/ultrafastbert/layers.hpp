@@ -17,6 +17,7 @@
 #include "ultrafastbert/core/version.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/layers/attention.hpp"
+#include "ultrafastbert/layers/compare.hpp"
 #include "ultrafastbert/layers/embedding.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "ultrafastbert/core/error.hpp"
+#include "support/errors.hpp"
 #include "ultrafastbert/io/file.hpp"
 
 namespace ufb_test {
@@ -86,17 +86,5 @@ class folder_copy {
  private:
   std::filesystem::path path_;
 };
-
-/// The error that `call` throws; fails the test if it throws none.
-template <class Call>
-[[nodiscard]] ultrafastbert::error error_of(Call&& call) {
-  try {
-    call();
-  } catch (const ultrafastbert::error& e) {
-    return e;
-  }
-  FAIL("nothing was thrown");
-  throw std::logic_error("unreachable");
-}
 
 }  // namespace ufb_test

@@ -82,8 +82,9 @@ void check_top_five(const ordered_json& example, const std::vector<mask_candidat
 }
 
 template <class Backend>
-void check_all() {
-  const auto model = masked_lm<float, Backend>::load(std::filesystem::path(UFB_EXAMPLE_MODEL_DIR) / "tiny-mlm");
+void check_all(const load_options& options = {}) {
+  const auto model =
+      masked_lm<float, Backend>::load(std::filesystem::path(UFB_EXAMPLE_MODEL_DIR) / "tiny-mlm", options);
   const auto recorded =
       ordered_json::parse(text_of(std::filesystem::path(UFB_TEST_DATA_DIR) / "tiny_mlm.expected.json"));
   REQUIRE(recorded.at("examples").size() == 20);
@@ -106,3 +107,15 @@ void check_all() {
 TEST_CASE("The shipped model predicts what was recorded, on the default backend") { check_all<default_backend>(); }
 
 TEST_CASE("The shipped model predicts what was recorded, on the plain backend") { check_all<plain_backend>(); }
+
+TEST_CASE("The shipped model predicts what was recorded, with every engine and at every level of this processor") {
+  for (const fff_engine engine : {fff_engine::blas, fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
+    INFO(name(engine));
+    check_all<default_backend>({.feedforward = {.engine = engine}});
+  }
+  for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
+    if (!supported(isa)) continue;
+    INFO(name(isa));
+    check_all<default_backend>({.feedforward = {.engine = fff_engine::grouped, .isa = isa}});
+  }
+}

@@ -33,13 +33,15 @@ class block {
   using feedforward_type = feedforward<Scalar, Backend>;
   using ffn_type = std::variant<fast_feedforward_type, feedforward_type>;
 
-  /// Takes `norm1.*`, `attn.*`, `norm2.*` and `ffn.*` below `prefix`. Throws: what the source throws, std::bad_alloc.
+  /// Takes `norm1.*`, `attn.*`, `norm2.*` and `ffn.*` below `prefix`.
+  /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
   template <tensor_source Source>
-  [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config) {
+  [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
+                                  const feedforward_choices& choices = {}) {
     return block(layer_norm<Scalar>::load(source, prefix + "norm1.", norm_shape(config)),
                  attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config)),
                  layer_norm<Scalar>::load(source, prefix + "norm2.", norm_shape(config)),
-                 load_ffn(source, prefix + "ffn.", config));
+                 load_ffn(source, prefix + "ffn.", config, choices));
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
@@ -56,6 +58,11 @@ class block {
   }
 
   [[nodiscard]] const ffn_type& ffn() const noexcept { return ffn_; }  ///< the feedforward layer
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return norm1_.bytes() + attn_.bytes() + norm2_.bytes() +
+           std::visit([](const auto& layer) { return layer.bytes(); }, ffn_);
+  }
 
   /// Replaces the states by the block's output.
   /// Shapes: states: (tokens, hidden) row-major, read and written; `batch` covers all rows; `record` may be null.
@@ -101,9 +108,15 @@ class block {
   }
 
   template <class Source>
-  static ffn_type load_ffn(const Source& source, const std::string& prefix, const encoder_config& config) {
+  static ffn_type load_ffn(const Source& source, const std::string& prefix, const encoder_config& config,
+                           const feedforward_choices& choices) {
     if (const auto* fast = std::get_if<fast_feedforward_config>(&config.feedforward)) {
-      return fast_feedforward_type::load(source, prefix, fast_shape(config, *fast), {.activation = config.activation});
+      return fast_feedforward_type::load(source, prefix, fast_shape(config, *fast),
+                                         {.activation = config.activation,
+                                          .engine = choices.engine,
+                                          .storage_in = choices.storage_in,
+                                          .storage_out = choices.storage_out,
+                                          .isa = choices.isa});
     }
     return feedforward_type::load(source, prefix, dense_shape(config), config.activation);
   }

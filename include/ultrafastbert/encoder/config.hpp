@@ -7,7 +7,10 @@
 #include <cstddef>
 #include <variant>
 
+#include "ultrafastbert/cmm/engine.hpp"
+#include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
 
 namespace ultrafastbert {
 
@@ -32,6 +35,16 @@ struct encoder_config {
   std::variant<fast_feedforward_config, dense_feedforward_config> feedforward{};
   activation_kind activation = activation_kind::gelu;
   double norm_epsilon = 1e-12;  ///< of every layer normalisation
+};
+
+/// How the FFF layers of an encoder are stored and computed: what `fast_feedforward_options` has beside the
+/// checkpoint's own choices, with the same meaning. Dense feedforward layers and encoders of double have no such
+/// choice.
+struct feedforward_choices {
+  fff_engine engine = fff_engine::automatic;
+  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix, which decides the paths
+  weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
+  isa_level isa = isa_level::automatic;
 };
 
 }  // namespace ultrafastbert

@@ -29,15 +29,15 @@ template <class Scalar, class Backend = default_backend>
 class encoder {
  public:
   /// Takes `embedding.*`, `layers.<i>.*` and `final_norm.*` below `prefix`, the word matrix from `word_name`.
-  /// Throws: what the source throws, std::bad_alloc.
+  /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
-                                    const encoder_config& config) {
+                                    const encoder_config& config, const feedforward_choices& choices = {}) {
     encoder model(config, embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)),
                   layer_norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config)));
     model.layers_.reserve(config.layers);
     for (std::size_t i = 0; i < config.layers; ++i) {
-      model.layers_.push_back(block<Scalar, Backend>::load(source, layer_prefix(prefix, i), config));
+      model.layers_.push_back(block<Scalar, Backend>::load(source, layer_prefix(prefix, i), config, choices));
     }
     return model;
   }
@@ -58,6 +58,12 @@ class encoder {
     return embedding_;
   }                                                                                                  ///< words
   [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }  ///< the stack
+  /// Memory held by the weights and the position table. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t sum = embedding_.bytes() + final_norm_.bytes();
+    for (const auto& layer : layers_) sum += layer.bytes();
+    return sum;
+  }
 
   /// states = the final states of every token.
   /// Shapes: ids: (tokens); states: (tokens, hidden_size), overwritten; `batch` covers all tokens; `trace` may be null.

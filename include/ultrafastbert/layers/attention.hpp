@@ -71,6 +71,8 @@ class attention {
 
   [[nodiscard]] std::size_t width() const noexcept { return query_key_value_.input_width(); }  ///< columns of x and y
   [[nodiscard]] std::size_t heads() const noexcept { return heads_; }                          ///< number of heads
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + dense_.bytes(); }
 
   /// y = dense(attention(x)), every token attending to the tokens of its own sequence.
   /// Shapes: x: (tokens, width) row-major; y: (tokens, width), overwritten; `batch` covers all rows.

@@ -88,6 +88,10 @@ class embedding {
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }  ///< (length, width)
   /// The word vectors (vocabulary_size, width), shared with a tied decoder.
   [[nodiscard]] std::shared_ptr<const matrix<Scalar>> word_embedding() const noexcept { return word_embedding_; }
+  /// Memory held by words, positions and norm. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return word_embedding_->bytes() + positions_.bytes() + norm_.bytes();
+  }
 
   /// y = norm(word_embedding[ids] + positions).
   /// Shapes: ids: (tokens); y: (tokens, width), overwritten; `batch` covers all tokens.

@@ -58,6 +58,8 @@ class feedforward {
 
   [[nodiscard]] std::size_t input_width() const noexcept { return dense_in_.input_width(); }     ///< columns of x
   [[nodiscard]] std::size_t output_width() const noexcept { return dense_out_.output_width(); }  ///< columns of y
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return dense_in_.bytes() + dense_out_.bytes(); }
 
   /// y = dense_out(activation(dense_in(x))).
   /// Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten.

@@ -61,6 +61,8 @@ class layer_norm {
   }
 
   [[nodiscard]] std::size_t width() const noexcept { return weight_.size(); }  ///< columns of x and y
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return (weight_.size() + bias_.size()) * sizeof(Scalar); }
 
   /// y = LayerNorm(x) row by row; y may be x itself. Shapes: x, y: (tokens, width) row-major; y overwritten.
   /// Throws: invalid_input (shapes). Complexity: tokens * width. Source: torch.nn.LayerNorm, biased variance.

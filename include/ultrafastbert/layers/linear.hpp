@@ -68,6 +68,8 @@ class linear {
   [[nodiscard]] std::size_t input_width() const noexcept { return weight_.cols(); }           ///< columns of x
   [[nodiscard]] std::size_t output_width() const noexcept { return weight_.rows(); }          ///< columns of y
   [[nodiscard]] matrix_view<const Scalar> weight() const noexcept { return weight_.view(); }  ///< (output, input)
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return weight_.bytes() + bias_.size() * sizeof(Scalar); }
 
   /// y = x W^T + b. Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten.
   /// Pre: y overlaps neither x nor the layer. Throws: invalid_input (shapes), overflow from the backend.

@@ -34,7 +34,8 @@ namespace ultrafastbert {
 
 /// How a model is loaded.
 struct load_options {
-  bool allow_non_finite = false;  ///< accept NaN and infinite weights
+  bool allow_non_finite = false;      ///< accept NaN and infinite weights
+  feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
 };
 
 /// What `masked_lm::fill_mask` returns for each mask.
@@ -58,8 +59,9 @@ class masked_lm {
  public:
   /// Loads a folder as the hub or the training code lays it out: config.json (or model_config.json), model.safetensors
   /// and, for calls with text, tokenizer.json.
-  /// Throws: io_error, unsupported, the codes of the JSON, safetensors and tokenizer readers, missing_tensor (one error
-  ///   that lists all absent or wrongly shaped tensors), non_finite, std::bad_alloc. Nothing is kept of a failed load.
+  /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
+  ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
+  ///   non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
     const auto checkpoint = checkpoint_folder::open(folder);
@@ -83,8 +85,8 @@ class masked_lm {
 
     std::optional<ultrafastbert::tokenizer> text;
     if (checkpoint.tokenizer()) text = ultrafastbert::tokenizer::load(*checkpoint.tokenizer());
-    return masked_lm(encoder_type::load(source, "encoder.", word_name, config.encoder), std::move(text),
-                     read_mask_token(checkpoint));
+    return masked_lm(encoder_type::load(source, "encoder.", word_name, config.encoder, options.feedforward),
+                     std::move(text), read_mask_token(checkpoint));
   }
 
   [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
@@ -94,6 +96,7 @@ class masked_lm {
     return encoder_.config().hidden_size;
   }  ///< columns of a state
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< logits
+  [[nodiscard]] std::size_t bytes() const noexcept { return encoder_.bytes(); }         ///< memory held by the weights
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
   /// The folder's tokenizer. Throws: invalid_input if the folder has none.
