@@ -83,21 +83,10 @@ void rows_3_inputs_4(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).rows_3_inputs_4;
   kernel_data<Weight> data;
   for ([[maybe_unused]] auto _ : state) {
-    kernel(data.advance(3), width, data.inputs.data(), width, data.z.data());
+    kernel(data.advance(3), width, data.inputs.data(), width, data.z.data(), {});
     benchmark::DoNotOptimize(data.z);
   }
   set_counters(state, {.tokens = 4, .flops = 2.0 * 12 * width, .bytes_per_token = width * (0.75 * sizeof(Weight) + 4)});
-}
-
-template <class Weight>
-void rows_3_inputs_1(benchmark::State& state, ufb::isa_level level) {
-  const auto kernel = ufb::kernels::dots_of<Weight>(level).rows_3_inputs_1;
-  kernel_data<Weight> data;
-  for ([[maybe_unused]] auto _ : state) {
-    kernel(data.advance(3), width, data.inputs.data(), width, data.z.data());
-    benchmark::DoNotOptimize(data.z);
-  }
-  set_counters(state, {.tokens = 1, .flops = 2.0 * 3 * width, .bytes_per_token = width * (3.0 * sizeof(Weight) + 4)});
 }
 
 template <class Weight>
@@ -127,50 +116,20 @@ void pair(benchmark::State& state, ufb::isa_level level) {
 constexpr std::size_t levels = depth + 1;
 
 template <class Weight>
-void sum_one(benchmark::State& state, ufb::isa_level level) {
-  const auto kernel = ufb::kernels::sums_of<Weight>(level).one;
+void sum(benchmark::State& state, ufb::isa_level level) {
+  const auto kernel = ufb::kernels::sums_of<Weight>(level).sum;
   kernel_data<Weight> data;
   std::array<const Weight*, levels> rows{};
   for ([[maybe_unused]] auto _ : state) {
     const Weight* first = data.advance(levels);
     for (std::size_t i = 0; i < levels; ++i) rows[i] = first + i * width;
-    kernel(rows.data(), data.coefficients.data(), levels, width, false, data.y.row(0));
+    kernel(rows.data(), data.coefficients.data(), levels, {0, width}, false, data.y.row(0));
     benchmark::DoNotOptimize(data.y.row(0));
     benchmark::ClobberMemory();
   }
   set_counters(
       state,
       {.tokens = 1, .flops = 2.0 * levels * width, .bytes_per_token = width * (levels * 1.0 * sizeof(Weight) + 4)});
-}
-
-// Four tokens that share half of their path.
-template <class Weight>
-void sum_four(benchmark::State& state, ufb::isa_level level) {
-  const auto kernel = ufb::kernels::sums_of<Weight>(level).four;
-  constexpr std::size_t shared = levels / 2;
-  kernel_data<Weight> data;
-  std::array<std::array<const Weight*, levels>, 4> rows{};
-  std::array<const Weight* const*, 4> row_lists{};
-  std::array<const float*, 4> coefficients{};
-  std::array<float*, 4> y{};
-  for (std::size_t t = 0; t < 4; ++t) {
-    row_lists[t] = rows[t].data();
-    coefficients[t] = data.coefficients.data();
-    y[t] = data.y.row(t);
-  }
-  for ([[maybe_unused]] auto _ : state) {
-    const Weight* first = data.advance(4 * levels);
-    for (std::size_t t = 0; t < 4; ++t) {
-      for (std::size_t i = 0; i < levels; ++i) rows[t][i] = first + ((i < shared ? 0 : t * levels) + i) * width;
-    }
-    kernel(row_lists.data(), coefficients.data(), shared, levels, width, false, y.data());
-    benchmark::DoNotOptimize(data.y.row(0));
-    benchmark::ClobberMemory();
-  }
-  const double rows_per_token = levels - shared + shared / 4.0;
-  set_counters(state, {.tokens = 4,
-                       .flops = 2.0 * 4 * levels * width,
-                       .bytes_per_token = width * (rows_per_token * sizeof(Weight) + 4)});
 }
 
 void gelu(benchmark::State& state, ufb::isa_level level) {
@@ -252,12 +211,10 @@ void register_kernels(ufb::isa_level level) {
   const std::string suffix = '.' + std::string(ufb::name(storage_of<Weight>())) + '.' + std::string(ufb::name(level)) +
                              '/' + std::to_string(width);
   using function = void (*)(benchmark::State&, ufb::isa_level);
-  const std::array<std::pair<const char*, function>, 6> kernels{{{"rows_3_inputs_4", rows_3_inputs_4<Weight>},
-                                                                 {"rows_3_inputs_1", rows_3_inputs_1<Weight>},
+  const std::array<std::pair<const char*, function>, 4> kernels{{{"rows_3_inputs_4", rows_3_inputs_4<Weight>},
                                                                  {"pairs_8", pairs_8<Weight>},
                                                                  {"pair", pair<Weight>},
-                                                                 {"sum_one", sum_one<Weight>},
-                                                                 {"sum_four", sum_four<Weight>}}};
+                                                                 {"sum", sum<Weight>}}};
   for (const auto& kernel : kernels) {
     benchmark::RegisterBenchmark(("kernels/" + std::string(kernel.first) + suffix).c_str(), kernel.second, level);
   }

@@ -54,20 +54,17 @@ struct result_collector {
       rows[i] = weights.values.data() + i * stride;
       x[i] = inputs.data() + i * width;
     }
-    std::array<float, 24> z{};
+    std::array<float, 21> z{};
     const kernels::dot_kernels<Weight> dots = kernels::dots_of<Weight>(level);
-    dots.rows_3_inputs_4(rows[0], stride, x.data(), width, z.data());
-    dots.rows_3_inputs_1(rows[3], stride, x.data(), width, z.data() + 12);
-    dots.pairs_8(rows.data(), x.data(), width, z.data() + 15);
-    dots.pair(rows[7], x[0], width, z.data() + 23);
+    dots.rows_3_inputs_4(rows[0], stride, x.data(), width, z.data(), {});
+    dots.pairs_8(rows.data(), x.data(), width, z.data() + 12);
+    dots.pair(rows[7], x[0], width, z.data() + 20);
     all.insert(all.end(), z.begin(), z.end());
 
-    std::vector<float> y(5 * width);
-    const std::array<float*, 4> four{y.data(), y.data() + width, y.data() + 2 * width, y.data() + 3 * width};
-    const std::array<const Weight* const*, 4> same{rows.data(), rows.data(), rows.data(), rows.data()};
+    std::vector<float> y(2 * width);
     const kernels::sum_kernels<Weight> sums = kernels::sums_of<Weight>(level);
-    sums.four(same.data(), x.data(), 3, 8, width, false, four.data());
-    sums.one(rows.data(), x[4], 8, width, false, y.data() + 4 * width);
+    sums.sum(rows.data(), x[4], 8, {0, width}, false, y.data());
+    sums.sum(rows.data(), x[5], 8, {64, width}, true, y.data() + width);
     all.insert(all.end(), y.begin(), y.end());
   }
 

@@ -53,10 +53,10 @@ TEST_CASE("Every level has kernels of its own for every storage type", "[kernels
     kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<float16_bits>(level).pair));
     kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<bfloat16_bits>(level).pair));
     kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<std::int8_t>(level).pair));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float>(level).one));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float16_bits>(level).one));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<bfloat16_bits>(level).one));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<std::int8_t>(level).one));
+    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float>(level).sum));
+    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float16_bits>(level).sum));
+    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<bfloat16_bits>(level).sum));
+    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<std::int8_t>(level).sum));
     kernels_seen.insert(reinterpret_cast<const void*>(kernels::gelu_of(level)));
   }
   REQUIRE(kernels_seen.size() == 9 * levels_of_this_machine().size());

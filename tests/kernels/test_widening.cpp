@@ -46,7 +46,7 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
     std::vector<float> sums(patterns);
-    kernels::sums_of<TestType>(level).one(&rows, &one, 1, patterns, false, sums.data());
+    kernels::sums_of<TestType>(level).sum(&rows, &one, 1, {0, patterns}, false, sums.data());
     const auto dots = kernels::dots_of<TestType>(level);
     for (std::size_t i = 0; i < patterns; ++i) {
       CAPTURE(i);
@@ -59,7 +59,7 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
       x[column] = 1;
       const std::array<const float*, 4> inputs{x.data(), x.data(), x.data(), x.data()};
       std::array<float, 12> z{};
-      dots.rows_3_inputs_4(block.data(), 16, inputs.data(), x.size(), z.data());
+      dots.rows_3_inputs_4(block.data(), 16, inputs.data(), x.size(), z.data(), {});
       for (const float found : z) {
         if (!same(found, expected)) REQUIRE(exact(found) == expected);
       }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// From logits and leaves to outputs: the rows of the nodes on a token's path, weighted and summed in path order.
+// From coefficients and leaves to outputs: the rows of the nodes on a token's path, weighted and summed in path order.
 // Layer: cmm.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "ultrafastbert/cmm/packed_tree.hpp"
-#include "ultrafastbert/cmm/routing.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/kernels/fff_kernels.hpp"
 
 namespace ultrafastbert::detail {
 
@@ -30,72 +29,72 @@ void path_rows(const output_weights<Weight>& w, std::size_t first_row, std::uint
   }
 }
 
+/// What a tile of tokens adds to the outputs. Spans run over the tokens of the tile in the order of their leaves.
+struct emission {
+  std::span<const float> coefficients{};  ///< (tokens, stride): one per level
+  std::size_t stride = 0;
+  std::span<const std::uint32_t> leaf{};  ///< (tokens)
+  std::span<const std::uint32_t> row{};   ///< (tokens): rows of y; empty for the first ones
+  bool add = false;                       ///< to what y holds, or overwrites it
+  bool past_caches = false;               ///< y is too large to be read from a cache afterwards; not with `add`
+
+  [[nodiscard]] std::size_t row_of(std::size_t token) const noexcept { return row.empty() ? token : row[token]; }
+};
+
 /// Multiplies activations by the scales of their rows, where the storage has any.
+/// Shapes: coefficients: (tokens, stride); leaf: (tokens).
 template <class Weight>
-void scale_coefficients(const output_weights<Weight>& w, std::size_t first_row, const routes& from,
-                        std::size_t tokens) noexcept {
+void scale_coefficients(const output_weights<Weight>& w, std::size_t first_row, std::span<const std::uint32_t> leaf,
+                        std::size_t stride, std::span<float> coefficients) noexcept {
   if (w.scale == nullptr) return;
-  for (std::size_t t = 0; t < tokens; ++t) {
+  for (std::size_t t = 0; t < leaf.size(); ++t) {
     for (std::size_t level = 0; level <= w.depth; ++level) {
-      const std::size_t node = tree::first_of_level(level) + (std::size_t{from.position[t]} >> (w.depth - level));
-      from.logits[t * from.stride + level] *= w.scale[first_row + node];
+      const std::size_t node = tree::first_of_level(level) + (std::size_t{leaf[t]} >> (w.depth - level));
+      coefficients[t * stride + level] *= w.scale[first_row + node];
     }
   }
 }
 
-/// One token at a time. Shapes: y: (tokens, output_width), overwritten or added to.
+inline constexpr std::size_t tokens_at_once = 8;  // neighbours in the order of leaves, which share most of their rows
+inline constexpr std::size_t columns_at_once = 768;  // of these rows: they stay in a first-level cache for all eight
+static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % kernels::row_padding == 0);
+
+/// One token at a time, whole rows. Shapes: y: (tokens, output_width).
 template <class Weight>
-void emit_each(const output_weights<Weight>& w, std::size_t first_row, const routes& from, const matrix_view<float>& y,
-               bool add) noexcept {
+void emit_each(const output_weights<Weight>& w, std::size_t first_row, const emission& what,
+               const matrix_view<float>& y) noexcept {
   std::array<const Weight*, max_levels> rows{};
-  for (std::size_t t = 0; t < y.rows(); ++t) {
-    path_rows(w, first_row, from.position[t], rows);
-    w.kernels.one(rows.data(), from.logits.data() + t * from.stride, w.depth + 1, w.width, add, y.row(t));
+  for (std::size_t t = 0; t < what.leaf.size(); ++t) {
+    path_rows(w, first_row, what.leaf[t], rows);
+    w.kernels.sum(rows.data(), what.coefficients.data() + t * what.stride, w.depth + 1, {0, w.width}, what.add,
+                  y.row(what.row_of(t)));
   }
 }
 
-/// Asks for the rows in which a path leaves that of its predecessor.
+/// Eight tokens at a time, some columns after the others, for tokens that share rows.
 template <class Weight>
-void prefetch_path(const output_weights<Weight>& w, std::size_t first_row, std::uint32_t previous,
-                   std::uint32_t leaf) noexcept {
-  const auto differing = static_cast<std::size_t>(std::bit_width(previous ^ leaf));
-  for (std::size_t up = 0; up < differing; ++up) {
-    const std::size_t node = tree::first_of_level(w.depth - up) + (std::size_t{leaf} >> up);
-    prefetch(w.rows + (first_row + node) * w.stride, w.stride * sizeof(Weight));
-  }
-}
-
-/// Four tokens at a time, in the order of their leaves, so that neighbours share the upper part of their paths. While
-/// four are summed, the rows of the next four are on their way.
-template <class Weight>
-void emit_sorted(const output_weights<Weight>& w, std::size_t first_row, const routes& from,
-                 std::span<const std::uint32_t> order, const matrix_view<float>& y, bool add) noexcept {
-  std::array<std::array<const Weight*, max_levels>, 4> rows{};
-  std::array<const Weight* const*, 4> row{};
-  std::array<const float*, 4> coefficients{};
-  std::array<float*, 4> out{};
-  for (std::size_t i = 0; i < order.size(); i += 4) {
-    const std::size_t count = std::min<std::size_t>(4, order.size() - i);
-    for (std::size_t t = i + 4; t < std::min(i + 8, order.size()); ++t) {
-      prefetch_path(w, first_row, from.position[order[t - 1]], from.position[order[t]]);
-    }
-    for (std::size_t t = 0; t < count; ++t) {
-      const std::uint32_t token = order[i + t];
-      path_rows(w, first_row, from.position[token], rows[t]);
-      row[t] = rows[t].data();
-      coefficients[t] = from.logits.data() + token * from.stride;
-      out[t] = y.row(token);
-    }
-    if (count == 4) {
-      const auto differing = std::bit_width(from.position[order[i]] ^ from.position[order[i + 3]]);
-      w.kernels.four(row.data(), coefficients.data(), w.depth + 1 - static_cast<std::size_t>(differing), w.depth + 1,
-                     w.width, add, out.data());
-    } else {
+void emit_sorted(const output_weights<Weight>& w, std::size_t first_row, const emission& what,
+                 const matrix_view<float>& y) noexcept {
+  const bool streams = what.past_caches && !what.add && w.kernels.stream != nullptr &&
+                       reinterpret_cast<std::uintptr_t>(y.row(0)) % 64 == 0 && y.stride() * sizeof(float) % 64 == 0;
+  std::array<std::array<const Weight*, max_levels>, tokens_at_once> rows{};
+  for (std::size_t first = 0; first < what.leaf.size(); first += tokens_at_once) {
+    const std::size_t count = std::min(tokens_at_once, what.leaf.size() - first);
+    for (std::size_t t = 0; t < count; ++t) path_rows(w, first_row, what.leaf[first + t], rows[t]);
+    for (std::size_t column = 0; column < w.width; column += columns_at_once) {
+      const kernels::column_range columns{column, std::min(column + columns_at_once, w.width)};
       for (std::size_t t = 0; t < count; ++t) {
-        w.kernels.one(row[t], coefficients[t], w.depth + 1, w.width, add, out[t]);
+        const float* coefficients = what.coefficients.data() + (first + t) * what.stride;
+        float* out = y.row(what.row_of(first + t));
+        if (streams) {
+          w.kernels.stream(rows[t].data(), coefficients, w.depth + 1, columns, out);
+        } else {
+          w.kernels.sum(rows[t].data(), coefficients, w.depth + 1, columns, what.add, out);
+        }
       }
     }
   }
+  if (streams) w.kernels.finish();
 }
 
 /// The second matrix behind one interface, so that routing is compiled per storage of the first matrix alone.
@@ -104,14 +103,12 @@ class emitter {
   virtual ~emitter() = default;
 
   /// See `emit_each`.
-  virtual void each(std::size_t first_row, const routes& from, const matrix_view<float>& y, bool add) const = 0;
+  virtual void each(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept = 0;
   /// See `emit_sorted`.
-  virtual void sorted(std::size_t first_row, const routes& from, std::span<const std::uint32_t> order,
-                      const matrix_view<float>& y, bool add) const = 0;
+  virtual void sorted(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept = 0;
   /// See `scale_coefficients`.
-  virtual void scale(std::size_t first_row, const routes& from, std::size_t tokens) const = 0;
-  /// Hints that a node's row will be read soon.
-  virtual void fetch(std::size_t row) const noexcept = 0;
+  virtual void scale(std::size_t first_row, std::span<const std::uint32_t> leaf, std::size_t stride,
+                     std::span<float> coefficients) const noexcept = 0;
 };
 
 template <class Weight>
@@ -119,18 +116,15 @@ class typed_emitter final : public emitter {
  public:
   explicit typed_emitter(const output_weights<Weight>& weights) : w_(weights) {}
 
-  void each(std::size_t first_row, const routes& from, const matrix_view<float>& y, bool add) const override {
-    emit_each(w_, first_row, from, y, add);
+  void each(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept override {
+    emit_each(w_, first_row, what, y);
   }
-  void sorted(std::size_t first_row, const routes& from, std::span<const std::uint32_t> order,
-              const matrix_view<float>& y, bool add) const override {
-    emit_sorted(w_, first_row, from, order, y, add);
+  void sorted(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept override {
+    emit_sorted(w_, first_row, what, y);
   }
-  void scale(std::size_t first_row, const routes& from, std::size_t tokens) const override {
-    scale_coefficients(w_, first_row, from, tokens);
-  }
-  void fetch(std::size_t row) const noexcept override {
-    prefetch(w_.rows + row * w_.stride, w_.stride * sizeof(Weight));
+  void scale(std::size_t first_row, std::span<const std::uint32_t> leaf, std::size_t stride,
+             std::span<float> coefficients) const noexcept override {
+    scale_coefficients(w_, first_row, leaf, stride, coefficients);
   }
 
  private:

@@ -66,28 +66,30 @@ inline void activate_all(activation_kind kind, kernels::gelu_kernel gelu, std::s
   kernels::activate(kind, values);
 }
 
-/// Writes the visited nodes of tokens [first, first + tokens) of tree p.
-inline void record_paths(const matrix_view<std::int32_t>& paths, std::size_t first, std::size_t tokens, std::size_t p,
-                         std::size_t depth, const routes& from) noexcept {
+/// Writes the nodes that a token visited in tree p.
+inline void record_path(const matrix_view<std::int32_t>& paths, std::size_t token, std::size_t p, std::size_t depth,
+                        std::uint32_t leaf) noexcept {
   if (paths.empty()) return;
-  for (std::size_t t = 0; t < tokens; ++t) {
-    for (std::size_t level = 0; level <= depth; ++level) {
-      const std::size_t node = tree::first_of_level(level) + (std::size_t{from.position[t]} >> (depth - level));
-      paths(first + t, p * (depth + 1) + level) = static_cast<std::int32_t>(node);
-    }
+  for (std::size_t level = 0; level <= depth; ++level) {
+    const std::size_t node = tree::first_of_level(level) + (std::size_t{leaf} >> (depth - level));
+    paths(token, p * (depth + 1) + level) = static_cast<std::int32_t>(node);
   }
 }
 
 inline constexpr std::size_t tokens_per_tile = 192;     // their inputs stay in a second-level cache
 inline constexpr std::size_t tokens_per_pass = 16'384;  // bounds the scratch memory of the grouped engine
 inline constexpr std::size_t split_level = 6;           // tiles go so far; then their tokens are dealt to subtrees
+inline constexpr std::size_t cached_bytes = std::size_t{16} << 20U;  // larger outputs are written past the caches
+
+/// Elements from one token's logits to the next one's: whole vectors.
+constexpr std::size_t logit_stride(std::size_t depth) noexcept { return (depth + 1 + 15) / 16 * 16; }
 
 /// Few tokens: `fused` or `interleaved`, a tile at a time.
 template <class TieRule, class Weight>
 void run_small(const engine_call<Weight>& call, const matrix_view<const float>& x, const matrix_view<float>& y,
                bool interleaved) {
   const std::size_t depth = call.in.depth;
-  const std::size_t stride = (depth + 1 + 15) / 16 * 16;
+  const std::size_t stride = logit_stride(depth);
   workspace::frame frame(call.scratch);
   const std::size_t most = std::min(x.rows(), tokens_per_tile);
   routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
@@ -95,18 +97,20 @@ void run_small(const engine_call<Weight>& call, const matrix_view<const float>& 
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
     const std::size_t tokens = std::min(tokens_per_tile, x.rows() - first);
     const auto inputs = x.rows_from(first, tokens);
+    const auto logits = all.logits.first(tokens * stride);
+    const auto leaves = all.position.first(tokens);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {
       const std::size_t first_row = p * tree::node_count(depth);
       if (interleaved) {
         route_interleaved<TieRule>(call.in, first_row, inputs, all);
       } else {
-        route_fused<TieRule>(
-            call.in, [&](std::size_t row) { call.out.fetch(row); }, first_row, inputs, all);
+        route_fused<TieRule>(call.in, first_row, inputs, all);
       }
-      record_paths(call.paths, first, tokens, p, depth, all);
-      activate_all(call.activation, call.gelu, all.logits.first(tokens * stride));
-      call.out.scale(first_row, all, tokens);
-      call.out.each(first_row, all, y.rows_from(first, tokens), p > 0);
+      for (std::size_t t = 0; t < tokens; ++t) record_path(call.paths, first + t, p, depth, leaves[t]);
+      activate_all(call.activation, call.gelu, logits);
+      call.out.scale(first_row, leaves, stride, logits);
+      call.out.each(first_row, {.coefficients = logits, .stride = stride, .leaf = leaves, .add = p > 0},
+                    y.rows_from(first, tokens));
     }
   }
 }
@@ -115,13 +119,16 @@ void run_small(const engine_call<Weight>& call, const matrix_view<const float>& 
 template <class TieRule, class Weight>
 class grouped_pass {
  public:
-  grouped_pass(const engine_call<Weight>& call, std::size_t tokens, workspace::frame& frame)
+  grouped_pass(const engine_call<Weight>& call, std::size_t tokens, bool past_caches, workspace::frame& frame)
       : call_(call),
-        stride_((call.in.depth + 1 + 15) / 16 * 16),
+        stride_(logit_stride(call.in.depth)),
+        past_caches_(past_caches),
         logits_(frame.take<float>(tokens * stride_)),
         position_(frame.take<std::uint32_t>(tokens)),
         order_(frame.take<std::uint32_t>(tokens)),
-        sorted_(frame.take<std::uint32_t>(tokens)) {
+        sorted_(frame.take<std::uint32_t>(tokens)),
+        coefficients_(frame.take<float>(std::min(tokens, tokens_per_tile) * stride_)),
+        leaves_(frame.take<std::uint32_t>(std::min(tokens, tokens_per_tile))) {
     std::fill(logits_.begin(), logits_.end(), 0.0F);
   }
 
@@ -139,7 +146,7 @@ class grouped_pass {
       for (std::size_t first = 0; first < order.size(); first += tokens_per_tile) {
         const auto tile = order.subspan(first, std::min(tokens_per_tile, order.size() - first));
         router.route(tile, 0, depth + 1, 0);
-        finish(tile, all, first_row, y, p, first_token);
+        finish(tile, all, y, p, first_token);
       }
       return;
     }
@@ -151,7 +158,7 @@ class grouped_pass {
       for (std::size_t first = bounds[bucket]; first < bounds[bucket + 1]; first += tokens_per_tile) {
         const auto tile = order.subspan(first, std::min(tokens_per_tile, bounds[bucket + 1] - first));
         router.route(tile, split_level, depth + 1, bucket);
-        finish(tile, all, first_row, y, p, first_token);
+        finish(tile, all, y, p, first_token);
       }
     }
   }
@@ -171,32 +178,45 @@ class grouped_pass {
   }
 
   // Activations and outputs of a tile whose tokens are sorted by leaf.
-  void finish(std::span<const std::uint32_t> tile, const routes& all, std::size_t first_row,
-              const matrix_view<float>& y, std::size_t p, std::size_t first_token) {
+  void finish(std::span<const std::uint32_t> tile, const routes& all, const matrix_view<float>& y, std::size_t p,
+              std::size_t first_token) {
     const std::size_t depth = call_.in.depth;
-    for (const std::uint32_t token : tile) {
-      const routes one{.logits = all.logits.subspan(token * stride_, stride_),
-                       .stride = stride_,
-                       .position = all.position.subspan(token, 1)};
-      record_paths(call_.paths, first_token + token, 1, p, depth, one);
-      activate_all(call_.activation, call_.gelu, one.logits);
-      call_.out.scale(first_row, one, 1);
+    const std::size_t first_row = p * tree::node_count(depth);
+    const auto leaves = leaves_.first(tile.size());
+    const auto coefficients = coefficients_.first(tile.size() * stride_);
+    for (std::size_t t = 0; t < tile.size(); ++t) {
+      leaves[t] = all.position[tile[t]];
+      std::copy_n(all.logits.data() + tile[t] * stride_, stride_, coefficients.data() + t * stride_);
+      record_path(call_.paths, first_token + tile[t], p, depth, leaves[t]);
     }
-    call_.out.sorted(first_row, all, tile, y, p > 0);
+    activate_all(call_.activation, call_.gelu, coefficients);
+    call_.out.scale(first_row, leaves, stride_, coefficients);
+    call_.out.sorted(first_row,
+                     {.coefficients = coefficients,
+                      .stride = stride_,
+                      .leaf = leaves,
+                      .row = tile,
+                      .add = p > 0,
+                      .past_caches = past_caches_},
+                     y);
   }
 
   const engine_call<Weight>& call_;
   std::size_t stride_;
+  bool past_caches_;
   std::span<float> logits_;
   std::span<std::uint32_t> position_;
   std::span<std::uint32_t> order_;
   std::span<std::uint32_t> sorted_;
+  std::span<float> coefficients_;    // of a tile, in the order of its leaves
+  std::span<std::uint32_t> leaves_;  // of the same
 };
 
 template <class TieRule, class Weight>
 void run_grouped(const engine_call<Weight>& call, const matrix_view<const float>& x, const matrix_view<float>& y) {
+  const bool past_caches = call.parallel_size == 1 && y.rows() * y.cols() * sizeof(float) >= cached_bytes;
   workspace::frame frame(call.scratch);
-  grouped_pass<TieRule, Weight> pass(call, std::min(x.rows(), tokens_per_pass), frame);
+  grouped_pass<TieRule, Weight> pass(call, std::min(x.rows(), tokens_per_pass), past_caches, frame);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_pass) {
     const std::size_t tokens = std::min(tokens_per_pass, x.rows() - first);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {

@@ -25,33 +25,25 @@ struct routes {
   std::span<std::uint32_t> position{};  // (tokens): position on the level reached; at the end, the leaf's
 };
 
-/// Hints that `bytes` from `p` on will be read soon; into the second-level cache, which measured faster than the first.
-inline void prefetch(const void* p, std::size_t bytes) noexcept {
-  const char* c = static_cast<const char*>(p);
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(c + i, 0, 2);
-}
-
-/// One token at a time. While a node is multiplied, both its children and its output row, which `fetch(row)` asks for,
-/// are on their way.
-template <class TieRule, class Weight, class Fetch>
-void route_fused(const routing_weights<Weight>& w, const Fetch& fetch, std::size_t first_row,
-                 const matrix_view<const float>& x, const routes& to) noexcept {
-  const std::size_t row_bytes = w.stride * sizeof(Weight);
+/// One token at a time.
+template <class TieRule, class Weight>
+void route_fused(const routing_weights<Weight>& w, std::size_t first_row, const matrix_view<const float>& x,
+                 const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); ++t) {
     std::size_t position = 0;
     for (std::size_t level = 0;; ++level) {
       const std::size_t row = first_row + blocked_order::row(level, position, w.depth);
-      fetch(first_row + tree::first_of_level(level) + position);
-      if (level < w.depth) {
-        prefetch(w.rows + (first_row + blocked_order::row(level + 1, 2 * position, w.depth)) * w.stride, row_bytes);
-        prefetch(w.rows + (first_row + blocked_order::row(level + 1, 2 * position + 1, w.depth)) * w.stride, row_bytes);
-      }
       float dot = 0;
       w.kernels.pair(w.rows + row * w.stride, x.row(t), w.width, &dot);
       const float logit = w.logit(row, dot);
       to.logits[t * to.stride + level] = logit;
       if (level == w.depth) break;
-      position = 2 * position + static_cast<std::size_t>(TieRule::right(logit));
+      position *= 2;
+      if (TieRule::right(logit)) {
+        // Keeps the branch: processors guess it and fetch the likely child while they still wait for the node's row.
+        asm volatile("");
+        ++position;
+      }
     }
     to.position[t] = static_cast<std::uint32_t>(position);
   }
@@ -88,13 +80,7 @@ void route_interleaved(const routing_weights<Weight>& w, std::size_t first_row, 
     std::array<const float*, 8> input{};
     for (std::size_t i = 0; i < count; ++i) input[i] = x.row(t + i);
     for (std::size_t level = 0; level <= w.depth; ++level) {
-      for (std::size_t i = 0; i < count; ++i) {
-        row[i] = first_row + blocked_order::row(level, position[i], w.depth);
-        if (level < w.depth) {  // both children of an even level lie side by side
-          const auto* child = w.rows + (first_row + blocked_order::row(level + 1, 2 * position[i], w.depth)) * w.stride;
-          prefetch(child, w.stride * sizeof(Weight));
-        }
-      }
+      for (std::size_t i = 0; i < count; ++i) row[i] = first_row + blocked_order::row(level, position[i], w.depth);
       std::array<float, 8> logit{};
       multiply_pairs(w, std::span(row).first(count), std::span(std::as_const(input)).first(count), logit.data());
       for (std::size_t i = 0; i < count; ++i) {
@@ -137,8 +123,7 @@ class grouped_router {
       } else {
         singles_ = 0;
         for (std::size_t g = 0; g < groups; ++g) {
-          if (g + 1 < groups) prefetch(block(level, groups_[g + 1].position), 3 * w_.stride * sizeof(Weight));
-          multiply_group(order, level, groups_[g]);
+          multiply_group(order, level, groups_[g], g + 1 < groups ? block(level, groups_[g + 1].position) : nullptr);
         }
         multiply_singles(order, level);
       }
@@ -178,24 +163,29 @@ class grouped_router {
     digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (TieRule::right(z1) ? 1U : 0U));
   }
 
-  // Quads of a group; what is left over goes to the singles.
-  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g) noexcept {
+  // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null.
+  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g,
+                      const Weight* next) noexcept {
     const std::size_t row = row_of_block(level, g.position);
-    std::size_t i = 0;
-    while (g.count - i >= 3) {
-      const std::size_t count = std::min<std::size_t>(4, g.count - i);
+    const std::uint32_t end = g.first + g.count;
+    std::uint32_t i = g.first;
+    while (end - i >= 3) {
+      const std::uint32_t count = std::min<std::uint32_t>(4, end - i);
       std::array<const float*, 4> x{};
-      for (std::size_t t = 0; t < 4; ++t) x[t] = x_.row(order[g.first + i + std::min(t, count - 1)]);
-      std::array<float, 12> z{};
-      w_.kernels.rows_3_inputs_4(w_.rows + row * w_.stride, w_.stride, x.data(), w_.width, z.data());
-      for (std::size_t t = 0; t < count; ++t) {
-        decide(order[g.first + i + t], g.first + i + t, level, row, z[t], z[4 + t], z[8 + t]);
+      std::array<const float*, 4> next_x{};
+      for (std::uint32_t t = 0; t < 4; ++t) {
+        x[t] = x_.row(order[i + std::min(t, count - 1)]);
+        next_x[t] = x_.row(order[std::min<std::size_t>(i + count + t, order.size() - 1)]);
       }
+      std::array<float, 12> z{};
+      w_.kernels.rows_3_inputs_4(w_.rows + row * w_.stride, w_.stride, x.data(), w_.width, z.data(),
+                                 {.block = end - i < count + 3 ? next : nullptr, .x = next_x.data()});
+      for (std::uint32_t t = 0; t < count; ++t) decide(order[i + t], i + t, level, row, z[t], z[4 + t], z[8 + t]);
       i += count;
     }
-    for (; i < g.count; ++i) {
-      to_.position[order[g.first + i]] = g.position;
-      single_[singles_++] = static_cast<std::uint32_t>(g.first + i);
+    for (; i < end; ++i) {
+      to_.position[order[i]] = g.position;
+      single_[singles_++] = i;
     }
   }
 
@@ -210,14 +200,10 @@ class grouped_router {
         row[i] = row_of_block(level, to_.position[token]);
         x[i] = x_.row(token);
       }
-      for (std::size_t i = s + 8; i < std::min(s + 16, singles_); ++i) {
-        prefetch(block(level, to_.position[order[single_[i]]]), w_.stride * sizeof(Weight));
-      }
       std::array<float, 8> node{};
       std::array<float, 8> child{};
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), node.data());
       for (std::size_t i = 0; i < count; ++i) row[i] += TieRule::right(node[i]) ? 2U : 1U;
-      for (std::size_t i = 0; i < count; ++i) prefetch(w_.rows + row[i] * w_.stride, w_.stride * sizeof(Weight));
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), child.data());
       for (std::size_t i = 0; i < count; ++i) {
         float* z = to_.logits.data() + order[single_[s + i]] * to_.stride + level;
@@ -245,7 +231,6 @@ class grouped_router {
       count = 0;
     };
     for (std::size_t g = 0; g < groups; ++g) {
-      if (g + 1 < groups) prefetch(block(level, groups_[g + 1].position), w_.stride * sizeof(Weight));
       for (std::uint32_t i = groups_[g].first; i < groups_[g].first + groups_[g].count; ++i) {
         row[count] = row_of_block(level, groups_[g].position);
         x[count] = x_.row(order[i]);

@@ -89,157 +89,152 @@ struct cut_inputs {
   UFB_AVX2_INLINE __m256 load(std::size_t t) const noexcept { return _mm256_maskload_ps(x[t] + k, mask); }
 };
 
+// Every dot product has two chains: columns before this one, and the others. A token alone waits half as long for each.
+UFB_AVX2_INLINE std::size_t first_half(std::size_t width) noexcept { return width / 16 * 8; }
+
 template <class Weight>
 UFB_AVX2 void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width,
-                              float* z) {
+                              float* z, const upcoming<Weight>& /*next*/) {
   const float* const x[4] = {inputs[0], inputs[1], inputs[2], inputs[3]};
+  const std::size_t half = first_half(width);
   rows_3_inputs_4_step<Weight> s;
   for (__m256& a : s.a) a = _mm256_setzero_ps();
   std::size_t k = 0;
+  for (; k < half; k += 8) s.add(block + k, stride, whole_inputs{x, k});
+  __m256 first[12];  // in memory: the registers are full
+  for (std::size_t i = 0; i < 12; ++i) {
+    first[i] = s.a[i];
+    s.a[i] = _mm256_setzero_ps();
+  }
   for (; k + 8 <= width; k += 8) s.add(block + k, stride, whole_inputs{x, k});
   if (k < width) s.add(block + k, stride, cut_inputs{x, k, tail_mask(width - k)});
-  _mm_storeu_ps(z, sums_of_4(s.a[0], s.a[1], s.a[2], s.a[3]));
-  _mm_storeu_ps(z + 4, sums_of_4(s.a[4], s.a[5], s.a[6], s.a[7]));
-  _mm_storeu_ps(z + 8, sums_of_4(s.a[8], s.a[9], s.a[10], s.a[11]));
+  for (std::size_t i = 0; i < 12; ++i) s.a[i] = _mm256_add_ps(first[i], s.a[i]);
+  for (std::size_t i = 0; i < 12; i += 4) {
+    _mm_storeu_ps(z + i, sums_of_4(s.a[i], s.a[i + 1], s.a[i + 2], s.a[i + 3]));
+  }
 }
 
-template <class Weight>
-UFB_AVX2 void rows_3_inputs_1(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width,
-                              float* z) {
-  const float* x = inputs[0];
-  __m256 a0 = _mm256_setzero_ps();
-  __m256 a1 = a0;
-  __m256 a2 = a0;
-  std::size_t k = 0;
-  for (; k + 8 <= width; k += 8) {
-    const __m256 v = _mm256_loadu_ps(x + k);
-    a0 = _mm256_fmadd_ps(load_row(block + k), v, a0);
-    a1 = _mm256_fmadd_ps(load_row(block + stride + k), v, a1);
-    a2 = _mm256_fmadd_ps(load_row(block + 2 * stride + k), v, a2);
-  }
-  if (k < width) {
-    const __m256 v = _mm256_maskload_ps(x + k, tail_mask(width - k));
-    a0 = _mm256_fmadd_ps(load_row(block + k), v, a0);
-    a1 = _mm256_fmadd_ps(load_row(block + stride + k), v, a1);
-    a2 = _mm256_fmadd_ps(load_row(block + 2 * stride + k), v, a2);
-  }
-  const __m128 sums = sums_of_4(a0, a1, a2, a2);
-  _mm_storel_pi(reinterpret_cast<__m64*>(z), sums);
-  _mm_store_ss(z + 2, _mm_movehl_ps(sums, sums));
-}
-
-template <class Weight>
-UFB_AVX2 void pairs_8(const Weight* const* rows, const float* const* x, std::size_t width, float* z) {
-  __m256 a[8];
+// Lane sums of several pairs, the chains of both halves side by side.
+template <std::size_t Pairs, class Weight>
+UFB_AVX2_INLINE void multiply_pairs(const Weight* const* rows, const float* const* x, std::size_t width,
+                                    __m256* sums) noexcept {
+  __m256 a[2 * Pairs];
   for (__m256& sum : a) sum = _mm256_setzero_ps();
+  const std::size_t half = first_half(width);
   std::size_t k = 0;
-  // Sixteen pointers fill the integer registers: four vectors for each time one is fetched.
-  for (; k + 32 <= width; k += 32) {
-    for (std::size_t i = 0; i < 8; ++i) {
-      const Weight* w = rows[i] + k;
-      const float* v = x[i] + k;
-      for (std::size_t j = 0; j < 32; j += 8) a[i] = _mm256_fmadd_ps(load_row(w + j), _mm256_loadu_ps(v + j), a[i]);
+  for (; k < half; k += 8) {
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[i] = _mm256_fmadd_ps(load_row(rows[i] + k), _mm256_loadu_ps(x[i] + k), a[i]);
+      a[Pairs + i] = _mm256_fmadd_ps(load_row(rows[i] + half + k), _mm256_loadu_ps(x[i] + half + k), a[Pairs + i]);
     }
   }
-  for (; k + 8 <= width; k += 8) {
-    for (std::size_t i = 0; i < 8; ++i) a[i] = _mm256_fmadd_ps(load_row(rows[i] + k), _mm256_loadu_ps(x[i] + k), a[i]);
+  for (k += half; k + 8 <= width; k += 8) {
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[Pairs + i] = _mm256_fmadd_ps(load_row(rows[i] + k), _mm256_loadu_ps(x[i] + k), a[Pairs + i]);
+    }
   }
   if (k < width) {
     const __m256i m = tail_mask(width - k);
-    for (std::size_t i = 0; i < 8; ++i) {
-      a[i] = _mm256_fmadd_ps(load_row(rows[i] + k), _mm256_maskload_ps(x[i] + k, m), a[i]);
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[Pairs + i] = _mm256_fmadd_ps(load_row(rows[i] + k), _mm256_maskload_ps(x[i] + k, m), a[Pairs + i]);
     }
   }
-  _mm_storeu_ps(z, sums_of_4(a[0], a[1], a[2], a[3]));
-  _mm_storeu_ps(z + 4, sums_of_4(a[4], a[5], a[6], a[7]));
+  for (std::size_t i = 0; i < Pairs; ++i) sums[i] = _mm256_add_ps(a[i], a[Pairs + i]);
+}
+
+// Four at a time: more pointers than that do not fit the integer registers.
+template <class Weight>
+UFB_AVX2 void pairs_8(const Weight* const* rows, const float* const* x, std::size_t width, float* z) {
+  for (std::size_t i = 0; i < 8; i += 4) {
+    const Weight* const w[4] = {rows[i], rows[i + 1], rows[i + 2], rows[i + 3]};
+    const float* const v[4] = {x[i], x[i + 1], x[i + 2], x[i + 3]};
+    __m256 sums[4];
+    multiply_pairs<4>(w, v, width, sums);
+    _mm_storeu_ps(z + i, sums_of_4(sums[0], sums[1], sums[2], sums[3]));
+  }
 }
 
 template <class Weight>
 UFB_AVX2 void pair(const Weight* row, const float* x, std::size_t width, float* z) {
-  __m256 a = _mm256_setzero_ps();
-  std::size_t k = 0;
-  for (; k + 8 <= width; k += 8) a = _mm256_fmadd_ps(load_row(row + k), _mm256_loadu_ps(x + k), a);
-  if (k < width) a = _mm256_fmadd_ps(load_row(row + k), _mm256_maskload_ps(x + k, tail_mask(width - k)), a);
-  *z = sum_of(a);
+  __m256 sum;
+  multiply_pairs<1>(&row, &x, width, &sum);
+  *z = sum_of(sum);
 }
 
-// How a strip of columns enters and leaves the registers: whole, or cut in a single vector.
-struct whole_strip {
-  UFB_AVX2_INLINE __m256 load(const float* y) const noexcept { return _mm256_loadu_ps(y); }
-  UFB_AVX2_INLINE void store(float* y, __m256 v) const noexcept { _mm256_storeu_ps(y, v); }
+struct cached_store {
+  UFB_AVX2_INLINE void operator()(float* y, __m256 v) const noexcept { _mm256_storeu_ps(y, v); }
+};
+struct streaming_store {
+  UFB_AVX2_INLINE void operator()(float* y, __m256 v) const noexcept { _mm256_stream_ps(y, v); }
 };
 
-struct cut_strip {
-  __m256i mask;
-  UFB_AVX2_INLINE __m256 load(const float* y) const noexcept { return _mm256_maskload_ps(y, mask); }
-  UFB_AVX2_INLINE void store(float* y, __m256 v) const noexcept { _mm256_maskstore_ps(y, mask, v); }
-};
-
-// One strip of Vectors * 8 columns of `one`.
-template <std::size_t Vectors, class Weight, class Strip>
-UFB_AVX2_INLINE void sum_strip(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t k,
-                               const Strip& strip, bool add, float* y) noexcept {
-  __m256 a[Vectors];
-  for (std::size_t i = 0; i < Vectors; ++i) a[i] = add ? strip.load(y + k + 8 * i) : _mm256_setzero_ps();
-  for (std::size_t r = 0; r < count; ++r) {
-    const __m256 c = _mm256_broadcast_ss(coefficients + r);
-    const Weight* w = rows[r] + k;
-    for (std::size_t i = 0; i < Vectors; ++i) a[i] = _mm256_fmadd_ps(c, load_row(w + 8 * i), a[i]);
+// to = (from or 0) + the sum of some rows from a column on. Column by column, so that each row is read in one go, which
+// is what the processor's prefetchers wait for; the coefficients stay in registers.
+template <std::size_t Rows, class Store, class Weight>
+UFB_AVX2_INLINE void add_rows(const Weight* const* rows, const float* coefficients, const column_range& columns,
+                              const float* from, float* to, const Store& store) noexcept {
+  const Weight* w[Rows];
+  __m256 c[Rows];
+  for (std::size_t r = 0; r < Rows; ++r) {
+    w[r] = rows[r] + columns.first;
+    c[r] = _mm256_set1_ps(coefficients[r]);
   }
-  for (std::size_t i = 0; i < Vectors; ++i) strip.store(y + k + 8 * i, a[i]);
+  const std::size_t count = columns.last - columns.first;
+  std::size_t k = 0;
+  for (; k + 8 <= count; k += 8) {
+    __m256 a = from != nullptr ? _mm256_loadu_ps(from + k) : _mm256_setzero_ps();
+    for (std::size_t r = 0; r < Rows; ++r) a = _mm256_fmadd_ps(c[r], load_row(w[r] + k), a);
+    store(to + k, a);
+  }
+  if (k < count) {
+    const __m256i m = tail_mask(count - k);
+    __m256 a = from != nullptr ? _mm256_maskload_ps(from + k, m) : _mm256_setzero_ps();
+    for (std::size_t r = 0; r < Rows; ++r) a = _mm256_fmadd_ps(c[r], load_row(w[r] + k), a);
+    _mm256_maskstore_ps(to + k, m, a);
+  }
+}
+
+// Of `left` rows, as many as are added in one go.
+UFB_AVX2_INLINE std::size_t rows_at_once(std::size_t left) noexcept {
+  return left >= 12 ? 12 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+template <class Store, class Weight>
+UFB_AVX2_INLINE void add_some(std::size_t count, const Weight* const* rows, const float* coefficients,
+                              const column_range& columns, const float* from, float* to, const Store& store) noexcept {
+  if (count == 12) return add_rows<12>(rows, coefficients, columns, from, to, store);
+  if (count == 6) return add_rows<6>(rows, coefficients, columns, from, to, store);
+  if (count == 4) return add_rows<4>(rows, coefficients, columns, from, to, store);
+  if (count == 2) return add_rows<2>(rows, coefficients, columns, from, to, store);
+  add_rows<1>(rows, coefficients, columns, from, to, store);
 }
 
 template <class Weight>
-UFB_AVX2 void sum_one(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t width,
-                      bool add, float* y) {
-  std::size_t k = 0;
-  for (; k + 96 <= width; k += 96) sum_strip<12>(rows, coefficients, count, k, whole_strip{}, add, y);
-  for (; k + 32 <= width; k += 32) sum_strip<4>(rows, coefficients, count, k, whole_strip{}, add, y);
-  for (; k + 8 <= width; k += 8) sum_strip<1>(rows, coefficients, count, k, whole_strip{}, add, y);
-  if (k < width) sum_strip<1>(rows, coefficients, count, k, cut_strip{tail_mask(width - k)}, add, y);
-}
-
-// One strip of Vectors * 8 columns of `four`.
-template <std::size_t Vectors, class Weight, class Strip>
-UFB_AVX2_INLINE void sum_four_strip(const Weight* const* const* rows, const float* const* coefficients,
-                                    std::size_t shared, std::size_t count, std::size_t k, const Strip& strip, bool add,
-                                    float* const* y) noexcept {
-  __m256 a[4][Vectors];
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Vectors; ++i) a[t][i] = add ? strip.load(y[t] + k + 8 * i) : _mm256_setzero_ps();
-  }
-  for (std::size_t r = 0; r < shared; ++r) {
-    const Weight* w = rows[0][r] + k;
-    __m256 v[Vectors];
-    for (std::size_t i = 0; i < Vectors; ++i) {
-      v[i] = load_row(w + 8 * i);
-      keep(v[i]);
-    }
-    for (std::size_t t = 0; t < 4; ++t) {
-      const __m256 c = _mm256_broadcast_ss(coefficients[t] + r);
-      for (std::size_t i = 0; i < Vectors; ++i) a[t][i] = _mm256_fmadd_ps(c, v[i], a[t][i]);
-    }
-  }
-  for (std::size_t r = shared; r < count; ++r) {
-    for (std::size_t t = 0; t < 4; ++t) {
-      const Weight* w = rows[t][r] + k;
-      const __m256 c = _mm256_broadcast_ss(coefficients[t] + r);
-      for (std::size_t i = 0; i < Vectors; ++i) a[t][i] = _mm256_fmadd_ps(c, load_row(w + 8 * i), a[t][i]);
-    }
-  }
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Vectors; ++i) strip.store(y[t] + k + 8 * i, a[t][i]);
+UFB_AVX2 void sum(const Weight* const* rows, const float* coefficients, std::size_t count, const column_range& columns,
+                  bool add, float* y) {
+  float* const to = y + columns.first;
+  const float* from = add ? to : nullptr;
+  for (std::size_t r = 0; r < count; r += rows_at_once(count - r)) {
+    add_some(rows_at_once(count - r), rows + r, coefficients + r, columns, from, to, cached_store{});
+    from = to;
   }
 }
 
+// What is not the end result stays on the stack: no line of y enters a cache.
 template <class Weight>
-UFB_AVX2 void sum_four(const Weight* const* const* rows, const float* const* coefficients, std::size_t shared,
-                       std::size_t count, std::size_t width, bool add, float* const* y) {
-  std::size_t k = 0;
-  for (; k + 24 <= width; k += 24) sum_four_strip<3>(rows, coefficients, shared, count, k, whole_strip{}, add, y);
-  for (; k + 8 <= width; k += 8) sum_four_strip<1>(rows, coefficients, shared, count, k, whole_strip{}, add, y);
-  if (k < width) sum_four_strip<1>(rows, coefficients, shared, count, k, cut_strip{tail_mask(width - k)}, add, y);
+UFB_AVX2 void stream(const Weight* const* rows, const float* coefficients, std::size_t count,
+                     const column_range& columns, float* y) {
+  alignas(64) float partial[streamed_columns];
+  const float* from = nullptr;
+  std::size_t r = 0;
+  for (; rows_at_once(count - r) < count - r; r += rows_at_once(count - r)) {
+    add_some(rows_at_once(count - r), rows + r, coefficients + r, columns, from, partial, cached_store{});
+    from = partial;
+  }
+  add_some(count - r, rows + r, coefficients + r, columns, from, y + columns.first, streaming_store{});
 }
+
+UFB_AVX2 inline void finish() { _mm_sfence(); }
 
 UFB_AVX2_INLINE __m256 gelu_of(__m256 x) noexcept {
   namespace c = gelu_constants;
@@ -274,11 +269,10 @@ UFB_AVX2 inline void gelu(std::size_t n, float* values) {
 }
 
 template <class Weight>
-inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, rows_3_inputs_1<Weight>, pairs_8<Weight>,
-                                          pair<Weight>};
+inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weight>, pair<Weight>};
 
 template <class Weight>
-inline constexpr sum_kernels<Weight> sums{sum_one<Weight>, sum_four<Weight>};
+inline constexpr sum_kernels<Weight> sums{sum<Weight>, stream<Weight>, finish};
 
 }  // namespace ultrafastbert::kernels::detail::avx2
 

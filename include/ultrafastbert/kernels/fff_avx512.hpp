@@ -77,8 +77,12 @@ UFB_AVX512_INLINE float sum_of(__m512 a) noexcept {
   return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehdup_ps(pairs)));
 }
 
+// Every dot product has two chains: columns before this one, and the others. A token alone waits half as long for each.
+UFB_AVX512_INLINE std::size_t first_half(std::size_t width) noexcept { return width / 32 * 16; }
+
+// The twelve sums of `rows_3_inputs_4` over some of the columns.
 template <class Weight>
-struct rows_3_inputs_4_step {
+struct twelve_sums {
   __m512 a[12];
 
   UFB_AVX512_INLINE void add(const Weight* w, std::size_t stride, __m512 x0, __m512 x1, __m512 x2, __m512 x3) noexcept {
@@ -95,171 +99,185 @@ struct rows_3_inputs_4_step {
       a[8 + t] = _mm512_fmadd_ps(r, x[t], a[8 + t]);
     }
   }
+
+  // Columns [k, last). What comes next is asked for line by line between the products, where load units are idle.
+  template <bool WithBlock>
+  UFB_AVX512_INLINE void multiply(const Weight* block, std::size_t stride, const float* const* x, std::size_t k,
+                                  std::size_t last, const upcoming<Weight>& next) noexcept {
+    for (__m512& sum : a) sum = _mm512_setzero_ps();
+    for (; k + 16 <= last; k += 16) {
+      __m512 v0 = _mm512_loadu_ps(x[0] + k);
+      __m512 v1 = _mm512_loadu_ps(x[1] + k);
+      __m512 v2 = _mm512_loadu_ps(x[2] + k);
+      __m512 v3 = _mm512_loadu_ps(x[3] + k);
+      keep(v0);
+      keep(v1);
+      keep(v2);
+      keep(v3);
+      for (std::size_t t = 0; t < 4; ++t) __builtin_prefetch(next.x[t] + k);
+      if (WithBlock) {
+        for (std::size_t r = 0; r < 3; ++r) __builtin_prefetch(next.block + r * stride + k);
+      }
+      add(block + k, stride, v0, v1, v2, v3);
+    }
+    if (k < last) {
+      const __mmask16 m = tail_mask(last - k);
+      add(block + k, stride, _mm512_maskz_loadu_ps(m, x[0] + k), _mm512_maskz_loadu_ps(m, x[1] + k),
+          _mm512_maskz_loadu_ps(m, x[2] + k), _mm512_maskz_loadu_ps(m, x[3] + k));
+    }
+  }
 };
+
+template <bool WithBlock, class Weight>
+UFB_AVX512_INLINE void multiply_block(const Weight* block, std::size_t stride, const float* const* inputs,
+                                      std::size_t width, float* z, const upcoming<Weight>& next) noexcept {
+  const float* const x[4] = {inputs[0], inputs[1], inputs[2], inputs[3]};
+  const float* const* n = next.x != nullptr ? next.x : inputs;
+  const float* const next_x[4] = {n[0], n[1], n[2], n[3]};
+  const upcoming<Weight> coming{.block = next.block, .x = next_x};
+  const std::size_t half = first_half(width);
+  twelve_sums<Weight> s;
+  twelve_sums<Weight> t;
+  s.template multiply<WithBlock>(block, stride, x, 0, half, coming);
+  t.template multiply<WithBlock>(block, stride, x, half, width, coming);
+  for (std::size_t i = 0; i < 12; ++i) s.a[i] = _mm512_add_ps(s.a[i], t.a[i]);
+  for (std::size_t i = 0; i < 12; i += 4) {
+    _mm_storeu_ps(z + i, sums_of_4(s.a[i], s.a[i + 1], s.a[i + 2], s.a[i + 3]));
+  }
+}
 
 template <class Weight>
 UFB_AVX512 void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const* x, std::size_t width,
-                                float* z) {
-  const float* x0 = x[0];
-  const float* x1 = x[1];
-  const float* x2 = x[2];
-  const float* x3 = x[3];
-  rows_3_inputs_4_step<Weight> s;
-  for (__m512& a : s.a) a = _mm512_setzero_ps();
+                                float* z, const upcoming<Weight>& next) {
+  if (next.block != nullptr) {
+    multiply_block<true>(block, stride, x, width, z, next);
+  } else {
+    multiply_block<false>(block, stride, x, width, z, next);
+  }
+}
+
+// Lane sums of several pairs, the chains of both halves side by side.
+template <std::size_t Pairs, class Weight>
+UFB_AVX512_INLINE void multiply_pairs(const Weight* const* rows, const float* const* x, std::size_t width,
+                                      __m512* sums) noexcept {
+  __m512 a[2 * Pairs];
+  for (__m512& sum : a) sum = _mm512_setzero_ps();
+  const std::size_t half = first_half(width);
   std::size_t k = 0;
-  for (; k + 16 <= width; k += 16) {
-    __m512 v0 = _mm512_loadu_ps(x0 + k);
-    __m512 v1 = _mm512_loadu_ps(x1 + k);
-    __m512 v2 = _mm512_loadu_ps(x2 + k);
-    __m512 v3 = _mm512_loadu_ps(x3 + k);
-    keep(v0);
-    keep(v1);
-    keep(v2);
-    keep(v3);
-    s.add(block + k, stride, v0, v1, v2, v3);
+  for (; k < half; k += 16) {
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[i] = _mm512_fmadd_ps(load_row(rows[i] + k), _mm512_loadu_ps(x[i] + k), a[i]);
+      a[Pairs + i] = _mm512_fmadd_ps(load_row(rows[i] + half + k), _mm512_loadu_ps(x[i] + half + k), a[Pairs + i]);
+    }
+  }
+  for (k += half; k + 16 <= width; k += 16) {
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[Pairs + i] = _mm512_fmadd_ps(load_row(rows[i] + k), _mm512_loadu_ps(x[i] + k), a[Pairs + i]);
+    }
   }
   if (k < width) {
     const __mmask16 m = tail_mask(width - k);
-    s.add(block + k, stride, _mm512_maskz_loadu_ps(m, x0 + k), _mm512_maskz_loadu_ps(m, x1 + k),
-          _mm512_maskz_loadu_ps(m, x2 + k), _mm512_maskz_loadu_ps(m, x3 + k));
+    for (std::size_t i = 0; i < Pairs; ++i) {
+      a[Pairs + i] = _mm512_fmadd_ps(load_row(rows[i] + k), _mm512_maskz_loadu_ps(m, x[i] + k), a[Pairs + i]);
+    }
   }
-  _mm_storeu_ps(z, sums_of_4(s.a[0], s.a[1], s.a[2], s.a[3]));
-  _mm_storeu_ps(z + 4, sums_of_4(s.a[4], s.a[5], s.a[6], s.a[7]));
-  _mm_storeu_ps(z + 8, sums_of_4(s.a[8], s.a[9], s.a[10], s.a[11]));
+  for (std::size_t i = 0; i < Pairs; ++i) sums[i] = _mm512_add_ps(a[i], a[Pairs + i]);
 }
 
-template <class Weight>
-UFB_AVX512 void rows_3_inputs_1(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width,
-                                float* z) {
-  const float* x = inputs[0];
-  __m512 a0 = _mm512_setzero_ps();
-  __m512 a1 = a0;
-  __m512 a2 = a0;
-  std::size_t k = 0;
-  for (; k + 16 <= width; k += 16) {
-    const __m512 v = _mm512_loadu_ps(x + k);
-    a0 = _mm512_fmadd_ps(load_row(block + k), v, a0);
-    a1 = _mm512_fmadd_ps(load_row(block + stride + k), v, a1);
-    a2 = _mm512_fmadd_ps(load_row(block + 2 * stride + k), v, a2);
-  }
-  if (k < width) {
-    const __m512 v = _mm512_maskz_loadu_ps(tail_mask(width - k), x + k);
-    a0 = _mm512_fmadd_ps(load_row(block + k), v, a0);
-    a1 = _mm512_fmadd_ps(load_row(block + stride + k), v, a1);
-    a2 = _mm512_fmadd_ps(load_row(block + 2 * stride + k), v, a2);
-  }
-  z[0] = sum_of(a0);
-  z[1] = sum_of(a1);
-  z[2] = sum_of(a2);
-}
-
+// Four at a time: more pointers than that do not fit the integer registers.
 template <class Weight>
 UFB_AVX512 void pairs_8(const Weight* const* rows, const float* const* x, std::size_t width, float* z) {
-  __m512 a[8];
-  for (__m512& sum : a) sum = _mm512_setzero_ps();
-  std::size_t k = 0;
-  for (; k + 16 <= width; k += 16) {
-    for (std::size_t i = 0; i < 8; ++i) a[i] = _mm512_fmadd_ps(load_row(rows[i] + k), _mm512_loadu_ps(x[i] + k), a[i]);
+  for (std::size_t i = 0; i < 8; i += 4) {
+    const Weight* const w[4] = {rows[i], rows[i + 1], rows[i + 2], rows[i + 3]};
+    const float* const v[4] = {x[i], x[i + 1], x[i + 2], x[i + 3]};
+    __m512 sums[4];
+    multiply_pairs<4>(w, v, width, sums);
+    _mm_storeu_ps(z + i, sums_of_4(sums[0], sums[1], sums[2], sums[3]));
   }
-  if (k < width) {
-    const __mmask16 m = tail_mask(width - k);
-    for (std::size_t i = 0; i < 8; ++i)
-      a[i] = _mm512_fmadd_ps(load_row(rows[i] + k), _mm512_maskz_loadu_ps(m, x[i] + k), a[i]);
-  }
-  _mm_storeu_ps(z, sums_of_4(a[0], a[1], a[2], a[3]));
-  _mm_storeu_ps(z + 4, sums_of_4(a[4], a[5], a[6], a[7]));
 }
 
 template <class Weight>
 UFB_AVX512 void pair(const Weight* row, const float* x, std::size_t width, float* z) {
-  __m512 a = _mm512_setzero_ps();
-  std::size_t k = 0;
-  for (; k + 16 <= width; k += 16) a = _mm512_fmadd_ps(load_row(row + k), _mm512_loadu_ps(x + k), a);
-  if (k < width) {
-    a = _mm512_fmadd_ps(load_row(row + k), _mm512_maskz_loadu_ps(tail_mask(width - k), x + k), a);
-  }
-  *z = sum_of(a);
+  __m512 sum;
+  multiply_pairs<1>(&row, &x, width, &sum);
+  *z = sum_of(sum);
 }
 
-// One strip of Vectors * 16 columns of `one`; the last vector may be cut.
-template <std::size_t Vectors, class Weight>
-UFB_AVX512_INLINE void sum_strip(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t k,
-                                 __mmask16 last, bool add, float* y) noexcept {
-  __m512 a[Vectors];
-  for (std::size_t i = 0; i < Vectors; ++i) {
-    const __mmask16 m = i + 1 < Vectors ? static_cast<__mmask16>(0xffff) : last;
-    a[i] = add ? _mm512_maskz_loadu_ps(m, y + k + 16 * i) : _mm512_setzero_ps();
+struct cached_store {
+  UFB_AVX512_INLINE void operator()(float* y, __m512 v) const noexcept { _mm512_storeu_ps(y, v); }
+};
+struct streaming_store {
+  UFB_AVX512_INLINE void operator()(float* y, __m512 v) const noexcept { _mm512_stream_ps(y, v); }
+};
+
+// to = (from or 0) + the sum of some rows from a column on. Column by column, so that each row is read in one go, which
+// is what the processor's prefetchers wait for; the coefficients stay in registers.
+template <std::size_t Rows, class Store, class Weight>
+UFB_AVX512_INLINE void add_rows(const Weight* const* rows, const float* coefficients, const column_range& columns,
+                                const float* from, float* to, const Store& store) noexcept {
+  const Weight* w[Rows];
+  __m512 c[Rows];
+  for (std::size_t r = 0; r < Rows; ++r) {
+    w[r] = rows[r] + columns.first;
+    c[r] = _mm512_set1_ps(coefficients[r]);
   }
-  for (std::size_t r = 0; r < count; ++r) {
-    const __m512 c = _mm512_set1_ps(coefficients[r]);
-    const Weight* w = rows[r] + k;
-    for (std::size_t i = 0; i < Vectors; ++i) a[i] = _mm512_fmadd_ps(c, load_row(w + 16 * i), a[i]);
+  const std::size_t count = columns.last - columns.first;
+  std::size_t k = 0;
+  for (; k + 16 <= count; k += 16) {
+    __m512 a = from != nullptr ? _mm512_loadu_ps(from + k) : _mm512_setzero_ps();
+    for (std::size_t r = 0; r < Rows; ++r) a = _mm512_fmadd_ps(c[r], load_row(w[r] + k), a);
+    store(to + k, a);
   }
-  for (std::size_t i = 0; i < Vectors; ++i) {
-    const __mmask16 m = i + 1 < Vectors ? static_cast<__mmask16>(0xffff) : last;
-    _mm512_mask_storeu_ps(y + k + 16 * i, m, a[i]);
+  if (k < count) {
+    const __mmask16 m = tail_mask(count - k);
+    __m512 a = from != nullptr ? _mm512_maskz_loadu_ps(m, from + k) : _mm512_setzero_ps();
+    for (std::size_t r = 0; r < Rows; ++r) a = _mm512_fmadd_ps(c[r], load_row(w[r] + k), a);
+    _mm512_mask_storeu_ps(to + k, m, a);
   }
+}
+
+// Of `left` rows, as many as are added in one go.
+UFB_AVX512_INLINE std::size_t rows_at_once(std::size_t left) noexcept {
+  return left >= 12 ? 12 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+template <class Store, class Weight>
+UFB_AVX512_INLINE void add_some(std::size_t count, const Weight* const* rows, const float* coefficients,
+                                const column_range& columns, const float* from, float* to,
+                                const Store& store) noexcept {
+  if (count == 12) return add_rows<12>(rows, coefficients, columns, from, to, store);
+  if (count == 6) return add_rows<6>(rows, coefficients, columns, from, to, store);
+  if (count == 4) return add_rows<4>(rows, coefficients, columns, from, to, store);
+  if (count == 2) return add_rows<2>(rows, coefficients, columns, from, to, store);
+  add_rows<1>(rows, coefficients, columns, from, to, store);
 }
 
 template <class Weight>
-UFB_AVX512 void sum_one(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t width,
-                        bool add, float* y) {
-  constexpr __mmask16 all = 0xffff;
-  std::size_t k = 0;
-  for (; k + 256 <= width; k += 256) sum_strip<16>(rows, coefficients, count, k, all, add, y);
-  for (; k + 64 <= width; k += 64) sum_strip<4>(rows, coefficients, count, k, all, add, y);
-  for (; k + 16 <= width; k += 16) sum_strip<1>(rows, coefficients, count, k, all, add, y);
-  if (k < width) sum_strip<1>(rows, coefficients, count, k, tail_mask(width - k), add, y);
-}
-
-// One strip of Vectors * 16 columns of `four`.
-template <std::size_t Vectors, class Weight>
-UFB_AVX512_INLINE void sum_four_strip(const Weight* const* const* rows, const float* const* coefficients,
-                                      std::size_t shared, std::size_t count, std::size_t k, __mmask16 last, bool add,
-                                      float* const* y) noexcept {
-  __m512 a[4][Vectors];
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Vectors; ++i) {
-      const __mmask16 m = i + 1 < Vectors ? static_cast<__mmask16>(0xffff) : last;
-      a[t][i] = add ? _mm512_maskz_loadu_ps(m, y[t] + k + 16 * i) : _mm512_setzero_ps();
-    }
-  }
-  for (std::size_t r = 0; r < shared; ++r) {
-    const Weight* w = rows[0][r] + k;
-    __m512 v[Vectors];
-    for (std::size_t i = 0; i < Vectors; ++i) {
-      v[i] = load_row(w + 16 * i);
-      keep(v[i]);
-    }
-    for (std::size_t t = 0; t < 4; ++t) {
-      const __m512 c = _mm512_set1_ps(coefficients[t][r]);
-      for (std::size_t i = 0; i < Vectors; ++i) a[t][i] = _mm512_fmadd_ps(c, v[i], a[t][i]);
-    }
-  }
-  for (std::size_t r = shared; r < count; ++r) {
-    for (std::size_t t = 0; t < 4; ++t) {
-      const Weight* w = rows[t][r] + k;
-      const __m512 c = _mm512_set1_ps(coefficients[t][r]);
-      for (std::size_t i = 0; i < Vectors; ++i) a[t][i] = _mm512_fmadd_ps(c, load_row(w + 16 * i), a[t][i]);
-    }
-  }
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Vectors; ++i) {
-      const __mmask16 m = i + 1 < Vectors ? static_cast<__mmask16>(0xffff) : last;
-      _mm512_mask_storeu_ps(y[t] + k + 16 * i, m, a[t][i]);
-    }
+UFB_AVX512 void sum(const Weight* const* rows, const float* coefficients, std::size_t count,
+                    const column_range& columns, bool add, float* y) {
+  float* const to = y + columns.first;
+  const float* from = add ? to : nullptr;
+  for (std::size_t r = 0; r < count; r += rows_at_once(count - r)) {
+    add_some(rows_at_once(count - r), rows + r, coefficients + r, columns, from, to, cached_store{});
+    from = to;
   }
 }
 
+// What is not the end result stays on the stack: no line of y enters a cache.
 template <class Weight>
-UFB_AVX512 void sum_four(const Weight* const* const* rows, const float* const* coefficients, std::size_t shared,
-                         std::size_t count, std::size_t width, bool add, float* const* y) {
-  constexpr __mmask16 all = 0xffff;
-  std::size_t k = 0;
-  for (; k + 64 <= width; k += 64) sum_four_strip<4>(rows, coefficients, shared, count, k, all, add, y);
-  for (; k + 16 <= width; k += 16) sum_four_strip<1>(rows, coefficients, shared, count, k, all, add, y);
-  if (k < width) sum_four_strip<1>(rows, coefficients, shared, count, k, tail_mask(width - k), add, y);
+UFB_AVX512 void stream(const Weight* const* rows, const float* coefficients, std::size_t count,
+                       const column_range& columns, float* y) {
+  alignas(64) float partial[streamed_columns];
+  const float* from = nullptr;
+  std::size_t r = 0;
+  for (; rows_at_once(count - r) < count - r; r += rows_at_once(count - r)) {
+    add_some(rows_at_once(count - r), rows + r, coefficients + r, columns, from, partial, cached_store{});
+    from = partial;
+  }
+  add_some(count - r, rows + r, coefficients + r, columns, from, y + columns.first, streaming_store{});
 }
+
+UFB_AVX512 inline void finish() { _mm_sfence(); }
 
 UFB_AVX512_INLINE __m512 gelu_of(__m512 x) noexcept {
   namespace c = gelu_constants;
@@ -292,11 +310,10 @@ UFB_AVX512 inline void gelu(std::size_t n, float* values) {
 }
 
 template <class Weight>
-inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, rows_3_inputs_1<Weight>, pairs_8<Weight>,
-                                          pair<Weight>};
+inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weight>, pair<Weight>};
 
 template <class Weight>
-inline constexpr sum_kernels<Weight> sums{sum_one<Weight>, sum_four<Weight>};
+inline constexpr sum_kernels<Weight> sums{sum<Weight>, stream<Weight>, finish};
 
 }  // namespace ultrafastbert::kernels::detail::avx512
 

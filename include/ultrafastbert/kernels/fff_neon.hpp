@@ -122,7 +122,8 @@ UFB_NEON_INLINE void store_sums(const twelve_quads& low, const twelve_quads& hig
 }
 
 template <class Weight>
-void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width, float* z) {
+void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width, float* z,
+                     const upcoming<Weight>& /*next*/) {
   const float* const x[4] = {inputs[0], inputs[1], inputs[2], inputs[3]};
   twelve_quads low{};
   twelve_quads high{};
@@ -141,22 +142,6 @@ void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const
   store_sums<0>(low, high, z);
   store_sums<1>(low, high, z);
   store_sums<2>(low, high, z);
-}
-
-template <class Weight>
-void rows_3_inputs_1(const Weight* block, std::size_t stride, const float* const* inputs, std::size_t width, float* z) {
-  const float* x = inputs[0];
-  octet a[3] = {zeros(), zeros(), zeros()};
-  std::size_t k = 0;
-  for (; k + 8 <= width; k += 8) {
-    const octet v = load(x + k);
-    for (std::size_t r = 0; r < 3; ++r) a[r] = add_product(a[r], load_row(block + r * stride + k), v);
-  }
-  if (k < width) {
-    const octet v = load_cut(x + k, width - k);
-    for (std::size_t r = 0; r < 3; ++r) a[r] = add_product(a[r], load_row(block + r * stride + k), v);
-  }
-  for (std::size_t r = 0; r < 3; ++r) z[r] = sum_of(a[r]);
 }
 
 template <class Weight>
@@ -188,7 +173,7 @@ void pair(const Weight* row, const float* x, std::size_t width, float* z) {
   *z = sum_of(a);
 }
 
-// One strip of Octets * 8 columns of `one`, the last octet holding `last` of its columns.
+// One strip of Octets * 8 columns of `sum`, the last octet holding `last` of its columns.
 template <std::size_t Octets, class Weight>
 UFB_NEON_INLINE void sum_strip(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t k,
                                std::size_t last, bool add, float* y) noexcept {
@@ -208,55 +193,12 @@ UFB_NEON_INLINE void sum_strip(const Weight* const* rows, const float* coefficie
 }
 
 template <class Weight>
-void sum_one(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t width, bool add,
-             float* y) {
-  std::size_t k = 0;
-  for (; k + 64 <= width; k += 64) sum_strip<8>(rows, coefficients, count, k, 8, add, y);
-  for (; k + 8 <= width; k += 8) sum_strip<1>(rows, coefficients, count, k, 8, add, y);
-  if (k < width) sum_strip<1>(rows, coefficients, count, k, width - k, add, y);
-}
-
-// One strip of Octets * 8 columns of `four`, cut like that of `one`.
-template <std::size_t Octets, class Weight>
-UFB_NEON_INLINE void sum_four_strip(const Weight* const* const* rows, const float* const* coefficients,
-                                    std::size_t shared, std::size_t count, std::size_t k, std::size_t last, bool add,
-                                    float* const* y) noexcept {
-  octet a[4][Octets];
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Octets; ++i) {
-      const bool whole = i + 1 < Octets || last == 8;
-      a[t][i] = !add ? zeros() : whole ? load(y[t] + k + 8 * i) : load_cut(y[t] + k + 8 * i, last);
-    }
-  }
-  for (std::size_t r = 0; r < shared; ++r) {
-    const Weight* w = rows[0][r] + k;
-    octet v[Octets];
-    for (std::size_t i = 0; i < Octets; ++i) v[i] = load_row(w + 8 * i);
-    for (std::size_t t = 0; t < 4; ++t) {
-      for (std::size_t i = 0; i < Octets; ++i) a[t][i] = add_product(a[t][i], v[i], coefficients[t][r]);
-    }
-  }
-  for (std::size_t r = shared; r < count; ++r) {
-    for (std::size_t t = 0; t < 4; ++t) {
-      const Weight* w = rows[t][r] + k;
-      for (std::size_t i = 0; i < Octets; ++i) a[t][i] = add_product(a[t][i], load_row(w + 8 * i), coefficients[t][r]);
-    }
-  }
-  for (std::size_t t = 0; t < 4; ++t) {
-    for (std::size_t i = 0; i < Octets; ++i) {
-      const bool whole = i + 1 < Octets || last == 8;
-      whole ? store(y[t] + k + 8 * i, a[t][i]) : store_cut(y[t] + k + 8 * i, a[t][i], last);
-    }
-  }
-}
-
-template <class Weight>
-void sum_four(const Weight* const* const* rows, const float* const* coefficients, std::size_t shared, std::size_t count,
-              std::size_t width, bool add, float* const* y) {
-  std::size_t k = 0;
-  for (; k + 16 <= width; k += 16) sum_four_strip<2>(rows, coefficients, shared, count, k, 8, add, y);
-  for (; k + 8 <= width; k += 8) sum_four_strip<1>(rows, coefficients, shared, count, k, 8, add, y);
-  if (k < width) sum_four_strip<1>(rows, coefficients, shared, count, k, width - k, add, y);
+void sum(const Weight* const* rows, const float* coefficients, std::size_t count, const column_range& columns, bool add,
+         float* y) {
+  std::size_t k = columns.first;
+  for (; k + 64 <= columns.last; k += 64) sum_strip<8>(rows, coefficients, count, k, 8, add, y);
+  for (; k + 8 <= columns.last; k += 8) sum_strip<1>(rows, coefficients, count, k, 8, add, y);
+  if (k < columns.last) sum_strip<1>(rows, coefficients, count, k, columns.last - k, add, y);
 }
 
 UFB_NEON_INLINE float32x4_t gelu_of(float32x4_t x) noexcept {
@@ -290,11 +232,10 @@ inline void gelu(std::size_t n, float* values) {
 }
 
 template <class Weight>
-inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, rows_3_inputs_1<Weight>, pairs_8<Weight>,
-                                          pair<Weight>};
+inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weight>, pair<Weight>};
 
 template <class Weight>
-inline constexpr sum_kernels<Weight> sums{sum_one<Weight>, sum_four<Weight>};
+inline constexpr sum_kernels<Weight> sums{sum<Weight>};
 
 }  // namespace ultrafastbert::kernels::detail::neon
 

@@ -97,16 +97,10 @@ UFB_PORTABLE_INLINE float dot(const Weight* row, const float* x, std::size_t wid
 
 template <class Weight>
 UFB_PORTABLE void rows_3_inputs_4(const Weight* block, std::size_t stride, const float* const* x, std::size_t width,
-                                  float* z) {
+                                  float* z, const upcoming<Weight>& /*next*/) {
   for (std::size_t r = 0; r < 3; ++r) {
     for (std::size_t t = 0; t < 4; ++t) z[r * 4 + t] = dot(block + r * stride, x[t], width);
   }
-}
-
-template <class Weight>
-UFB_PORTABLE void rows_3_inputs_1(const Weight* block, std::size_t stride, const float* const* x, std::size_t width,
-                                  float* z) {
-  for (std::size_t r = 0; r < 3; ++r) z[r] = dot(block + r * stride, x[0], width);
 }
 
 template <class Weight>
@@ -119,7 +113,7 @@ UFB_PORTABLE void pair(const Weight* row, const float* x, std::size_t width, flo
   *z = dot(row, x, width);
 }
 
-// Up to 16 columns of `one`, from the pointers on.
+// Up to 16 columns of `sum`, from the pointers on.
 template <class Weight>
 UFB_PORTABLE_INLINE void sum_strip(const Weight* const* rows, const float* coefficients, std::size_t count,
                                    std::size_t k, std::size_t columns, bool add, float* y) noexcept {
@@ -137,21 +131,11 @@ UFB_PORTABLE_INLINE void sum_strip(const Weight* const* rows, const float* coeff
 }
 
 template <class Weight>
-UFB_PORTABLE void sum_one(const Weight* const* rows, const float* coefficients, std::size_t count, std::size_t width,
-                          bool add, float* y) {
-  std::size_t k = 0;
-  for (; k + lanes <= width; k += lanes) sum_strip(rows, coefficients, count, k, lanes, add, y);
-  if (k < width) sum_strip(rows, coefficients, count, k, width - k, add, y);
-}
-
-template <class Weight>
-UFB_PORTABLE void sum_four(const Weight* const* const* rows, const float* const* coefficients, std::size_t shared,
-                           std::size_t count, std::size_t width, bool add, float* const* y) {
-  for (std::size_t t = 0; t < 4; ++t) {
-    // The sum goes on from memory, where it has the same bits as in a register.
-    sum_one(rows[0], coefficients[t], shared, width, add, y[t]);
-    sum_one(rows[t] + shared, coefficients[t] + shared, count - shared, width, true, y[t]);
-  }
+UFB_PORTABLE void sum(const Weight* const* rows, const float* coefficients, std::size_t count,
+                      const column_range& columns, bool add, float* y) {
+  std::size_t k = columns.first;
+  for (; k + lanes <= columns.last; k += lanes) sum_strip(rows, coefficients, count, k, lanes, add, y);
+  if (k < columns.last) sum_strip(rows, coefficients, count, k, columns.last - k, add, y);
 }
 
 // Of two numbers below 2^31, such as the bits of non-negative floats, which are ordered like the floats.
@@ -189,11 +173,10 @@ UFB_PORTABLE inline void gelu(std::size_t n, float* values) {
 }
 
 template <class Weight>
-inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, rows_3_inputs_1<Weight>, pairs_8<Weight>,
-                                          pair<Weight>};
+inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weight>, pair<Weight>};
 
 template <class Weight>
-inline constexpr sum_kernels<Weight> sums{sum_one<Weight>, sum_four<Weight>};
+inline constexpr sum_kernels<Weight> sums{sum<Weight>};
 
 }  // namespace ultrafastbert::kernels::detail::portable
 
