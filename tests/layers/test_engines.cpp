@@ -67,6 +67,18 @@ bool equal(const result& a, const result& b) {
          (a.y.empty() || std::memcmp(a.y.data(), b.y.data(), a.y.size() * sizeof(float)) == 0);
 }
 
+/// An executor that remembers how many tasks it was given, and takes them from the last to the first.
+struct backward_executor {
+  std::size_t tasks = 0;
+
+  [[nodiscard]] static std::size_t concurrency() noexcept { return 2; }
+  template <class Task>
+  void run(std::size_t count, const Task& task) {
+    tasks = count;
+    for (std::size_t i = count; i > 0; --i) task(i - 1);
+  }
+};
+
 fast_feedforward_shape random_shape(random_numbers& random) {
   return {.input_width = random.pick<std::size_t>({1, 5, 16, 33, 48, 96}),
           .output_width = random.pick<std::size_t>({1, 7, 16, 40, 65, 96}),
@@ -131,6 +143,48 @@ TEST_CASE("A token's bits depend neither on its neighbours nor on their order no
         const auto solo = run(layer, alone, scratch);
         CHECK(std::memcmp(solo.y.data(), moved.y.data() + t * columns, columns * sizeof(float)) == 0);
       }
+    }
+  }
+}
+
+TEST_CASE("A batch is split among threads only where that pays, and its bits stay the same") {
+  random_numbers random(8);
+  workspace scratch;
+  const problem p({.input_width = 256, .output_width = 256, .depth = 9}, true, random);
+  const auto x = random.reals<float>(4000 * p.shape.input_width);
+  thread_pool two(2);
+  for (const auto& options :
+       {fast_feedforward_options{}, fast_feedforward_options{.storage_in = weight_storage::int8}}) {
+    const auto layer = p.layer(options);
+    for (const auto& [tokens, tasks] : std::initializer_list<std::pair<std::size_t, std::size_t>>{
+             {0, 0}, {1, 0}, {100, 0}, {300, 2}, {800, 7}, {1000, 8}, {4000, 2}}) {
+      CAPTURE(tokens);
+      const std::vector<float> part(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(tokens * p.shape.input_width));
+      const auto expected = run(layer, part, scratch);
+      backward_executor backward;
+      CHECK(equal(run(layer, part, scratch, backward), expected));
+      CHECK(backward.tasks == tasks);
+      CHECK(equal(run(layer, part, scratch, two), expected));
+    }
+  }
+}
+
+TEST_CASE("Outputs too large for the caches have the same bits, aligned or not") {
+  random_numbers random(9);
+  workspace scratch;
+  constexpr std::size_t tokens = 4200;
+  const problem p({.input_width = 16, .output_width = 1040, .depth = 3}, true, random);
+  const auto x = random.reals<float>(tokens * p.shape.input_width);
+  for (const weight_storage storage : {weight_storage::float32, weight_storage::int8}) {
+    const auto expected = run(p.layer({.engine = fff_engine::interleaved, .storage_out = storage}), x, scratch);
+    const auto layer = p.layer({.engine = fff_engine::grouped, .storage_out = storage});
+    CHECK(equal(run(layer, x, scratch), expected));
+    matrix<float> y({tokens, p.shape.output_width});
+    REQUIRE(tokens * p.shape.output_width * sizeof(float) > detail::cached_bytes);
+    layer.forward({x.data(), {tokens, p.shape.input_width}}, y.view(), scratch);
+    for (std::size_t t = 0; t < tokens; ++t) {
+      REQUIRE(std::memcmp(y.row(t), expected.y.data() + t * p.shape.output_width,
+                          p.shape.output_width * sizeof(float)) == 0);
     }
   }
 }

@@ -56,7 +56,8 @@ enum class linear_out_layout : std::uint8_t {
 struct fast_feedforward_options {
   activation_kind activation = activation_kind::gelu;
   linear_out_layout layout = linear_out_layout::column_per_node;
-  /// `blas` for the backend's products, which double and a layer over `plain_backend` take of themselves.
+  /// `blas` for the backend's products, which double takes of itself, and a layer over `plain_backend` unless a storage
+  /// or level is asked for.
   fff_engine engine = fff_engine::automatic;
   weight_storage storage_in = weight_storage::float32;   ///< of the first matrix; `blas` and `dense` round nothing
   weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
@@ -156,7 +157,7 @@ class fast_feedforward {
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept {
     if (uses_backend()) return fff_engine::blas;
     if (uses_dense()) return fff_engine::dense;
-    return options_.engine == fff_engine::automatic ? packed_fff::chosen(tokens) : options_.engine;
+    return options_.engine == fff_engine::automatic ? packed_fff::chosen(tokens, options_.storage_in) : options_.engine;
   }
   /// Level of the kernels that run; `portable` for the `blas` engine.
   [[nodiscard]] isa_level isa() const noexcept {
@@ -176,13 +177,14 @@ class fast_feedforward {
     multiply(x, y, scratch, paths);
   }
 
-  /// The same spread over an executor's threads, tokens split evenly; equal bits for any number of threads.
+  /// The same spread over an executor's threads where that pays, tokens split evenly; equal bits for any number of
+  /// threads, but for the `blas` engine.
   /// Shapes, Pre, Throws: as above; what the executor throws. Each task uses a part of `scratch` of its own.
   template <executor Executor>
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch, Executor& threads,
                const matrix_view<std::int32_t>& paths = {}) const {
     check(x, y, paths);
-    const std::size_t tasks = std::min<std::size_t>(threads.concurrency(), x.rows());
+    const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
     if (tasks < 2) return multiply(x, y, scratch, paths);
     scratch.reserve_parts(tasks);
     const auto task = [&](std::size_t i) {
@@ -215,7 +217,10 @@ class fast_feedforward {
                                          std::variant<backend_weights>>;
 
   [[nodiscard]] bool uses_backend() const noexcept {
-    const bool reference = std::same_as<Backend, plain_backend> && options_.engine == fff_engine::automatic;
+    const bool own_choice = options_.storage_in != weight_storage::float32 ||
+                            options_.storage_out != weight_storage::float32 || options_.isa != isa_level::automatic;
+    const bool reference =
+        std::same_as<Backend, plain_backend> && options_.engine == fff_engine::automatic && !own_choice;
     return !has_own_kernels || reference || options_.engine == fff_engine::blas;
   }
 
@@ -263,6 +268,16 @@ class fast_feedforward {
       source.read(name, shape, first * input_width(), std::span<Scalar>(rows).first(count * input_width()));
       for (std::size_t i = 0; i < count; ++i) weights.store_in(first + i, rows.data() + i * input_width());
     }
+  }
+
+  // Parts that are worth a thread: waking one that sleeps takes as long as half a million products or so. Small batches
+  // are cut finer, so that the caller works while the others wake; large parts share more nodes.
+  [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
+    constexpr std::size_t products_per_task = std::size_t{1} << 19U;
+    const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length();
+    const std::size_t least_tokens = 1 + products_per_task / (neurons * (input_width() + output_width()));
+    const std::size_t worth = tokens / least_tokens;
+    return worth >= 16 * threads ? threads : std::min(worth, 4 * threads);
   }
 
   void check(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
