@@ -88,21 +88,21 @@ run_default() {
   printf '%s\n' "$release"
 }
 
-# test_portable FOLDER NAME CMAKE-ARGUMENT...: builds and runs the tests that compute or read foreign bytes.
-test_portable() {
-  local folder=$1 name=$2
-  shift 2
-  build "$folder" ufb_portable_tests -D UFB_BUILD_EXAMPLES=OFF -D UFB_INSTALL=OFF "$@"
-  test_in "$folder" --label-regex portable
+# test_labelled LABEL FOLDER NAME CMAKE-ARGUMENT...: builds and runs the tests of a list in tests/CMakeLists.txt.
+test_labelled() {
+  local label=$1 folder=$2 name=$3
+  shift 3
+  build "$folder" "ufb_${label}_tests" -D UFB_BUILD_EXAMPLES=OFF -D UFB_INSTALL=OFF "$@"
+  test_in "$folder" --label-regex "$label"
   say "$name: $summary"
 }
 
-# on_aarch64 FOLDER NAME CMAKE-ARGUMENT...: with header-only libraries of this machine and without a BLAS.
+# on_aarch64 LABEL FOLDER NAME CMAKE-ARGUMENT...: with header-only libraries of this machine and without a BLAS.
 on_aarch64() {
-  local folder=$1 name=$2 unpacked=$root/build-aarch64-packages
-  shift 2
+  local label=$1 folder=$2 name=$3 unpacked=$root/build-aarch64-packages
+  shift 3
   ufb_unpack_foreign arm64 "$unpacked" libutf8proc-dev
-  test_portable "$folder" "$name" -D CMAKE_TOOLCHAIN_FILE="$root/tests/support/aarch64.cmake" \
+  test_labelled "$label" "$folder" "$name" -D CMAKE_TOOLCHAIN_FILE="$root/tests/support/aarch64.cmake" \
     -D CMAKE_BUILD_TYPE=Release -D UFB_BLAS=OFF -D UFB_UTF8PROC_INCLUDE_DIR="$unpacked/usr/include" \
     -D UFB_UTF8PROC_LIBRARY="$unpacked/usr/lib/aarch64-linux-gnu/libutf8proc.a" "$@"
 }
@@ -110,23 +110,21 @@ on_aarch64() {
 run_portability() {
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES $UFB_PORTABILITY_PACKAGES
-  on_aarch64 build-aarch64 "64-bit ARM, g++"
-  on_aarch64 build-aarch64-clang "64-bit ARM with half precision arithmetic, clang 14" \
+  on_aarch64 portable build-aarch64 "64-bit ARM, g++"
+  on_aarch64 arithmetic build-aarch64-clang "64-bit ARM with half precision arithmetic, clang 14" \
     -D CMAKE_CXX_COMPILER=clang++-14 -D CMAKE_CXX_COMPILER_TARGET=aarch64-linux-gnu \
     -D CMAKE_CXX_FLAGS=-march=armv8.2-a+fp16
   # Processors that this machine is not: a program compiled without -march has to find its way on each.
   export QEMU_CPU
   for QEMU_CPU in qemu64 Haswell; do
-    test_portable build-x86-64 "x86-64, $QEMU_CPU" -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=x86_64 \
+    test_labelled arithmetic build-x86-64 "x86-64, $QEMU_CPU" -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=x86_64 \
       -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D CMAKE_CROSSCOMPILING_EMULATOR=qemu-x86_64
   done
   unset QEMU_CPU
-  local compiler
-  for compiler in clang++-14 clang++-16; do
-    test_portable "build-$compiler" "$compiler" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="$compiler"
-  done
-  test_portable build-unoptimised "unoptimised" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}"
-  test_portable build-native "for this machine" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
+  test_labelled arithmetic build-clang-14 "clang 14" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=clang++-14
+  test_labelled portable build-clang-16 "clang 16" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=clang++-16
+  test_labelled arithmetic build-unoptimised "unoptimised" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}"
+  test_labelled arithmetic build-native "for this machine" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
     -D CMAKE_CXX_FLAGS="-march=native -ffp-contract=fast"
   say "${SECONDS} s in all"
 }
