@@ -56,7 +56,7 @@ void scale_coefficients(const output_weights<Weight>& w, std::size_t first_row, 
 }
 
 inline constexpr std::size_t tokens_at_once = 8;  // neighbours in the order of leaves, which share most of their rows
-inline constexpr std::size_t columns_at_once = 768;  // of these rows: they stay in a first-level cache for all eight
+inline constexpr std::size_t columns_at_once = 768;  // of twelve rows fit a first-level cache of 48 KiB as float
 static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % kernels::row_padding == 0);
 
 /// One token at a time, whole rows. Shapes: y: (tokens, output_width).
