@@ -53,6 +53,20 @@ TEST_CASE("The local form is the architecture itself and may leave the vocabular
   CHECK(config.encoder.hidden_size == 32);
 }
 
+TEST_CASE("The class that wrote a checkpoint is reported, and every model names those that it loads") {
+  auto config = published();
+  config["architectures"] = {"ScriptableLMForSequenceClassification"};
+  const auto got = read(config);
+  CHECK(got.architecture == "ScriptableLMForSequenceClassification");
+  const auto expect = [&got] { detail::expect_architecture(got, "config.json", {"ScriptableLM", "Other"}); };
+  CHECK(ufb_test::error_text_of(expect) ==
+        "unsupported: $.architectures: 'ScriptableLM' or 'Other': 'ScriptableLMForSequenceClassification'");
+  CHECK(error_of(expect)->file() == "config.json");
+  detail::expect_architecture(got, "config.json", {"Other", "ScriptableLMForSequenceClassification"});
+  config.erase("architectures");
+  detail::expect_architecture(read(config), "config.json", {"Other"});
+}
+
 TEST_CASE("A missing feedforward type means dense") {
   auto config = published();
   config["arch"].erase("intermed_type");
@@ -109,7 +123,7 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
       {"/arch/embedding/normalization", false, unsupported, "$.arch.embedding.normalization"},
       {"/arch/embedding", 3, bad_type, "$.arch.embedding"},
       {"/arch/attention", nullptr, bad_type, "$.arch.attention"},
-      {"/architectures", {"ScriptableLMForSequenceClassification"}, unsupported, "$.architectures"},
+      {"/architectures", "ScriptableLM", bad_type, "$.architectures"},
       {"/model_type", "bert", unsupported, "$.model_type"},
   };
   for (const refusal& r : refusals) {

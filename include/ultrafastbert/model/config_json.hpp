@@ -8,9 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/error.hpp"
@@ -166,14 +168,27 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   if (arch) {
     if (const auto classes = detail::find_set(root, "architectures")) {
       for (const json_value& entry : classes->elements()) config.architecture = entry.as_string();
-      constexpr std::string_view accepted = "ScriptableLMForPreTraining";
-      if (!config.architecture.empty() && config.architecture != accepted) {
-        classes->fail_unsupported(excerpt(accepted), excerpt(config.architecture));
-      }
     }
   }
   detail::read_architecture(arch ? *arch : root, config);
   return config;
 }
+
+namespace detail {
+
+/// Throws unsupported unless the class that wrote a checkpoint is one of `accepted` or was left out. `file`: the
+/// configuration's, for the message.
+inline void expect_architecture(const checkpoint_config& config, const std::string& file,
+                                std::initializer_list<std::string_view> accepted) {
+  std::string list;
+  for (const std::string_view name : accepted) {
+    if (config.architecture.empty() || config.architecture == name) return;
+    list += (list.empty() ? "" : " or ") + excerpt(name);
+  }
+  fail(error_code::unsupported,
+       {.file = file, .where = "$.architectures", .expected = std::move(list), .found = excerpt(config.architecture)});
+}
+
+}  // namespace detail
 
 }  // namespace ultrafastbert

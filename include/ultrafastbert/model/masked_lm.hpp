@@ -27,6 +27,7 @@
 #include "ultrafastbert/model/config_json.hpp"
 #include "ultrafastbert/model/requirements.hpp"
 #include "ultrafastbert/model/special_tokens.hpp"
+#include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/model/top_k.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
@@ -68,24 +69,21 @@ class masked_lm {
     auto config = read_config(checkpoint);
     const safetensors weights = checkpoint.open_weights();
     const safetensors_source source(weights, {.allow_non_finite = options.allow_non_finite});
-    const std::string word_name = tied_name(source);
-    if (!config.vocabulary_size_known && source.contains(word_name)) {
-      const auto shape = source.shape(word_name);
-      config.encoder.vocabulary_size = shape.empty() ? 0 : shape.front();
-    }
+    const auto names = detail::tensor_names::of(source);
+    names.complete(source, config);
     detail::tensor_requirements needed;
     const auto visit = [&needed](std::string name, std::initializer_list<std::size_t> shape) {
       needed.add(std::move(name), shape);
     };
-    encoder_type::for_each_tensor("encoder.", word_name, config.encoder, visit);
-    if (word_name != embedding_name && source.contains(embedding_name)) {
-      needed.add(std::string(embedding_name), {config.encoder.vocabulary_size, config.encoder.hidden_size});
+    encoder_type::for_each_tensor(names.encoder, names.words, config.encoder, visit);
+    if (names.words != names.embedding && source.contains(names.embedding)) {
+      needed.add(names.embedding, {config.encoder.vocabulary_size, config.encoder.hidden_size});
     }
     needed.check(source, weights.name());
 
     std::optional<ultrafastbert::tokenizer> text;
     if (checkpoint.tokenizer()) text = ultrafastbert::tokenizer::load(*checkpoint.tokenizer());
-    return masked_lm(encoder_type::load(source, "encoder.", word_name, config.encoder, options.feedforward),
+    return masked_lm(encoder_type::load(source, names.encoder, names.words, config.encoder, options.feedforward),
                      std::move(text), read_mask_token(checkpoint));
   }
 
@@ -193,8 +191,6 @@ class masked_lm {
 
  private:
   using encoder_type = ultrafastbert::encoder<Scalar, Backend>;
-  static constexpr std::string_view embedding_name = "encoder.embedding.word_embedding.weight";
-  static constexpr std::string_view decoder_name = "decoder.weight";
   static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
 
   static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
@@ -220,13 +216,9 @@ class masked_lm {
   static checkpoint_config read_config(const checkpoint_folder& checkpoint) {
     constexpr json_limits limits{};
     const std::string text = read_text_file(checkpoint.config(), limits.max_bytes);
-    return read_checkpoint_config(json_document::parse(text, checkpoint.config().string(), limits));
-  }
-
-  // Word embedding and decoder are one parameter; where a file has both, the training code's loader ends with the
-  // decoder's copy.
-  static std::string tied_name(const safetensors_source& source) {
-    return std::string(source.contains(decoder_name) ? decoder_name : embedding_name);
+    auto config = read_checkpoint_config(json_document::parse(text, checkpoint.config().string(), limits));
+    detail::expect_architecture(config, checkpoint.config().string(), {"ScriptableLMForPreTraining"});
+    return config;
   }
 
   [[nodiscard]] token_id mask_id() const {
