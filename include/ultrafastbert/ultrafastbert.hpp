@@ -20,4 +20,6 @@
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/model/masked_lm.hpp"
+#include "ultrafastbert/model/sequence_classifier.hpp"
+#include "ultrafastbert/model/token_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
