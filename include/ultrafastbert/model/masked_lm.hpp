@@ -24,7 +24,9 @@
 #include "ultrafastbert/encoder/encoder.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
+#include "ultrafastbert/io/weight_files.hpp"
 #include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/model/load_report.hpp"
 #include "ultrafastbert/model/requirements.hpp"
 #include "ultrafastbert/model/special_tokens.hpp"
 #include "ultrafastbert/model/top_k.hpp"
@@ -35,6 +37,8 @@ namespace ultrafastbert {
 /// How a model is loaded.
 struct load_options {
   bool allow_non_finite = false;      ///< accept NaN and infinite weights
+  bool strict = false;                ///< refuse tensors that the model has no place for; see load_report::unused
+  load_report* report = nullptr;      ///< takes what became of each tensor, if the load succeeds
   feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
 };
 
@@ -61,12 +65,12 @@ class masked_lm {
   /// and, for calls with text, tokenizer.json.
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
-  ///   non_finite, std::bad_alloc. Nothing is kept of a failed load.
+  ///   unused_tensor (under `strict`), non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
     const auto checkpoint = checkpoint_folder::open(folder);
     auto config = read_config(checkpoint);
-    const safetensors weights = checkpoint.open_weights();
+    const weight_files weights = checkpoint.open_weights();
     const safetensors_source source(weights, {.allow_non_finite = options.allow_non_finite});
     const std::string word_name = tied_name(source);
     if (!config.vocabulary_size_known && source.contains(word_name)) {
@@ -85,8 +89,10 @@ class masked_lm {
 
     std::optional<ultrafastbert::tokenizer> text;
     if (checkpoint.tokenizer()) text = ultrafastbert::tokenizer::load(*checkpoint.tokenizer());
-    return masked_lm(encoder_type::load(source, "encoder.", word_name, config.encoder, options.feedforward),
-                     std::move(text), read_mask_token(checkpoint));
+    masked_lm model(encoder_type::load(source, "encoder.", word_name, config.encoder, options.feedforward),
+                    std::move(text), read_mask_token(checkpoint));
+    detail::finish_loading(source, options.strict, options.report);
+    return model;
   }
 
   [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
