@@ -18,7 +18,9 @@
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
+#include "ultrafastbert/io/weight_files.hpp"
 #include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/model/load_report.hpp"
 #include "ultrafastbert/model/requirements.hpp"
 #include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
@@ -28,6 +30,8 @@ namespace ultrafastbert {
 /// How a model is loaded.
 struct load_options {
   bool allow_non_finite = false;      ///< accept NaN and infinite weights
+  bool strict = false;                ///< refuse tensors that the model has no place for; see load_report::unused
+  load_report* report = nullptr;      ///< takes what became of each tensor, if the load succeeds
   feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
 };
 
@@ -88,7 +92,7 @@ class checkpoint_reader {
   }
 
   /// Throws one missing_tensor that lists all noted tensors that are absent or of another shape.
-  void check() const { needed_.check(source_, weights_.name()); }
+  void check() const { needed_.check(source_, source_.name()); }
 
   /// The encoder. Throws: what `Encoder::load` throws.
   template <class Encoder>
@@ -101,6 +105,9 @@ class checkpoint_reader {
     if (!folder_.tokenizer()) return std::nullopt;
     return tokenizer::load(*folder_.tokenizer());
   }
+
+  /// Ends a load after everything was read. Throws: unused_tensor (under `strict`), std::bad_alloc.
+  void finish() const { finish_loading(source_, options_.strict, options_.report); }
 
  private:
   static json_document read_document(const checkpoint_folder& folder) {
@@ -119,7 +126,7 @@ class checkpoint_reader {
   checkpoint_folder folder_;
   json_document document_;
   checkpoint_config config_;
-  safetensors weights_;
+  weight_files weights_;
   safetensors_source source_;  // refers to weights_
   tensor_names names_;
   tensor_requirements needed_{};

@@ -58,15 +58,17 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// and, for calls with text, tokenizer.json.
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
-  ///   non_finite, std::bad_alloc. Nothing is kept of a failed load.
+  ///   unused_tensor (under `strict`), non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
     detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForPreTraining"});
     checkpoint.template need_encoder<encoder_type>();
     checkpoint.check();
     auto text = checkpoint.load_tokenizer();
-    return masked_lm(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                     read_mask_token(checkpoint.folder()));
+    masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                    read_mask_token(checkpoint.folder()));
+    checkpoint.finish();
+    return model;
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes(); }  ///< memory held by the weights

@@ -55,10 +55,12 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
     const auto function = detail::read_score_function(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
-    return sequence_classifier(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                               pooler_type::load(checkpoint.source(), root + "pooler.", pooling),
-                               head_type::load(checkpoint.source(), root + "head.", classes), std::move(labels),
-                               function);
+    sequence_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                              pooler_type::load(checkpoint.source(), root + "pooler.", pooling),
+                              head_type::load(checkpoint.source(), root + "head.", classes), std::move(labels),
+                              function);
+    checkpoint.finish();
+    return model;
   }
 
   [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class

@@ -62,8 +62,10 @@ class token_classifier : public text_model<Scalar, Backend> {
     checkpoint.check();
     auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
-    return token_classifier(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                            head_type::load(checkpoint.source(), prefix, classes), std::move(labels));
+    token_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                           head_type::load(checkpoint.source(), prefix, classes), std::move(labels));
+    checkpoint.finish();
+    return model;
   }
 
   [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
