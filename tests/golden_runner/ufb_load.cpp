@@ -21,6 +21,8 @@
 #include "ultrafastbert/model/config_json.hpp"
 #include "ultrafastbert/model/load_report.hpp"
 #include "ultrafastbert/model/masked_lm.hpp"
+#include "ultrafastbert/model/sequence_classifier.hpp"
+#include "ultrafastbert/model/token_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace {
@@ -62,8 +64,13 @@ void load(const path& folder, ufb::load_report& report) {
 
 // Chooses the class by what wrote the checkpoint.
 void load_as(std::string_view architecture, const path& folder, ufb::load_report& report) {
-  static_cast<void>(architecture);
-  load<ufb::masked_lm<float>>(folder, report);
+  if (architecture == "ScriptableLMForSequenceClassification") {
+    load<ufb::sequence_classifier<float>>(folder, report);
+  } else if (architecture == "ScriptableLMForTokenClassification") {
+    load<ufb::token_classifier<float>>(folder, report);
+  } else {
+    load<ufb::masked_lm<float>>(folder, report);
+  }
 }
 
 std::string load_model(const path& folder) {

@@ -74,6 +74,11 @@ class checkpoint_reader {
     return shape.size() == 2 ? shape.front() : 0;
   }
 
+  /// For models without a decoder, which take the word matrix from the embedding wherever it is there.
+  void prefer_embedding() {
+    if (source_.contains(names_.embedding)) names_.words = names_.embedding;
+  }
+
   /// Notes the tensors that `Layer::for_each_tensor(arguments..., visit)` names.
   template <class Layer, class... Arguments>
   void need(const Arguments&... arguments) {

@@ -48,6 +48,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     const std::string& root = checkpoint.names().root;
     const pooler_shape pooling = detail::read_pooler(checkpoint.arch(), checkpoint.config().encoder.hidden_size);
     const linear_shape classes = detail::head_shape(checkpoint, pooling.head_dim.value_or(pooling.width));
+    checkpoint.prefer_embedding();
     checkpoint.template need_encoder<encoder_type>();
     checkpoint.template need<pooler_type>(root + "pooler.", pooling);
     checkpoint.template need<head_type>(root + "head.", classes);

@@ -57,6 +57,7 @@ class token_classifier : public text_model<Scalar, Backend> {
     detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForTokenClassification"});
     const std::string prefix = checkpoint.names().root + "head.";
     const linear_shape classes = detail::head_shape(checkpoint, checkpoint.config().encoder.hidden_size);
+    checkpoint.prefer_embedding();
     checkpoint.template need_encoder<encoder_type>();
     checkpoint.template need<head_type>(prefix, classes);
     checkpoint.check();
