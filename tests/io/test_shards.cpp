@@ -181,6 +181,21 @@ TEST_CASE("A tensor in two shards is a duplicate_key", "[shards]") {
   CHECK(folder.error()->found() == "'" + std::string(first_shard) + "' and '" + second_shard + "'");
 }
 
+TEST_CASE("Which of two shards comes first makes no difference", "[shards]") {
+  const sharded_folder folder;
+  const std::string both = container(R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                                     R"("a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+                                     data_of<float>({1, 2}));
+  folder.write(first_shard, both);
+  check_error(folder, "duplicate_key", "$.weight_map.b");
+  folder.write(second_shard, one_tensor<float>("c", "F32", {1}));
+  const auto problem = folder.error();
+  REQUIRE(problem);
+  CHECK(problem->code() == ufb::error_code::missing_tensor);
+  CHECK(problem->file() == (folder.path() / second_shard).string());
+  CHECK(problem->where() == "'b'");
+}
+
 TEST_CASE("A tensor that its shard lacks is a missing_tensor", "[shards]") {
   const sharded_folder folder;
   folder.write_map({{"a", first_shard}, {"b", first_shard}});

@@ -41,8 +41,11 @@ class weight_files {
                                                const safetensors_limits& limits = {}) {
     weight_files weights(index.string());
     const detail::shard_index listed = detail::read_shard_index(index, limits);
-    for (std::size_t i = 0; i < listed.shards.size(); ++i) weights.open_shard(index, listed, i, limits);
-    weights.check_agreement(listed);
+    for (std::size_t i = 0; i < listed.shards.size(); ++i) {
+      weights.files_.push_back(weights.open_shard(index, listed, i, limits));
+      // At once, so that no header beyond the first wrong one takes memory.
+      weights.check_agreement(index, listed, i, limits);
+    }
     return weights;
   }
 
@@ -67,10 +70,10 @@ class weight_files {
  private:
   explicit weight_files(std::string name) : name_(std::move(name)) {}
 
-  void open_shard(const std::filesystem::path& index, const detail::shard_index& listed, std::size_t number,
-                  const safetensors_limits& limits) {
+  [[nodiscard]] safetensors open_shard(const std::filesystem::path& index, const detail::shard_index& listed,
+                                       std::size_t number, const safetensors_limits& limits) const {
     try {
-      files_.push_back(safetensors::open(index.parent_path() / listed.shards[number], limits));
+      return safetensors::open(index.parent_path() / listed.shards[number], limits);
     } catch (const error& problem) {
       if (problem.code() != error_code::io_error) throw;
       error_details details = problem.details();
@@ -82,36 +85,41 @@ class weight_files {
     }
   }
 
-  void check_agreement(const detail::shard_index& listed) const {
-    for (const auto& [tensor, number] : listed.tensors) {
-      if (files_[number].find(tensor) != nullptr) continue;
-      fail(error_code::missing_tensor, {.file = files_[number].name(),
-                                        .where = excerpt(tensor),
-                                        .expected = "the tensor that " + name_ + " places here",
-                                        .found = "no such tensor"});
+  /// Compares the newest shard with the index.
+  void check_agreement(const std::filesystem::path& index, const detail::shard_index& listed, std::size_t number,
+                       const safetensors_limits& limits) const {
+    const safetensors& shard = files_[number];
+    for (const auto& [tensor, place] : listed.tensors) {
+      if (place == number && shard.find(tensor) == nullptr) fail_absent(tensor, shard);
     }
-    for (std::size_t i = 0; i < files_.size(); ++i) {
-      for (const tensor_entry& entry : files_[i].tensors()) check_listed(listed, entry, i);
+    for (const tensor_entry& entry : shard.tensors()) {
+      const auto at =
+          std::lower_bound(listed.tensors.begin(), listed.tensors.end(), entry.name,
+                           [](const auto& tensor, const std::string& wanted) { return tensor.first < wanted; });
+      if (at == listed.tensors.end() || at->first != entry.name) {
+        fail(error_code::missing_key, {.file = name_,
+                                       .where = detail::weight_map_path_of(entry.name),
+                                       .expected = "an entry for every tensor of " + excerpt(listed.shards[number]),
+                                       .found = "none"});
+      }
+      if (at->second == number) continue;
+      if (at->second > number) {
+        const safetensors other = open_shard(index, listed, at->second, limits);
+        if (other.find(entry.name) == nullptr) fail_absent(entry.name, other);
+      }
+      fail(error_code::duplicate_key,
+           {.file = name_,
+            .where = detail::weight_map_path_of(entry.name),
+            .expected = "every tensor in one file",
+            .found = excerpt(listed.shards[at->second]) + " and " + excerpt(listed.shards[number])});
     }
   }
 
-  void check_listed(const detail::shard_index& listed, const tensor_entry& entry, std::size_t number) const {
-    const auto at =
-        std::lower_bound(listed.tensors.begin(), listed.tensors.end(), entry.name,
-                         [](const auto& tensor, const std::string& wanted) { return tensor.first < wanted; });
-    const std::string& shard = listed.shards[number];
-    if (at == listed.tensors.end() || at->first != entry.name) {
-      fail(error_code::missing_key, {.file = name_,
-                                     .where = detail::weight_map_path_of(entry.name),
-                                     .expected = "an entry for every tensor of " + excerpt(shard),
-                                     .found = "none"});
-    }
-    if (at->second != number) {
-      fail(error_code::duplicate_key, {.file = name_,
-                                       .where = detail::weight_map_path_of(entry.name),
-                                       .expected = "every tensor in one file",
-                                       .found = excerpt(listed.shards[at->second]) + " and " + excerpt(shard)});
-    }
+  [[noreturn]] void fail_absent(std::string_view tensor, const safetensors& shard) const {
+    fail(error_code::missing_tensor, {.file = shard.name(),
+                                      .where = excerpt(tensor),
+                                      .expected = "the tensor that " + name_ + " places here",
+                                      .found = "no such tensor"});
   }
 
   std::string name_;
