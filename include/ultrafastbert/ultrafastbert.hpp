@@ -19,5 +19,6 @@
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
+#include "ultrafastbert/model/encoder_model.hpp"
 #include "ultrafastbert/model/masked_lm.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"

@@ -48,7 +48,8 @@ struct encoder_config {
   bool output_projection = true;  ///< of attention
   bool output_bias = false;       ///< of attention's output projection
   bool causal = false;            ///< only where a batch has a mask per sequence; see `attention`
-  std::size_t longest_rotary_sequence = 0;  ///< tokens that rotary tables cover which compute nothing; 0: there are none
+  std::size_t longest_rotary_sequence =
+      0;  ///< tokens that rotary tables cover which compute nothing; 0: there are none
 
   /// The longest sequence that the model takes. Units: tokens.
   [[nodiscard]] std::size_t longest_sequence() const noexcept {

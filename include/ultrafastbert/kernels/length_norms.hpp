@@ -16,8 +16,7 @@ namespace ultrafastbert::kernels {
 /// Source: crammed BERT's RMSNorm.
 template <class Scalar>
 void rms_norm(std::size_t n, Scalar epsilon, const Scalar* scale, const Scalar* x, Scalar* y) noexcept {
-  const Scalar mean_square =
-      lane_sum<Scalar>(n, [x](std::size_t k) { return x[k] * x[k]; }) / static_cast<Scalar>(n);
+  const Scalar mean_square = lane_sum<Scalar>(n, [x](std::size_t k) { return x[k] * x[k]; }) / static_cast<Scalar>(n);
   const Scalar factor = Scalar{1} / std::sqrt(mean_square + epsilon);
   for (std::size_t k = 0; k < n; ++k) y[k] = x[k] * factor * scale[k];
 }

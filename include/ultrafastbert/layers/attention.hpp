@@ -39,8 +39,8 @@ class attention {
   /// With an output projection.
   /// Shapes: query_key_value: (3 * width, width), head h owning rows [3 h w, 3 (h + 1) w) with w = width / heads: first
   ///   its queries, then its keys, then its values; dense: (width, width); `norm_factor` scales the scores.
-  ///   `causal` masks the keys behind a query, but only where a batch has a mask per sequence, as the training code does:
-  ///   without one, and with a mask per token, it has no effect.
+  ///   `causal` masks the keys behind a query, but only where a batch has a mask per sequence, as the training code
+  ///   does: without one, and with a mask per token, it has no effect.
   /// Throws: shape_mismatch.
   attention(linear<Scalar, Backend> query_key_value, linear<Scalar, Backend> dense, std::size_t heads,
             Scalar norm_factor, bool causal = false)
@@ -92,16 +92,13 @@ class attention {
   [[nodiscard]] std::size_t width() const noexcept { return query_key_value_.input_width(); }  ///< columns of x and y
   [[nodiscard]] std::size_t heads() const noexcept { return heads_; }                          ///< number of heads
   /// Memory held by the weights. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return query_key_value_.bytes() + (dense_ ? dense_->bytes() : 0);
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + (dense_ ? dense_->bytes() : 0); }
 
-  /// y = dense(attention(x)), or attention(x) without a projection; every token attends to the tokens of its own sequence.
-  /// Shapes: x: (tokens, width) row-major; y: (tokens, width), overwritten; `batch` covers all rows.
-  /// Pre: y overlaps neither x nor the layer.
-  /// Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the workspace grows.
-  /// Complexity: tokens * width * (4 * width + 2 * sequence length).
-  /// Source: the self-attention of crammed BERT; a mask m adds (1 - m) * -10000 to the scores, never -infinity, so that
+  /// y = dense(attention(x)), or attention(x) without a projection; every token attends to the tokens of its own
+  /// sequence. Shapes: x: (tokens, width) row-major; y: (tokens, width), overwritten; `batch` covers all rows. Pre: y
+  /// overlaps neither x nor the layer. Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the
+  /// workspace grows. Complexity: tokens * width * (4 * width + 2 * sequence length). Source: the self-attention of
+  /// crammed BERT; a mask m adds (1 - m) * -10000 to the scores, never -infinity, so that
   ///   a row whose keys are all masked attends to all of them.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, const sequence_batch& batch,
                workspace& scratch) const {

@@ -93,9 +93,9 @@ class embedding {
     if (shape.normalization) norm<Scalar>::for_each_tensor(prefix + "norm.", norm_sizes(shape), visit);
   }
 
-  [[nodiscard]] std::size_t width() const noexcept { return word_embedding_->cols(); }                 ///< columns of y
-  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }      ///< tokens
-  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }       ///< word vectors
+  [[nodiscard]] std::size_t width() const noexcept { return word_embedding_->cols(); }             ///< columns of y
+  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }  ///< tokens
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }   ///< word vectors
   /// The position table (max_sequence_length, width), without rows if there are no positions.
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }
   /// The word vectors (vocabulary_size, width), shared with a tied decoder.

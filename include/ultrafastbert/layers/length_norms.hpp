@@ -77,6 +77,7 @@ class scale_norm {
  public:
   scale_norm() = default;
 
+  /// One scale for all `width` columns.
   scale_norm(std::size_t width, Scalar scale, double epsilon)
       : width_(width), learnable_scale_(scale), epsilon_(static_cast<Scalar>(epsilon)) {}
 

@@ -35,6 +35,7 @@ class norm {
 
   norm() = default;
 
+  /// A norm that was built before.
   explicit norm(layer_type layer) : layer_(std::move(layer)) {}
 
   /// Takes the parameters of the shape's kind below `prefix`. Throws: what the source throws, std::bad_alloc.

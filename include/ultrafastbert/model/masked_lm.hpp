@@ -22,9 +22,14 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
+#include "ultrafastbert/encoder/prediction_head.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
+#include "ultrafastbert/layers/load.hpp"
+#include "ultrafastbert/model/checkpoint_config.hpp"
 #include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/model/load_options.hpp"
+#include "ultrafastbert/model/padded_batch.hpp"
 #include "ultrafastbert/model/requirements.hpp"
 #include "ultrafastbert/model/special_tokens.hpp"
 #include "ultrafastbert/model/tensor_names.hpp"
@@ -32,12 +37,6 @@
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
-
-/// How a model is loaded.
-struct load_options {
-  bool allow_non_finite = false;      ///< accept NaN and infinite weights
-  feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
-};
 
 /// What `masked_lm::fill_mask` returns for each mask.
 struct fill_mask_options {
@@ -66,7 +65,7 @@ class masked_lm {
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
     const auto checkpoint = checkpoint_folder::open(folder);
-    auto config = read_config(checkpoint);
+    auto config = detail::read_checkpoint_config(checkpoint, {"ScriptableLMForPreTraining"});
     const safetensors weights = checkpoint.open_weights();
     const safetensors_source source(weights, {.allow_non_finite = options.allow_non_finite});
     const auto names = detail::tensor_names::of(source);
@@ -76,6 +75,9 @@ class masked_lm {
       needed.add(std::move(name), shape);
     };
     encoder_type::for_each_tensor(names.encoder, names.words, config.encoder, visit);
+    const auto head_shape = detail::head_shape_of(source, names, config);
+    if (head_shape) head_type::for_each_tensor(names.root + "prediction_head.", *head_shape, visit);
+    if (config.decoder_bias) visit(names.root + "decoder.bias", {config.encoder.vocabulary_size});
     if (names.words != names.embedding && source.contains(names.embedding)) {
       needed.add(names.embedding, {config.encoder.vocabulary_size, config.encoder.hidden_size});
     }
@@ -83,8 +85,14 @@ class masked_lm {
 
     std::optional<ultrafastbert::tokenizer> text;
     if (checkpoint.tokenizer()) text = ultrafastbert::tokenizer::load(*checkpoint.tokenizer());
-    return masked_lm(encoder_type::load(source, names.encoder, names.words, config.encoder, options.feedforward),
-                     std::move(text), read_mask_token(checkpoint));
+    masked_lm model(encoder_type::load(source, names.encoder, names.words, config.encoder, options.feedforward),
+                    std::move(text), read_mask_token(checkpoint));
+    if (head_shape) model.head_ = head_type::load(source, names.root + "prediction_head.", *head_shape);
+    if (config.decoder_bias) {
+      model.decoder_bias_ = aligned_buffer<Scalar>(config.encoder.vocabulary_size);
+      detail::load_vector(source, names.root + "decoder.bias", model.decoder_bias_.span());
+    }
+    return model;
   }
 
   [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
@@ -94,7 +102,10 @@ class masked_lm {
     return encoder_.config().hidden_size;
   }  ///< columns of a state
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< logits
-  [[nodiscard]] std::size_t bytes() const noexcept { return encoder_.bytes(); }         ///< memory held by the weights
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return encoder_.bytes() + (head_ ? head_->bytes() : 0) + decoder_bias_.size() * sizeof(Scalar);
+  }
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
   /// The folder's tokenizer. Throws: invalid_input if the folder has none.
@@ -107,21 +118,14 @@ class masked_lm {
   [[nodiscard]] workspace make_workspace() const { return workspace{}; }
 
   /// Final states of a padded batch.
-  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or empty for none;
-  ///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
+  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or (batch * length,
+  ///   length) with a row of its own for each token, or empty for none; states: (batch * length, hidden_size),
+  ///   overwritten, row b * length + s; `trace` may be null.
   /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
-    workspace::frame frame(scratch);
-    const auto flat = frame.take<token_id>(ids.rows() * ids.cols());
-    const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
-    for (std::size_t b = 0; b < ids.rows(); ++b) {
-      std::copy_n(ids.row(b), ids.cols(), flat.begin() + static_cast<std::ptrdiff_t>(b * ids.cols()));
-    }
-    for (std::size_t b = 0; b <= ids.rows(); ++b) offsets[b] = b * ids.cols();
-    if (mask.data() != nullptr) detail::check_extents(mask, ids.rows(), ids.cols(), "mask");
-    encoder_.forward(flat, {.offsets = offsets, .mask = mask}, states, scratch, trace);
+    detail::encode_padded(encoder_, ids, mask, states, scratch, trace);
   }
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
@@ -133,7 +137,8 @@ class masked_lm {
     return states;
   }
 
-  /// Logits over the vocabulary for chosen rows of the final states.
+  /// Logits over the vocabulary for chosen rows of the final states: the prediction head, if there is one, and the
+  /// decoder.
   /// Shapes: states: (tokens, hidden_size); rows: (n), each below tokens; logits: (n, vocabulary_size), overwritten.
   /// Throws: invalid_input (shapes, a row out of range; logits is untouched then), std::bad_alloc while the workspace
   ///   grows. Complexity: n * hidden_size * vocabulary_size.
@@ -147,9 +152,17 @@ class masked_lm {
       }
     }
     workspace::frame frame(scratch);
-    const auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+    auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
     for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
+    if (head_) {
+      const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+      head_->forward(chosen, transformed);
+      chosen = transformed;
+    }
     Backend::multiply_transposed(Scalar{1}, matrix_view<const Scalar>(chosen), decoder_->view(), logits);
+    for (std::size_t i = 0; i < rows.size() && decoder_bias_.size() != 0; ++i) {
+      for (std::size_t j = 0; j < logits.cols(); ++j) logits(i, j) += decoder_bias_[j];
+    }
   }
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
@@ -172,9 +185,9 @@ class masked_lm {
     text_batch batch;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const std::vector<token_id> ids = tokenizer().encode(texts[i]).ids;
-      if (ids.size() > encoder_.config().max_sequence_length) {
+      if (ids.size() > encoder_.config().longest_sequence()) {
         fail_input("texts[" + std::to_string(i) + ']',
-                   "at most " + std::to_string(encoder_.config().max_sequence_length) + " tokens",
+                   "at most " + std::to_string(encoder_.config().longest_sequence()) + " tokens",
                    std::to_string(ids.size()));
       }
       if (std::find(ids.begin(), ids.end(), mask) == ids.end()) continue;
@@ -191,6 +204,7 @@ class masked_lm {
 
  private:
   using encoder_type = ultrafastbert::encoder<Scalar, Backend>;
+  using head_type = prediction_head<Scalar, Backend>;
   static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
 
   static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
@@ -212,14 +226,6 @@ class masked_lm {
         decoder_(encoder_.embedding_layer().word_embedding()),
         tokenizer_(std::move(text)),
         mask_token_(std::move(mask_token)) {}
-
-  static checkpoint_config read_config(const checkpoint_folder& checkpoint) {
-    constexpr json_limits limits{};
-    const std::string text = read_text_file(checkpoint.config(), limits.max_bytes);
-    auto config = read_checkpoint_config(json_document::parse(text, checkpoint.config().string(), limits));
-    detail::expect_architecture(config, checkpoint.config().string(), {"ScriptableLMForPreTraining"});
-    return config;
-  }
 
   [[nodiscard]] token_id mask_id() const {
     const auto id = tokenizer().token_to_id(mask_token_);
@@ -261,7 +267,9 @@ class masked_lm {
   }
 
   encoder_type encoder_;
+  std::optional<head_type> head_{};
   std::shared_ptr<const matrix<Scalar>> decoder_;
+  aligned_buffer<Scalar> decoder_bias_{};  // (vocabulary_size) or empty
   std::optional<ultrafastbert::tokenizer> tokenizer_;
   std::string mask_token_;
 };

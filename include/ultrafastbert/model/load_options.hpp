@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+//
+// How a checkpoint becomes a model: the choices that all model classes share.
+// Layer: model.
+#pragma once
+
+#include "ultrafastbert/encoder/config.hpp"
+
+namespace ultrafastbert {
+
+/// How a model is loaded.
+struct load_options {
+  bool allow_non_finite = false;      ///< accept NaN and infinite weights
+  feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
+};
+
+}  // namespace ultrafastbert
