@@ -33,13 +33,14 @@ struct model_batch {
   }
   [[nodiscard]] ultrafastbert::matrix_view<const float> mask_view() const {
     if (mask.values.empty()) return {};
-    return {mask.values.data(), {shape.batch, shape.length}};
+    return {mask.values.data(), {mask.values.size() / mask.shape.back(), mask.shape.back()}};
   }
 };
 
 /// Masks are stored as integers or as numbers.
 [[nodiscard]] inline tensor<float> read_mask(const ultrafastbert::safetensors& inputs, const std::string& name) {
-  if (inputs.find(name)->type == ultrafastbert::dtype::f32) return read<float>(inputs, name);
+  const auto type = inputs.find(name)->type;
+  if (type == ultrafastbert::dtype::f32 || type == ultrafastbert::dtype::f64) return read<float>(inputs, name);
   auto integers = read<std::int32_t>(inputs, name);
   return {.name = name,
           .shape = std::move(integers.shape),
@@ -64,15 +65,17 @@ struct model_batch {
   return out;
 }
 
-/// Appends the final states and the trees' paths of a batch to `result`.
+/// The final states of a batch; they and the trees' paths are appended to `result`.
 template <class Model>
-void add_states(const Model& model, const model_batch& batch, const std::string& name,
-                const ultrafastbert::matrix<float>& states, const ultrafastbert::encoder_trace<float>& trace,
-                golden_result& result) {
+ultrafastbert::matrix<float> run_encoder(const Model& model, const model_batch& batch, const std::string& name,
+                                         ultrafastbert::workspace& workspace, golden_result& result) {
+  ultrafastbert::matrix<float> states({batch.tokens(), model.hidden_size()});
+  ultrafastbert::encoder_trace<float> trace;
+  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, &trace);
   const auto [sequences, length] = batch.shape;
   result.tensors.reals.push_back(as_tensor(name + ".final", {sequences, length, states.cols()}, states));
   const auto* fast = std::get_if<ultrafastbert::fast_feedforward_config>(&model.encoder().config().feedforward);
-  if (fast == nullptr) return;
+  if (fast == nullptr) return states;
   const std::size_t levels = ultrafastbert::tree::levels(fast->depth);
   for (std::size_t i = 0; i < trace.layers.size(); ++i) {
     const auto& paths = trace.layers[i].paths;
@@ -83,6 +86,7 @@ void add_states(const Model& model, const model_batch& batch, const std::string&
     }
     result.tensors.integers.push_back(std::move(out));
   }
+  return states;
 }
 
 }  // namespace ufb_test

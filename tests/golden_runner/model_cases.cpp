@@ -15,33 +15,43 @@ namespace {
 namespace ufb = ultrafastbert;
 using model_type = ufb::masked_lm<float>;
 
-void run_batch(const model_type& model, const ufb::safetensors& inputs, const std::string& name,
-               ufb::workspace& workspace, golden_result& result) {
-  const model_batch batch = read_batch(inputs, name);
-  ufb::matrix<float> states({batch.tokens(), model.hidden_size()});
-  ufb::encoder_trace<float> trace;
-  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, &trace);
-  add_states(model, batch, name, states, trace, result);
-  ufb::matrix<float> logits({batch.tokens(), model.vocabulary_size()});
-  std::vector<std::size_t> rows(batch.tokens());
+void run_batch(const model_type& model, const model_batch& batch, const std::string& name, ufb::workspace& workspace,
+               golden_result& result) {
+  const auto states = run_encoder(model, batch, name, workspace, result);
+  ufb::matrix<float> logits({states.rows(), model.vocabulary_size()});
+  std::vector<std::size_t> rows(states.rows());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
   model.logits(states.view(), rows, logits.view(), workspace);
-  result.tensors.reals.push_back(as_tensor(name + ".logits", {batch.tokens(), logits.cols()}, logits));
+  result.tensors.reals.push_back(as_tensor(name + ".logits", {rows.size(), logits.cols()}, logits));
+}
+
+void run_batch(const ufb::encoder_model<float>& model, const model_batch& batch, const std::string& name,
+               ufb::workspace& workspace, golden_result& result) {
+  static_cast<void>(run_encoder(model, batch, name, workspace, result));
+}
+
+template <class Model>
+golden_result compute_with(const golden_case& golden) {
+  const auto folder = golden.file("dir");
+  const auto model = Model::load(folder);
+  const auto inputs = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
+  auto workspace = model.make_workspace();
+  golden_result result;
+  for (const json& entry : golden.entry.at("batches")) {
+    const auto name = entry.at("name").get<std::string>();
+    run_batch(model, read_batch(inputs, name), name, workspace, result);
+  }
+  return result;
 }
 
 }  // namespace
 
+// The class of every architecture that a case may have.
 golden_result compute_model(const golden_case& golden) {
-  if (is_classifier(golden)) return compute_classifier(golden);
-  const auto folder = golden.file("dir");
-  const auto model = model_type::load(folder);
-  const auto inputs = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
-  auto workspace = model.make_workspace();
-  golden_result result;
-  for (const json& batch : golden.entry.at("batches")) {
-    run_batch(model, inputs, batch.at("name").get<std::string>(), workspace, result);
-  }
-  return result;
+  const auto architecture = golden.entry.at("architecture").get<std::string>();
+  if (architecture == "ScriptableLM") return compute_with<ufb::encoder_model<float>>(golden);
+  if (architecture == "ScriptableLMForPreTraining") return compute_with<model_type>(golden);
+  return compute_classifier(golden, architecture);
 }
 
 void compare_model(const golden_case& golden, const golden_result& result) {

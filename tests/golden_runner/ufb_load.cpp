@@ -19,6 +19,7 @@
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
 #include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/model/encoder_model.hpp"
 #include "ultrafastbert/model/load_report.hpp"
 #include "ultrafastbert/model/masked_lm.hpp"
 #include "ultrafastbert/model/sequence_classifier.hpp"
@@ -68,6 +69,8 @@ void load_as(std::string_view architecture, const path& folder, ufb::load_report
     load<ufb::sequence_classifier<float>>(folder, report);
   } else if (architecture == "ScriptableLMForTokenClassification") {
     load<ufb::token_classifier<float>>(folder, report);
+  } else if (architecture == "ScriptableLM") {
+    load<ufb::encoder_model<float>>(folder, report);
   } else {
     load<ufb::masked_lm<float>>(folder, report);
   }

@@ -13,29 +13,19 @@
 #include <string_view>
 #include <utility>
 
-#include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
 #include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/model/load_options.hpp"
 #include "ultrafastbert/model/load_report.hpp"
 #include "ultrafastbert/model/requirements.hpp"
 #include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
-namespace ultrafastbert {
-
-/// How a model is loaded.
-struct load_options {
-  bool allow_non_finite = false;      ///< accept NaN and infinite weights
-  bool strict = false;                ///< refuse tensors that the model has no place for; see load_report::unused
-  load_report* report = nullptr;      ///< takes what became of each tensor, if the load succeeds
-  feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
-};
-
-namespace detail {
+namespace ultrafastbert::detail {
 
 /// The parts of a checkpoint folder. A model first calls `need` for everything that it takes, then `check`, and sets
 /// memory aside only then.
@@ -87,6 +77,9 @@ class checkpoint_reader {
     });
   }
 
+  /// Notes one tensor.
+  void need_tensor(const std::string& name, std::initializer_list<std::size_t> shape) { needed_.add(name, shape); }
+
   /// Notes an encoder's tensors, both copies of a tied word matrix included.
   template <class Encoder>
   void need_encoder() {
@@ -137,6 +130,4 @@ class checkpoint_reader {
   tensor_requirements needed_{};
 };
 
-}  // namespace detail
-
-}  // namespace ultrafastbert
+}  // namespace ultrafastbert::detail

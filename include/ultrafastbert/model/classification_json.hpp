@@ -10,7 +10,6 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
-#include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/model/checkpoint_reader.hpp"
 #include "ultrafastbert/model/config_json.hpp"
@@ -26,23 +25,13 @@ namespace ultrafastbert::detail {
   value.fail_value("'zero_index', 'avg', 'max' or 'lse'", excerpt(word));
 }
 
-/// The activation of a pooler, which has no gate: a word with "glu" behind it means the same without.
-[[nodiscard]] inline activation_kind read_ungated_activation(const json_value& value) {
-  std::string_view word = value.as_string();
-  if (word.ends_with("glu")) word.remove_suffix(3);
-  for (const auto kind : {activation_kind::gelu, activation_kind::relu, activation_kind::silu, activation_kind::tanh}) {
-    if (word == name(kind)) return kind;
-  }
-  value.fail_value("'GELU', 'ReLU', 'SiLU' or 'Tanh', each also with 'glu' behind it", excerpt(value.as_string()));
-}
-
-/// The pooler that an architecture asks for. `width`: columns of a state.
-/// Throws: missing_key, bad_type, bad_value.
+/// The pooler that an architecture asks for. It has no gate: "glu" behind its activation means nothing. `width`:
+/// columns of a state. Throws: missing_key, bad_type, bad_value.
 [[nodiscard]] inline pooler_shape read_pooler(const json_value& arch, std::size_t width) {
   const json_value head = arch.at("classification_head");
   pooler_shape shape{.kind = read_pooler_kind(head.at("pooler")),
                      .width = width,
-                     .activation = read_ungated_activation(head.at("nonlin"))};
+                     .activation = read_activation(head.at("nonlin")).kind};
   if (head.at("include_ff_layer").as_boolean()) shape.head_dim = size_of(head.at("head_dim"), max_width);
   return shape;
 }

@@ -21,8 +21,12 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/encoder/prediction_head.hpp"
+#include "ultrafastbert/layers/load.hpp"
 #include "ultrafastbert/model/checkpoint_reader.hpp"
+#include "ultrafastbert/model/load_options.hpp"
 #include "ultrafastbert/model/special_tokens.hpp"
+#include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/model/text_model.hpp"
 #include "ultrafastbert/model/top_k.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
@@ -62,19 +66,34 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
     detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForPreTraining"});
+    const checkpoint_config& config = checkpoint.config();
+    const std::string head_prefix = checkpoint.names().root + "prediction_head.";
+    const std::string bias_name = checkpoint.names().root + "decoder.bias";
+    const auto head_shape = detail::head_shape_of(checkpoint.source(), checkpoint.names(), config);
     checkpoint.template need_encoder<encoder_type>();
+    if (head_shape) checkpoint.template need<head_type>(head_prefix, *head_shape);
+    if (config.decoder_bias) checkpoint.need_tensor(bias_name, {config.encoder.vocabulary_size});
     checkpoint.check();
     auto text = checkpoint.load_tokenizer();
     masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
                     read_mask_token(checkpoint.folder()));
+    if (head_shape) model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape);
+    if (config.decoder_bias) {
+      model.decoder_bias_ = aligned_buffer<Scalar>(config.encoder.vocabulary_size);
+      detail::load_vector(checkpoint.source(), bias_name, model.decoder_bias_.span());
+    }
     checkpoint.finish();
     return model;
   }
 
-  [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes(); }  ///< memory held by the weights
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return this->encoder().bytes() + (head_ ? head_->bytes() : 0) + decoder_bias_.size() * sizeof(Scalar);
+  }
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
-  /// Logits over the vocabulary for chosen rows of the final states.
+  /// Logits over the vocabulary for chosen rows of the final states: the prediction head, if there is one, and the
+  /// decoder.
   /// Shapes: states: (tokens, hidden_size); rows: (n), each below tokens; logits: (n, vocabulary_size), overwritten.
   /// Throws: invalid_input (shapes, a row out of range; logits is untouched then), std::bad_alloc while the workspace
   ///   grows. Complexity: n * hidden_size * vocabulary_size.
@@ -88,9 +107,17 @@ class masked_lm : public text_model<Scalar, Backend> {
       }
     }
     workspace::frame frame(scratch);
-    const auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+    auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
     for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
+    if (head_) {
+      const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+      head_->forward(chosen, transformed);
+      chosen = transformed;
+    }
     Backend::multiply_transposed(Scalar{1}, matrix_view<const Scalar>(chosen), decoder_->view(), logits);
+    for (std::size_t i = 0; i < rows.size() && decoder_bias_.size() != 0; ++i) {
+      for (std::size_t j = 0; j < logits.cols(); ++j) logits(i, j) += decoder_bias_[j];
+    }
   }
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
@@ -127,6 +154,7 @@ class masked_lm : public text_model<Scalar, Backend> {
 
  private:
   using encoder_type = typename base::encoder_type;
+  using head_type = prediction_head<Scalar, Backend>;
 
   static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
 
@@ -185,7 +213,9 @@ class masked_lm : public text_model<Scalar, Backend> {
     }
   }
 
+  std::optional<head_type> head_{};
   std::shared_ptr<const matrix<Scalar>> decoder_;
+  aligned_buffer<Scalar> decoder_bias_{};  // (vocabulary_size) or empty
   std::string mask_token_;
 };
 

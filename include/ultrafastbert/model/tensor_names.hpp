@@ -4,9 +4,14 @@
 // Layer: model.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
+#include "ultrafastbert/encoder/config.hpp"
+#include "ultrafastbert/encoder/prediction_head.hpp"
 #include "ultrafastbert/model/config_json.hpp"
 
 namespace ultrafastbert::detail {
@@ -32,12 +37,24 @@ struct tensor_names {
     return chosen(source, make("", "encoder."));
   }
 
-  /// Takes the vocabulary size from the word matrix where the configuration leaves it open.
+  /// Takes from the tensors what they tell better than the configuration: the vocabulary size where it is left open,
+  /// and biases that are there although the configuration denies them.
   template <class Source>
   void complete(const Source& source, checkpoint_config& config) const {
-    if (config.vocabulary_size_known || !source.contains(words)) return;
-    const auto shape = source.shape(words);
-    config.encoder.vocabulary_size = shape.empty() ? 0 : shape.front();
+    encoder_config& model = config.encoder;
+    if (!config.vocabulary_size_known && source.contains(words)) {
+      const auto shape = source.shape(words);
+      model.vocabulary_size = shape.empty() ? 0 : shape.front();
+    }
+    auto* dense = std::get_if<dense_feedforward_config>(&model.feedforward);
+    for (std::size_t i = 0; i < model.layers; ++i) {
+      const std::string layer = encoder + "layers." + std::to_string(i) + '.';
+      const auto has = [&](const char* name) { return source.contains(layer + name); };
+      model.query_key_value_bias = model.query_key_value_bias || has("attn.self_attention.query_key_value.bias");
+      model.output_bias = model.output_bias || has("attn.dense.bias");
+      if (dense != nullptr) dense->bias = dense->bias || has("ffn.dense_in.bias") || has("ffn.dense_out.bias");
+    }
+    config.decoder_bias = config.decoder_bias || source.contains(root + "decoder.bias");
   }
 
  private:
@@ -52,5 +69,18 @@ struct tensor_names {
     return names;
   }
 };
+
+/// Sizes and kinds of a masked language model's prediction head, or nothing where it has none. Whether its dense layer
+/// has a bias is the tensors' word.
+template <class Source>
+[[nodiscard]] std::optional<prediction_head_shape> head_shape_of(const Source& source, const tensor_names& names,
+                                                                 const checkpoint_config& config) {
+  if (!config.head_transform) return std::nullopt;
+  return prediction_head_shape{.width = config.encoder.hidden_size,
+                               .bias = config.use_bias || source.contains(names.root + "prediction_head.dense.bias"),
+                               .activation = config.encoder.activation,
+                               .norm = config.encoder.norm,
+                               .norm_epsilon = config.encoder.norm_epsilon};
+}
 
 }  // namespace ultrafastbert::detail

@@ -19,6 +19,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
+#include "ultrafastbert/model/padded_batch.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
@@ -53,21 +54,14 @@ class text_model {
   [[nodiscard]] workspace make_workspace() const { return workspace{}; }
 
   /// Final states of a padded batch.
-  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or empty for none;
-  ///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
+  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or (batch * length,
+  ///   length) with a row of its own for each token, or empty for none; states: (batch * length, hidden_size),
+  ///   overwritten, row b * length + s; `trace` may be null.
   /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
-    workspace::frame frame(scratch);
-    const auto flat = frame.take<token_id>(ids.rows() * ids.cols());
-    const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
-    for (std::size_t b = 0; b < ids.rows(); ++b) {
-      std::copy_n(ids.row(b), ids.cols(), flat.begin() + static_cast<std::ptrdiff_t>(b * ids.cols()));
-    }
-    for (std::size_t b = 0; b <= ids.rows(); ++b) offsets[b] = b * ids.cols();
-    if (mask.data() != nullptr) detail::check_extents(mask, ids.rows(), ids.cols(), "mask");
-    encoder_.forward(flat, {.offsets = offsets, .mask = mask}, states, scratch, trace);
+    detail::encode_padded(encoder_, ids, mask, states, scratch, trace);
   }
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
@@ -103,7 +97,7 @@ class text_model {
   /// Throws invalid_input if a text has more tokens than the encoder has positions. Pre: `text` is its number in the
   /// call.
   void check_length(std::size_t tokens, std::size_t text) const {
-    const std::size_t most = encoder_.config().max_sequence_length;
+    const std::size_t most = encoder_.config().longest_sequence();
     if (tokens > most) fail_text(text, "at most " + std::to_string(most) + " tokens", std::to_string(tokens));
   }
 

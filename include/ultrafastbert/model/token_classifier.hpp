@@ -23,6 +23,7 @@
 #include "ultrafastbert/model/checkpoint_reader.hpp"
 #include "ultrafastbert/model/classification_json.hpp"
 #include "ultrafastbert/model/labels.hpp"
+#include "ultrafastbert/model/load_options.hpp"
 #include "ultrafastbert/model/text_model.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
