@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "layers/support.hpp"
 #include "support/backends.hpp"
@@ -178,10 +180,11 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
     const guarded_matrix<Scalar> dense(width, width, 0, random);
     const auto projection_bias = random.reals<Scalar>(3 * width);
     const auto dense_bias = random.reals<Scalar>(width);
-    const linear_type query_key_value(projection.view(), projection_bias);
     using attention_type = ufb::attention<Scalar, typename TestType::backend>;
-    const auto layer = project ? attention_type(query_key_value, {dense.view(), dense_bias}, heads, Scalar{0.5F}, true)
-                               : attention_type(query_key_value, heads, Scalar{0.5F}, true);
+    linear_type query_key_value(projection.view(), projection_bias);
+    const auto layer =
+        project ? attention_type(std::move(query_key_value), {dense.view(), dense_bias}, heads, Scalar{0.5F}, true)
+                : attention_type(std::move(query_key_value), heads, Scalar{0.5F}, true);
     const std::vector<std::size_t> lengths{random.size(1, 9), 5, random.size(1, 20)};
     const auto offsets = offsets_of(lengths);
     const guarded_matrix<Scalar> x(offsets.back(), width, 2, random, 2);

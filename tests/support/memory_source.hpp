@@ -40,7 +40,7 @@ class memory_source {
     tensors_[name] = {shape, std::move(values)};
   }
 
-  /// Random values of a size that suits the tensor: norm weights and scales around 1, rows of matrices of length around 1.
+  /// Random values of a size that suits the tensor: norm weights and scales around 1, matrix rows of length around 1.
   void add_random(const std::string& name, const tensor_shape& shape, random_numbers& random) {
     const bool is_matrix = shape.size() == 2;
     double scale = is_matrix ? std::exp2(std::ceil(std::log2(1.5 / std::sqrt(static_cast<double>(shape[1]))))) : 0.25;
