@@ -40,8 +40,8 @@ class sequence_classifier : public text_model<Scalar, Backend> {
   using base::tokenizer;
 
   /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForSequenceClassification. The number of
-  /// classes is the head's; `id2label` names them, `problem_type` says what their scores are. Throws: what
-  /// `masked_lm::load` throws; missing_key, bad_type and bad_value also for `classification_head`,
+  /// classes is the head's; `id2label` names them, `problem_type` says what their scores are.
+  /// Throws: what `masked_lm::load` throws; missing_key, bad_type and bad_value also for `classification_head`,
   ///   `id2label` and `problem_type`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
@@ -75,9 +75,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
 
   /// Logits of a padded batch. Poolers other than `zero_index` take the padding in, as the training code does: a row
   /// with padding has other logits than the same row without.
-  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or empty for none;
-  /// logits:
-  ///   (batch, labels), overwritten.
+  /// Shapes: ids: (batch, length); mask: as `encode` takes it, or empty for none; logits: (batch, labels), overwritten.
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
@@ -92,9 +90,8 @@ class sequence_classifier : public text_model<Scalar, Backend> {
   }
 
   /// All labels of a text by falling score, the best first. Nothing is padded.
-  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (an
-  /// unknown
-  ///   word and no unknown token), std::bad_alloc.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
+  ///   word that is unknown, and no unknown token), std::bad_alloc.
   /// Source: the scores are those of the text classification pipeline of the transformers package.
   [[nodiscard]] std::vector<label_score> classify(std::string_view text, workspace& scratch) const {
     return std::move(classify_all(

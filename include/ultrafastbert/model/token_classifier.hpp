@@ -51,9 +51,10 @@ class token_classifier : public text_model<Scalar, Backend> {
   using base::tokenizer;
 
   /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForTokenClassification. The number of classes
-  /// is the head's; `id2label` names them. Throws: what `masked_lm::load` throws; bad_type and bad_value also for
-  /// `id2label`. Nothing is kept of a failed load. Complexity: one pass over the weights; peak memory is the model's
-  /// plus one block of rows.
+  /// is the head's; `id2label` names them.
+  /// Throws: what `masked_lm::load` throws; bad_type and bad_value also for `id2label`. Nothing is kept of a failed
+  ///   load.
+  /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
     detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForTokenClassification"});
     const std::string prefix = checkpoint.names().root + "head.";
@@ -75,9 +76,8 @@ class token_classifier : public text_model<Scalar, Backend> {
   [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes() + head_.bytes(); }
 
   /// Logits of every position of a padded batch.
-  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or empty for none;
-  /// logits:
-  ///   (batch * length, labels), overwritten, row b * length + s.
+  /// Shapes: ids: (batch, length); mask: as `encode` takes it, or empty for none; logits: (batch * length, labels),
+  ///   overwritten, row b * length + s.
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
@@ -91,9 +91,8 @@ class token_classifier : public text_model<Scalar, Backend> {
 
   /// The tokens of a text, from left to right, each with its best label. The template's own tokens are left out, all
   /// others are there, whatever their label. Nothing is padded.
-  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (an
-  /// unknown
-  ///   word and no unknown token), std::bad_alloc.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
+  ///   word that is unknown, and no unknown token), std::bad_alloc.
   [[nodiscard]] std::vector<token_label> classify(std::string_view text, workspace& scratch) const {
     return std::move(classify_all(
                          1, [&](std::size_t) { return tokenizer().encode(text); }, scratch)
