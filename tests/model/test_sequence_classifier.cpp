@@ -33,21 +33,23 @@ bool equal(const std::vector<label_score>& a, const std::vector<label_score>& b)
 template <class Backend>
 void check_recorded_texts() {
   const auto model = sequence_classifier<float, Backend>::load(shipped);
-  const auto recorded =
+  const ordered_json recorded =
       ordered_json::parse(text_of(std::filesystem::path(UFB_TEST_DATA_DIR) / "tiny_classifier.expected.json"));
   REQUIRE(recorded.at("examples").size() == 20);
   auto workspace = model.make_workspace();
-  for (const auto& example : recorded.at("examples")) {
+  for (const ordered_json& example : recorded.at("examples")) {
     const auto text = example.at("text").get<std::string>();
+    const auto logits = example.at("logits").get<std::vector<double>>();
+    const auto probabilities = example.at("probs").get<std::vector<double>>();
     INFO(text);
     CHECK(model.tokenizer().encode(text).ids == example.at("ids").get<std::vector<token_id>>());
-    const auto scores = model.classify(text, workspace);
+    const std::vector<label_score> scores = model.classify(text, workspace);
     REQUIRE(scores.size() == 7);
     CHECK(scores.front().label == example.at("label").get<std::string>());
     for (std::size_t i = 0; i < scores.size(); ++i) {
       CHECK(scores[i].label == model.labels()[scores[i].index]);
-      CHECK(scores[i].logit == Approx(example.at("logits").at(scores[i].index).get<double>()).margin(tolerance));
-      CHECK(scores[i].score == Approx(example.at("probs").at(scores[i].index).get<double>()).margin(tolerance));
+      CHECK(scores[i].logit == Approx(logits.at(scores[i].index)).margin(tolerance));
+      CHECK(scores[i].score == Approx(probabilities.at(scores[i].index)).margin(tolerance));
       if (i > 0) CHECK(scores[i].score <= scores[i - 1].score);
     }
   }
