@@ -22,5 +22,7 @@
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"
 #include "ultrafastbert/layers/layer_norm.hpp"
+#include "ultrafastbert/layers/length_norms.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"

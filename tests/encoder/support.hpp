@@ -18,6 +18,7 @@
 #include "support/memory_source.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
+#include "support/reference_forms.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
 
 namespace ufb_test {
@@ -67,13 +68,16 @@ struct token_batch {
   std::vector<std::int32_t> ids{};
   std::vector<std::size_t> offsets{0};
   guarded_matrix<float> mask = guarded_matrix<float>(0, 0);
+  guarded_matrix<float> query_mask = guarded_matrix<float>(0, 0);
 
   void append(const std::vector<std::int32_t>& sequence) {
     ids.insert(ids.end(), sequence.begin(), sequence.end());
     offsets.push_back(ids.size());
   }
   [[nodiscard]] ufb::sequence_batch view() const {
-    return {.offsets = offsets, .mask = mask.rows() == 0 ? ufb::matrix_view<const float>() : mask.view()};
+    return {.offsets = offsets,
+            .mask = mask.rows() == 0 ? ufb::matrix_view<const float>() : mask.view(),
+            .query_mask = query_mask.rows() == 0 ? ufb::matrix_view<const float>() : query_mask.view()};
   }
 };
 
@@ -152,37 +156,50 @@ struct reference_run {
 /// the step before, so that nothing of the encoder's is trusted.
 enum class start : std::uint8_t { recorded, computed };
 
+/// The position table of an encoder, without rows where there are no positions.
+[[nodiscard]] inline reference::exact position_table(const ufb::encoder_config& config, const memory_source& source) {
+  const std::string name = "encoder.embedding.pos_embedding.";
+  if (config.positions == ufb::position_kind::none) return {};
+  if (config.positions == ufb::position_kind::learned) return reference::exact_of(source.at(name + "embedding.weight"));
+  const bool scaled = config.positions == ufb::position_kind::scaled_sinusoidal;
+  return reference::arithmetic::positions(scaled ? source.at(name + "scale_factor").values[0] : 1.0F,
+                                          config.max_sequence_length, config.hidden_size);
+}
+
 /// The whole stack, in bounds of Scalar's arithmetic, along the paths that the run recorded.
 template <class Scalar>
 [[nodiscard]] reference_run expected_of(const ufb::encoder_config& config, const memory_source& source,
                                         const token_batch& batch, const ufb::encoder_trace<Scalar>& trace, start from) {
   const auto arithmetic = reference::arithmetic::of<Scalar>();
   const auto weight = [&](const std::string& name) { return reference::exact_of(source.at(encoder_prefix + name)); };
-  const auto epsilon = static_cast<double>(static_cast<Scalar>(config.norm_epsilon));
+  const auto bias_of = [&](const std::string& name, bool has) {
+    return has ? weight(name).cells : std::vector<double>();
+  };
   const auto norm = [&](const reference::table& x, const std::string& name) {
-    return arithmetic.layer_norm(x, weight(name + ".weight"), weight(name + ".bias"), epsilon);
+    return reference::norm_of<Scalar>(config.norm, x, source, encoder_prefix + name + '.', config.norm_epsilon);
   };
   const auto next = [&](const reference::table& computed, const ufb::matrix<Scalar>& recorded) {
     return from == start::computed ? computed : reference::table_of(reference::exact_of(recorded.view()));
   };
-  const auto mask = batch.mask.rows() == 0 ? reference::exact() : reference::exact_of(batch.mask.view());
-  const auto position_table =
-      reference::arithmetic::positions(source.at("encoder.embedding.pos_embedding.scale_factor").values[0],
-                                       config.max_sequence_length, config.hidden_size);
+  auto mask = batch.mask.rows() == 0 ? reference::exact() : reference::exact_of(batch.mask.view());
+  if (config.causal && batch.mask.rows() != 0) mask = reference::causal(mask, batch.offsets);
+  if (batch.query_mask.rows() != 0) mask = reference::exact_of(batch.query_mask.view());
   reference_run out;
-  out.embedding =
-      arithmetic.embedding(batch.ids, batch.offsets, reference::exact_of(source.at(word_name)), position_table,
-                           weight("embedding.norm.weight"), weight("embedding.norm.bias"), epsilon);
+  out.embedding = reference::placed_words<Scalar>(batch.ids, batch.offsets, reference::exact_of(source.at(word_name)),
+                                                  position_table(config, source));
+  if (config.embedding_norm) out.embedding = norm(out.embedding, "embedding.norm");
   reference::table x = next(out.embedding, trace.embedding);
   for (std::size_t i = 0; i < config.layers; ++i) {
     const std::string name = "layers." + std::to_string(i) + '.';
     const auto& recorded = trace.layers.at(i);
     reference_block block;
     block.norm1 = norm(x, name + "norm1");
-    block.attn = arithmetic.attention(next(block.norm1, recorded.norm1),
-                                      weight(name + "attn.self_attention.query_key_value.weight"),
-                                      weight(name + "attn.dense.weight"), config.heads,
-                                      weight(name + "attn.self_attention.norm_factor").cells[0], batch.offsets, mask);
+    block.attn = arithmetic.attention(
+        next(block.norm1, recorded.norm1), weight(name + "attn.self_attention.query_key_value.weight"),
+        config.output_projection ? weight(name + "attn.dense.weight") : reference::exact(), config.heads,
+        weight(name + "attn.self_attention.norm_factor").cells[0], batch.offsets, mask,
+        bias_of(name + "attn.self_attention.query_key_value.bias", config.query_key_value_bias),
+        bias_of(name + "attn.dense.bias", config.output_bias));
     x = arithmetic.add(x, next(block.attn, recorded.attn));
     block.norm2 = norm(x, name + "norm2");
     const reference::table ffn_input = next(block.norm2, recorded.norm2);
@@ -197,15 +214,21 @@ template <class Scalar>
       out.contested += result.contested;
       block.ffn = std::move(result.y);
     } else {
-      block.ffn = arithmetic.feedforward(ffn_input, weight(name + "ffn.dense_in.weight"),
-                                         weight(name + "ffn.dense_out.weight"), config.activation);
+      const auto& dense = std::get<ufb::dense_feedforward_config>(config.feedforward);
+      block.ffn =
+          reference::feedforward<Scalar>(ffn_input, {.dense_in = weight(name + "ffn.dense_in.weight"),
+                                                     .bias_in = bias_of(name + "ffn.dense_in.bias", dense.bias),
+                                                     .dense_out = weight(name + "ffn.dense_out.weight"),
+                                                     .bias_out = bias_of(name + "ffn.dense_out.bias", dense.bias),
+                                                     .activation = config.activation,
+                                                     .gated = dense.gated});
     }
     x = arithmetic.add(x, next(block.ffn, recorded.ffn));
     block.output = x;
     x = next(x, recorded.output);
     out.layers.push_back(std::move(block));
   }
-  out.states = norm(x, "final_norm");
+  out.states = config.final_norm ? norm(x, "final_norm") : x;
   return out;
 }
 

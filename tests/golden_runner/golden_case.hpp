@@ -87,6 +87,8 @@ void compare_layer(const golden_case& golden, const golden_result& result);
 [[nodiscard]] golden_result compute_model(const golden_case& golden);
 void compare_model(const golden_case& golden, const golden_result& result);
 
+[[nodiscard]] golden_result compute_classifier(const golden_case& golden, std::string_view architecture);
+
 [[nodiscard]] golden_result compute_end_to_end(const golden_case& golden);
 void compare_end_to_end(const golden_case& golden, const golden_result& result);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "golden_runner/golden_case.hpp"
+#include "golden_runner/model_batches.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace ufb_test {
@@ -14,82 +15,43 @@ namespace {
 namespace ufb = ultrafastbert;
 using model_type = ufb::masked_lm<float>;
 
-tensor<float> as_tensor(std::string name, std::vector<std::size_t> shape, const ufb::matrix<float>& matrix) {
-  tensor<float> out{.name = std::move(name), .shape = std::move(shape)};
-  for (std::size_t r = 0; r < matrix.rows(); ++r) {
-    out.values.insert(out.values.end(), matrix.row(r), matrix.row(r) + matrix.cols());
-  }
-  return out;
-}
-
-struct batch_shape {
-  std::size_t batch = 0;
-  std::size_t length = 0;
-};
-
-void add_paths(const ufb::encoder_trace<float>& trace, const std::string& prefix, const batch_shape& shape,
-               std::size_t levels, golden_result& result) {
-  for (std::size_t i = 0; i < trace.layers.size(); ++i) {
-    const auto& paths = trace.layers[i].paths;
-    if (paths.cols() == 0) continue;
-    tensor<std::int32_t> out{.name = prefix + ".fff_path.layer." + std::to_string(i),
-                             .shape = {shape.batch, shape.length, paths.cols() / levels, levels}};
-    for (std::size_t r = 0; r < paths.rows(); ++r) {
-      out.values.insert(out.values.end(), paths.row(r), paths.row(r) + paths.cols());
-    }
-    result.tensors.integers.push_back(std::move(out));
-  }
-}
-
-std::size_t levels_of(const model_type& model) {
-  const auto* fast = std::get_if<ufb::fast_feedforward_config>(&model.encoder().config().feedforward);
-  return fast == nullptr ? 1 : ufb::tree::levels(fast->depth);
-}
-
-// Masks are stored as integers or as numbers.
-tensor<float> read_mask(const ufb::safetensors& inputs, const std::string& name) {
-  if (inputs.find(name)->type == ufb::dtype::f32) return read<float>(inputs, name);
-  auto integers = read<std::int32_t>(inputs, name);
-  return {.name = name,
-          .shape = std::move(integers.shape),
-          .values = std::vector<float>(integers.values.begin(), integers.values.end())};
-}
-
-void run_batch(const model_type& model, const ufb::safetensors& inputs, const std::string& name,
-               ufb::workspace& workspace, golden_result& result) {
-  const auto ids = read<std::int32_t>(inputs, name + ".input_ids");
-  const batch_shape shape{ids.shape.at(0), ids.shape.at(1)};
-  tensor<float> mask;
-  ufb::matrix_view<const float> mask_view;
-  if (inputs.find(name + ".attention_mask") != nullptr) {
-    mask = read_mask(inputs, name + ".attention_mask");
-    mask_view = {mask.values.data(), {shape.batch, shape.length}};
-  }
-  const std::size_t tokens = shape.batch * shape.length;
-  ufb::matrix<float> states({tokens, model.hidden_size()});
-  ufb::encoder_trace<float> trace;
-  model.encode({ids.values.data(), {shape.batch, shape.length}}, mask_view, states.view(), workspace, &trace);
-  ufb::matrix<float> logits({tokens, model.vocabulary_size()});
-  std::vector<std::size_t> rows(tokens);
-  for (std::size_t i = 0; i < tokens; ++i) rows[i] = i;
+void run_batch(const model_type& model, const model_batch& batch, const std::string& name, ufb::workspace& workspace,
+               golden_result& result) {
+  const auto states = run_encoder(model, batch, name, workspace, result);
+  ufb::matrix<float> logits({states.rows(), model.vocabulary_size()});
+  std::vector<std::size_t> rows(states.rows());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
   model.logits(states.view(), rows, logits.view(), workspace);
-  result.tensors.reals.push_back(as_tensor(name + ".final", {shape.batch, shape.length, states.cols()}, states));
-  result.tensors.reals.push_back(as_tensor(name + ".logits", {tokens, logits.cols()}, logits));
-  add_paths(trace, name, shape, levels_of(model), result);
+  result.tensors.reals.push_back(as_tensor(name + ".logits", {rows.size(), logits.cols()}, logits));
+}
+
+void run_batch(const ufb::encoder_model<float>& model, const model_batch& batch, const std::string& name,
+               ufb::workspace& workspace, golden_result& result) {
+  static_cast<void>(run_encoder(model, batch, name, workspace, result));
+}
+
+template <class Model>
+golden_result compute_with(const golden_case& golden) {
+  const auto folder = golden.file("dir");
+  const auto model = Model::load(folder);
+  const auto inputs = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
+  auto workspace = model.make_workspace();
+  golden_result result;
+  for (const json& entry : golden.entry.at("batches")) {
+    const auto name = entry.at("name").get<std::string>();
+    run_batch(model, read_batch(inputs, name), name, workspace, result);
+  }
+  return result;
 }
 
 }  // namespace
 
+// The class of every architecture that a case may have.
 golden_result compute_model(const golden_case& golden) {
-  const auto folder = golden.file("dir");
-  const auto model = model_type::load(folder);
-  const auto inputs = ufb::safetensors::open(folder / golden.entry.at("golden").get<std::string>());
-  auto workspace = model.make_workspace();
-  golden_result result;
-  for (const json& batch : golden.entry.at("batches")) {
-    run_batch(model, inputs, batch.at("name").get<std::string>(), workspace, result);
-  }
-  return result;
+  const auto architecture = golden.entry.at("architecture").get<std::string>();
+  if (architecture == "ScriptableLM") return compute_with<ufb::encoder_model<float>>(golden);
+  if (architecture == "ScriptableLMForPreTraining") return compute_with<model_type>(golden);
+  return compute_classifier(golden, architecture);
 }
 
 void compare_model(const golden_case& golden, const golden_result& result) {

@@ -73,7 +73,7 @@ TEST_CASE("Links as a download cache makes them are followed", "[checkpoint]") {
                                   folder.path() / "model.safetensors");
   std::filesystem::create_symlink(folder.path(), blobs.path() / "snapshot");
   const auto checkpoint = ufb::checkpoint_folder::open(blobs.path() / "snapshot");
-  CHECK(checkpoint.open_weights().tensors().size() == 1);
+  CHECK(checkpoint.open_weights().size() == 1);
 }
 
 TEST_CASE("A dangling link is not silently replaced by another file", "[checkpoint]") {
@@ -100,19 +100,6 @@ TEST_CASE("Pickled weights alone are unsupported, and the error says how to conv
     CHECK(problem->expected() == "model.safetensors");
     CHECK_THAT(problem->what(), ContainsSubstring("save_pretrained(folder, safe_serialization=True)"));
   }
-}
-
-TEST_CASE("Sharded weights are unsupported until one file holds them", "[checkpoint]") {
-  const scratch_folder folder;
-  folder.write("config.json", "{}");
-  folder.write("model.safetensors.index.json", "{}");
-  folder.write("pytorch_model.bin", "");
-  const auto problem = weights_error(folder);
-  REQUIRE(problem);
-  CHECK(problem->code() == ufb::error_code::unsupported);
-  CHECK(problem->file() == (folder.path() / "model.safetensors.index.json").string());
-  folder.write("model.safetensors", container("{}"));
-  CHECK_FALSE(weights_error(folder));
 }
 
 TEST_CASE("A folder without weights, or with broken ones, says so", "[checkpoint]") {

@@ -7,6 +7,7 @@
 
 #include "layers/support.hpp"
 #include "support/backends.hpp"
+#include "support/reference_forms.hpp"
 
 using namespace ufb_test;
 
@@ -160,6 +161,54 @@ TEST_CASE("Dense feedforward may have biases and another output width", "[feedfo
   for (auto& cell : hidden.cells) cell = arithmetic.activate(ufb::activation_kind::relu, cell);
   const auto expected = arithmetic.linear(hidden, reference::exact_of(dense_out.view()), bias_out);
   CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+}
+
+TEMPLATE_LIST_TEST_CASE("Gated feedforward multiplies the first half by the activated second", "[feedforward]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  using linear_type = ufb::linear<Scalar, typename TestType::backend>;
+  random_numbers random(88);
+  ufb::workspace scratch;
+  for (const std::size_t tokens : {0U, 1U, 30U, 513U}) {
+    const std::size_t width = random.size(1, 12);
+    const std::size_t half = random.size(1, 20);
+    const guarded_matrix<Scalar> dense_in(2 * half, width, 0, random);
+    const guarded_matrix<Scalar> dense_out(width, half, 0, random);
+    const auto bias_in = random.reals<Scalar>(2 * half);
+    const auto bias_out = random.reals<Scalar>(width);
+    const auto kind = random.pick({ufb::activation_kind::gelu, ufb::activation_kind::silu, ufb::activation_kind::tanh});
+    const ufb::feedforward<Scalar, typename TestType::backend> layer(
+        linear_type(dense_in.view(), bias_in), linear_type(dense_out.view(), bias_out), kind, true);
+    const guarded_matrix<Scalar> x(tokens, width, 1, random);
+    guarded_matrix<Scalar> y(tokens, width, 2);
+    layer.forward(x.view(), y.view(), scratch);
+    const auto expected =
+        reference::feedforward<Scalar>(table_of(x), {.dense_in = reference::exact_of(dense_in.view()),
+                                                     .bias_in = std::vector<double>(bias_in.begin(), bias_in.end()),
+                                                     .dense_out = reference::exact_of(dense_out.view()),
+                                                     .bias_out = std::vector<double>(bias_out.begin(), bias_out.end()),
+                                                     .activation = kind,
+                                                     .gated = true});
+    INFO(tokens << " tokens");
+    CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+    CHECK(y.surroundings_intact());
+  }
+}
+
+TEST_CASE("Gated feedforward needs an output layer of half the columns", "[feedforward]") {
+  random_numbers random(89);
+  const guarded_matrix<float> dense_in(7, 3, 0, random);
+  const guarded_matrix<float> dense_out(3, 7, 0, random);
+  const auto text = [&](std::size_t rows, std::size_t cols) {
+    return error_text_of([&] {
+      (void)ufb::feedforward<float>(ufb::linear<float>(dense_in.view().rows_from(0, rows), {}),
+                                    ufb::linear<float>(dense_out.view().cols_from(0, cols), {}),
+                                    ufb::activation_kind::gelu, true);
+    });
+  };
+  CHECK(text(6, 3) == "none");
+  CHECK(text(6, 6) == "shape_mismatch: dense_out: 6 / 2 input columns: 6");
+  CHECK(text(7, 3) == "shape_mismatch: dense_out: 7 / 2 input columns: 3");
 }
 
 TEST_CASE("Dense feedforward refuses other sizes and leaves the output alone", "[feedforward]") {

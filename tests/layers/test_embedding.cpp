@@ -8,6 +8,7 @@
 #include <string>
 
 #include "layers/support.hpp"
+#include "support/reference_forms.hpp"
 #include "support/tensors.hpp"
 
 using namespace ufb_test;
@@ -110,6 +111,46 @@ TEMPLATE_TEST_CASE("Tokens get their word, their position in their own sequence,
       small.norm_epsilon);
   CHECK(reference::worst_ratio(y.view(), expected) <= 1);
   CHECK(y.surroundings_intact());
+}
+
+TEMPLATE_TEST_CASE("Every kind of positions, with and without each norm, follows the reference", "[embedding]", float,
+                   double) {
+  random_numbers random(105);
+  for (int round = 0; round < 40; ++round) {
+    const ufb::embedding_shape shape{
+        .vocabulary_size = 23,
+        .width = 10,
+        .max_sequence_length = 9,
+        .norm_epsilon = 1e-6,
+        .positions = random.pick({ufb::position_kind::none, ufb::position_kind::learned, ufb::position_kind::sinusoidal,
+                                  ufb::position_kind::scaled_sinusoidal}),
+        .normalization = random.coin(),
+        .norm = random.pick({ufb::norm_kind::layer_norm, ufb::norm_kind::rms_norm, ufb::norm_kind::scale_norm})};
+    const auto source = source_for<TestType>(shape, 106 + static_cast<std::uint64_t>(round));
+    const auto layer = ufb::embedding<TestType>::load(source, prefix, word_name, shape);
+    CHECK(source.unread().empty());
+    CHECK(layer.max_sequence_length() == 9);
+    CHECK(layer.width() == 10);
+    const auto offsets = offsets_of({9, 1, 4});
+    std::vector<std::int32_t> ids;
+    for (std::size_t t = 0; t < offsets.back(); ++t) ids.push_back(static_cast<std::int32_t>(random.size(0, 22)));
+    guarded_matrix<TestType> y(ids.size(), 10, 2);
+    layer.forward(ids, y.view(), {.offsets = offsets});
+    reference::exact table;
+    if (shape.positions == ufb::position_kind::learned) {
+      table = reference::exact_of(source.at(prefix + "pos_embedding.embedding.weight"));
+    } else if (shape.positions != ufb::position_kind::none) {
+      const bool scaled = shape.positions == ufb::position_kind::scaled_sinusoidal;
+      table = reference::arithmetic::positions(
+          scaled ? source.at(prefix + "pos_embedding.scale_factor").values[0] : 1.0F, 9, 10);
+    }
+    auto expected = reference::placed_words<TestType>(ids, offsets, reference::exact_of(source.at(word_name)), table);
+    if (shape.normalization) {
+      expected = reference::norm_of<TestType>(shape.norm, expected, source, prefix + "norm.", shape.norm_epsilon);
+    }
+    CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+    CHECK(y.surroundings_intact());
+  }
 }
 
 TEST_CASE("Ids, lengths and shapes out of range are invalid and leave the output alone", "[embedding]") {

@@ -2,6 +2,7 @@
 //
 // Reading configurations: both forms, and every value that is wrong or not implemented.
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "model/support.hpp"
@@ -53,6 +54,20 @@ TEST_CASE("The local form is the architecture itself and may leave the vocabular
   CHECK(config.encoder.hidden_size == 32);
 }
 
+TEST_CASE("The class that wrote a checkpoint is reported, and every model names those that it loads") {
+  auto config = published();
+  config["architectures"] = {"ScriptableLMForSequenceClassification"};
+  const auto got = read(config);
+  CHECK(got.architecture == "ScriptableLMForSequenceClassification");
+  const auto expect = [&got] { detail::expect_architecture(got, "config.json", {"ScriptableLM", "Other"}); };
+  CHECK(ufb_test::error_text_of(expect) ==
+        "unsupported: $.architectures: 'ScriptableLM' or 'Other': 'ScriptableLMForSequenceClassification'");
+  CHECK(error_of(expect)->file() == "config.json");
+  detail::expect_architecture(got, "config.json", {"Other", "ScriptableLMForSequenceClassification"});
+  config.erase("architectures");
+  detail::expect_architecture(read(config), "config.json", {"Other"});
+}
+
 TEST_CASE("A missing feedforward type means dense") {
   auto config = published();
   config["arch"].erase("intermed_type");
@@ -87,29 +102,32 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
       {"/arch/norm_eps", "small", bad_type, "$.arch.norm_eps"},
       {"/arch/nonlin", "Swish", bad_value, "$.arch.nonlin"},
       {"/arch/nonlin", "GELUglu", unsupported, "$.arch.nonlin"},
-      {"/arch/norm", "RMSNorm", unsupported, "$.arch.norm"},
-      {"/arch/final_norm", false, unsupported, "$.arch.final_norm"},
-      {"/arch/use_bias", true, unsupported, "$.arch.use_bias"},
-      {"/arch/decoder_bias", true, unsupported, "$.arch.decoder_bias"},
-      {"/arch/skip_head_transform", false, unsupported, "$.arch.skip_head_transform"},
+      {"/arch/nonlin", "glu", bad_value, "$.arch.nonlin"},
+      {"/arch/norm", "BatchNorm", bad_value, "$.arch.norm"},
+      {"/arch/norm", 3, bad_type, "$.arch.norm"},
+      {"/arch/final_norm", "no", bad_type, "$.arch.final_norm"},
+      {"/arch/use_bias", 0, bad_type, "$.arch.use_bias"},
+      {"/arch/decoder_bias", "true", bad_type, "$.arch.decoder_bias"},
+      {"/arch/skip_head_transform", 1, bad_type, "$.arch.skip_head_transform"},
       {"/arch/attention/num_attention_heads", 5, bad_value, "$.arch.attention.num_attention_heads"},
       {"/arch/attention/type", "flash-attention-impl", unsupported, "$.arch.attention.type"},
       {"/arch/attention/sequence_op", "cumsum", unsupported, "$.arch.attention.sequence_op"},
-      {"/arch/attention/causal_attention", true, unsupported, "$.arch.attention.causal_attention"},
       {"/arch/attention/causal_attention", 1, bad_type, "$.arch.attention.causal_attention"},
-      {"/arch/attention/qkv_bias", true, unsupported, "$.arch.attention.qkv_bias"},
-      {"/arch/attention/skip_output_projection", true, unsupported, "$.arch.attention.skip_output_projection"},
+      {"/arch/attention/qkv_bias", "yes", bad_type, "$.arch.attention.qkv_bias"},
+      {"/arch/attention/skip_output_projection", {true}, bad_type, "$.arch.attention.skip_output_projection"},
       {"/arch/attention/rotary_embedding", "llama", unsupported, "$.arch.attention.rotary_embedding"},
-      {"/arch/attention/rotary_embedding", true, unsupported, "$.arch.attention.rotary_embedding"},
+      {"/arch/attention/rotary_embedding", "sanity", unsupported, "$.arch.attention.rotary_embedding"},
+      {"/arch/attention/rotary_embedding", "v2", unsupported, "$.arch.attention.rotary_embedding"},
+      {"/arch/attention/rotary_embedding", 1, unsupported, "$.arch.attention.rotary_embedding"},
       {"/arch/embedding/vocab_size", 0, bad_value, "$.arch.embedding.vocab_size"},
       {"/arch/embedding/max_seq_length", 1000000000, bad_value, "$.arch.embedding.max_seq_length"},
       {"/arch/embedding/embedding_dim", 32, unsupported, "$.arch.embedding.embedding_dim"},
-      {"/arch/embedding/pos_embedding", "learned", unsupported, "$.arch.embedding.pos_embedding"},
-      {"/arch/embedding/pos_embedding", nullptr, unsupported, "$.arch.embedding.pos_embedding"},
-      {"/arch/embedding/normalization", false, unsupported, "$.arch.embedding.normalization"},
+      {"/arch/embedding/pos_embedding", 7, bad_type, "$.arch.embedding.pos_embedding"},
+      {"/arch/embedding/pos_embedding", true, bad_type, "$.arch.embedding.pos_embedding"},
+      {"/arch/embedding/normalization", 1, bad_type, "$.arch.embedding.normalization"},
       {"/arch/embedding", 3, bad_type, "$.arch.embedding"},
       {"/arch/attention", nullptr, bad_type, "$.arch.attention"},
-      {"/architectures", {"ScriptableLMForSequenceClassification"}, unsupported, "$.architectures"},
+      {"/architectures", "ScriptableLM", bad_type, "$.architectures"},
       {"/model_type", "bert", unsupported, "$.model_type"},
   };
   for (const refusal& r : refusals) {
@@ -124,6 +142,72 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
     CHECK_FALSE(e->expected().empty());
     CHECK_FALSE(e->found().empty());
   }
+}
+
+TEST_CASE("Every form that the training code can write is read") {
+  auto config = published();
+  auto& arch = config["arch"];
+  arch["intermed_type"] = "ff";
+  arch["intermed_size"] = 96;
+  arch["nonlin"] = "SiLUglu";
+  arch["use_bias"] = true;
+  arch["norm"] = "ScaleNorm";
+  arch["final_norm"] = false;
+  arch["decoder_bias"] = true;
+  arch["skip_head_transform"] = false;
+  arch["attention"]["qkv_bias"] = true;
+  arch["attention"]["causal_attention"] = true;
+  arch["attention"]["skip_output_projection"] = true;
+  arch["attention"]["rotary_embedding"] = true;
+  arch["embedding"]["normalization"] = nullptr;  // false in the training code
+  arch["embedding"]["pos_embedding"] = "learned";
+  arch["embedding"]["max_seq_length"] = 512;
+  const auto got = read(config);
+  const auto dense = std::get<dense_feedforward_config>(got.encoder.feedforward);
+  CHECK(dense.intermediate_size == 96);
+  CHECK(dense.bias);
+  CHECK(dense.gated);
+  CHECK(got.encoder.activation == activation_kind::silu);
+  CHECK(got.encoder.norm == norm_kind::scale_norm);
+  CHECK_FALSE(got.encoder.final_norm);
+  CHECK_FALSE(got.encoder.embedding_norm);
+  CHECK(got.encoder.query_key_value_bias);
+  CHECK(got.encoder.output_bias);
+  CHECK(got.encoder.causal);
+  CHECK_FALSE(got.encoder.output_projection);
+  CHECK(got.encoder.positions == position_kind::learned);
+  CHECK(got.encoder.max_sequence_length == 512);
+  CHECK(got.encoder.longest_sequence() == 128);
+  CHECK(got.use_bias);
+  CHECK(got.decoder_bias);
+  CHECK(got.head_transform);
+}
+
+TEST_CASE("Norms and positions are read by name, and unknown positions are none") {
+  auto config = published();
+  config["arch"]["norm"] = "RMSNorm";
+  CHECK(read(config).encoder.norm == norm_kind::rms_norm);
+  const std::pair<ordered_json, position_kind> schemes[] = {{"learned", position_kind::learned},
+                                                            {"sinusoidal", position_kind::sinusoidal},
+                                                            {"scaled-sinusoidal", position_kind::scaled_sinusoidal},
+                                                            {"none", position_kind::none},
+                                                            {"whatever", position_kind::none},
+                                                            {nullptr, position_kind::none},
+                                                            {false, position_kind::none}};
+  for (const auto& [word, kind] : schemes) {
+    config["arch"]["embedding"]["pos_embedding"] = word;
+    INFO(word.dump());
+    CHECK(read(config).encoder.positions == kind);
+  }
+}
+
+TEST_CASE("A gated layer of an odd size is refused") {
+  auto config = published();
+  config["arch"]["intermed_type"] = "ff";
+  config["arch"]["intermed_size"] = 97;
+  config["arch"]["nonlin"] = "ReLUglu";
+  CHECK(ufb_test::error_text_of([&] { static_cast<void>(read(config)); }) ==
+        "bad_value: $.arch.intermed_size: an even number, half of it for each part of a gated layer: 97");
 }
 
 TEST_CASE("Missing keys are named") {

@@ -45,7 +45,7 @@ errors errors_of(const std::filesystem::path& folder, const std::filesystem::pat
 
 TEST_CASE("Models are loaded from float32 and float16, from either tied copy, from both configuration forms") {
   for (const char* id : {"mlm_fff_d4_p1", "mlm_fff_f16", "mlm_fff_decoder_only", "mlm_fff_embedding_only",
-                         "mlm_fff_local_form", "mlm_ff_gelu"}) {
+                         "mlm_fff_local_form", "mlm_ff_gelu", "mlm_fff_bf16"}) {
     INFO(id);
     const auto got = errors_of<float>(golden_model(id), golden_model(id));
     CHECK(got.states < 3e-5);

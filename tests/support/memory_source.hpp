@@ -40,14 +40,14 @@ class memory_source {
     tensors_[name] = {shape, std::move(values)};
   }
 
-  /// Random values of a size that suits the tensor: norm weights around 1, rows of matrices of length around 1.
+  /// Random values of a size that suits the tensor: norm weights and scales around 1, matrix rows of length around 1.
   void add_random(const std::string& name, const tensor_shape& shape, random_numbers& random) {
     const bool is_matrix = shape.size() == 2;
     double scale = is_matrix ? std::exp2(std::ceil(std::log2(1.5 / std::sqrt(static_cast<double>(shape[1]))))) : 0.25;
     if (name.find("word_embedding") != std::string::npos) scale = 1;
     std::vector<float> values = random.reals<float>(element_count(shape), scale);
     const bool around_one = !is_matrix && name.size() >= 6 && name.substr(name.size() - 6) == "weight";
-    for (float& value : values) value += around_one || name.find("scale_factor") != std::string::npos ? 1.0F : 0.0F;
+    for (float& value : values) value += around_one || name.find("scale") != std::string::npos ? 1.0F : 0.0F;
     if (name.find("norm_factor") != std::string::npos) values.at(0) = 0.5F;
     add(name, shape, std::move(values));
   }

@@ -237,12 +237,15 @@ class arithmetic {
   }
 
   /// Self-attention within the sequences [offsets[i], offsets[i + 1]). Rows of `projection`: per head queries, keys,
-  /// values. mask: (sequences, at least the longest) or empty; a masked key's score is lowered by 10000 (1 - m).
+  /// values. dense: empty for none. mask: (sequences, at least the longest), or with a row for each token, or empty; a
+  /// masked key's score is lowered by 10000 (1 - m).
   [[nodiscard]] table attention(const table& x, const exact& projection, const exact& dense, std::size_t heads,
-                                double norm_factor, const std::vector<std::size_t>& offsets,
-                                const exact& mask = {}) const {
+                                double norm_factor, const std::vector<std::size_t>& offsets, const exact& mask = {},
+                                const std::vector<double>& projection_bias = {},
+                                const std::vector<double>& dense_bias = {}) const {
     const std::size_t w = x.cols / heads;
-    const table qkv = linear(x, projection);
+    const bool mask_per_token = mask.rows == x.rows && mask.rows + 1 != offsets.size();
+    const table qkv = linear(x, projection, projection_bias);
     table context(x.rows, x.cols);
     for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
       for (std::size_t query = offsets[i]; query < offsets[i + 1]; ++query) {
@@ -254,7 +257,8 @@ class arithmetic {
                 [&](std::size_t k) { return qkv(key, (3 * h + 1) * w + k); });
             score = {score.value * norm_factor, (score.error + 2 * epsilon_ * std::abs(score.value)) * norm_factor};
             if (!mask.cells.empty()) {
-              const float bias = (1.0F - static_cast<float>(mask(i, key - offsets[i]))) * -10000.0F;
+              const float bias =
+                  (1.0F - static_cast<float>(mask(mask_per_token ? query : i, key - offsets[i]))) * -10000.0F;
               score = sum(score, {static_cast<double>(bias)});
             }
             row.push_back(score);
@@ -268,7 +272,7 @@ class arithmetic {
         }
       }
     }
-    return linear(context, dense);
+    return dense.cells.empty() ? context : linear(context, dense, dense_bias);
   }
 
   /// An FFF layer. Follows `taken` (shape of `path`) where it is given, counting its wrong turns; else its own logits.

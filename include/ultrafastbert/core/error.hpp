@@ -39,6 +39,7 @@ enum class error_code : std::uint8_t {
   bad_path,           ///< a file name inside a checkpoint points outside its folder
   missing_key,        ///< a required JSON key is absent
   missing_tensor,     ///< a required tensor is absent or has the wrong shape
+  unused_tensor,      ///< a checkpoint holds a tensor that the model does not take, and that is not allowed
   shape_mismatch,     ///< sizes given by the caller disagree with each other
   bad_vocabulary,     ///< vocabulary ids are duplicated, out of range or too sparse, or a token is empty
   missing_token,      ///< a special token that the call needs does not exist
@@ -68,6 +69,7 @@ enum class error_code : std::uint8_t {
     case error_code::bad_path: return "bad_path";
     case error_code::missing_key: return "missing_key";
     case error_code::missing_tensor: return "missing_tensor";
+    case error_code::unused_tensor: return "unused_tensor";
     case error_code::shape_mismatch: return "shape_mismatch";
     case error_code::bad_vocabulary: return "bad_vocabulary";
     case error_code::missing_token: return "missing_token";

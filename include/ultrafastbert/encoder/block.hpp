@@ -19,7 +19,7 @@
 #include "ultrafastbert/layers/attention.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"
-#include "ultrafastbert/layers/layer_norm.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
 
 namespace ultrafastbert {
@@ -38,18 +38,18 @@ class block {
   template <tensor_source Source>
   [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
                                   const feedforward_choices& choices = {}) {
-    return block(layer_norm<Scalar>::load(source, prefix + "norm1.", norm_shape(config)),
+    return block(norm<Scalar>::load(source, prefix + "norm1.", norm_sizes(config)),
                  attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config)),
-                 layer_norm<Scalar>::load(source, prefix + "norm2.", norm_shape(config)),
+                 norm<Scalar>::load(source, prefix + "norm2.", norm_sizes(config)),
                  load_ffn(source, prefix + "ffn.", config, choices));
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
   template <class Visitor>
   static void for_each_tensor(const std::string& prefix, const encoder_config& config, Visitor&& visit) {
-    layer_norm<Scalar>::for_each_tensor(prefix + "norm1.", norm_shape(config), visit);
+    norm<Scalar>::for_each_tensor(prefix + "norm1.", norm_sizes(config), visit);
     attention<Scalar, Backend>::for_each_tensor(prefix + "attn.", attn_shape(config), visit);
-    layer_norm<Scalar>::for_each_tensor(prefix + "norm2.", norm_shape(config), visit);
+    norm<Scalar>::for_each_tensor(prefix + "norm2.", norm_sizes(config), visit);
     if (const auto* fast = std::get_if<fast_feedforward_config>(&config.feedforward)) {
       fast_feedforward_type::for_each_tensor(prefix + "ffn.", fast_shape(config, *fast), visit);
     } else {
@@ -89,13 +89,20 @@ class block {
   }
 
  private:
-  block(layer_norm<Scalar> norm1, attention<Scalar, Backend> attn, layer_norm<Scalar> norm2, ffn_type ffn)
+  block(norm<Scalar> norm1, attention<Scalar, Backend> attn, norm<Scalar> norm2, ffn_type ffn)
       : norm1_(std::move(norm1)), attn_(std::move(attn)), norm2_(std::move(norm2)), ffn_(std::move(ffn)) {}
 
-  static layer_norm_shape norm_shape(const encoder_config& c) {
-    return {.width = c.hidden_size, .epsilon = c.norm_epsilon};
+  static norm_shape norm_sizes(const encoder_config& c) {
+    return {.kind = c.norm, .width = c.hidden_size, .epsilon = c.norm_epsilon};
   }
-  static attention_shape attn_shape(const encoder_config& c) { return {.width = c.hidden_size, .heads = c.heads}; }
+  static attention_shape attn_shape(const encoder_config& c) {
+    return {.width = c.hidden_size,
+            .heads = c.heads,
+            .query_key_value_bias = c.query_key_value_bias,
+            .output_projection = c.output_projection,
+            .output_bias = c.output_bias,
+            .causal = c.causal};
+  }
   static fast_feedforward_shape fast_shape(const encoder_config& c, const fast_feedforward_config& fast) {
     return {.input_width = c.hidden_size,
             .output_width = c.hidden_size,
@@ -103,8 +110,8 @@ class block {
             .parallel_size = fast.parallel_size};
   }
   static feedforward_shape dense_shape(const encoder_config& c) {
-    return {.width = c.hidden_size,
-            .intermediate = std::get<dense_feedforward_config>(c.feedforward).intermediate_size};
+    const auto& dense = std::get<dense_feedforward_config>(c.feedforward);
+    return {.width = c.hidden_size, .intermediate = dense.intermediate_size, .bias = dense.bias, .gated = dense.gated};
   }
 
   template <class Source>
@@ -136,9 +143,9 @@ class block {
     }
   }
 
-  layer_norm<Scalar> norm1_;
+  norm<Scalar> norm1_;
   attention<Scalar, Backend> attn_;
-  layer_norm<Scalar> norm2_;
+  norm<Scalar> norm2_;
   ffn_type ffn_;
 };
 

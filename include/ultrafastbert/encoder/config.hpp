@@ -4,6 +4,7 @@
 // Layer: encoder.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <variant>
 
@@ -11,12 +12,16 @@
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/layers/embedding.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 
 namespace ultrafastbert {
 
 /// A dense feedforward layer in every block.
 struct dense_feedforward_config {
-  std::size_t intermediate_size = 0;  ///< neurons
+  std::size_t intermediate_size = 0;  ///< rows of dense_in; even if gated
+  bool bias = false;
+  bool gated = false;  ///< one half of dense_in's output, activated, multiplies the other
 };
 
 /// A fast feedforward (FFF) layer in every block.
@@ -25,7 +30,7 @@ struct fast_feedforward_config {
   std::size_t parallel_size = 1;  ///< number of trees
 };
 
-/// The crammed encoder: embedding with scaled sinusoidal positions, pre-norm blocks without biases, a final norm.
+/// The crammed encoder: embedding, pre-norm blocks, a final norm. The defaults are those of UltraFastBERT.
 struct encoder_config {
   std::size_t vocabulary_size = 0;
   std::size_t hidden_size = 0;
@@ -34,7 +39,22 @@ struct encoder_config {
   std::size_t max_sequence_length = 0;
   std::variant<fast_feedforward_config, dense_feedforward_config> feedforward{};
   activation_kind activation = activation_kind::gelu;
-  double norm_epsilon = 1e-12;  ///< of every layer normalisation
+  double norm_epsilon = 1e-12;  ///< of every norm
+  norm_kind norm = norm_kind::layer_norm;
+  position_kind positions = position_kind::scaled_sinusoidal;
+  bool embedding_norm = true;
+  bool final_norm = true;
+  bool query_key_value_bias = false;
+  bool output_projection = true;  ///< of attention
+  bool output_bias = false;       ///< of attention's output projection
+  bool causal = false;            ///< only where a batch has a mask per sequence; see `attention`
+  std::size_t longest_rotary_sequence =
+      0;  ///< tokens that rotary tables cover which compute nothing; 0: there are none
+
+  /// The longest sequence that the model takes. Units: tokens.
+  [[nodiscard]] std::size_t longest_sequence() const noexcept {
+    return longest_rotary_sequence == 0 ? max_sequence_length : std::min(max_sequence_length, longest_rotary_sequence);
+  }
 };
 
 /// How the FFF layers of an encoder are stored and computed: what `fast_feedforward_options` has beside the

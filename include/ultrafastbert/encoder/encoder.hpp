@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The encoder: embedding, a stack of blocks, a final norm. Token ids in, one state per token out.
+// The encoder: embedding, a stack of blocks, a final norm if it has one. Token ids in, one state per token out.
 // Layer: encoder.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,7 +20,7 @@
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/layers/embedding.hpp"
-#include "ultrafastbert/layers/layer_norm.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
 
 namespace ultrafastbert {
@@ -33,8 +34,8 @@ class encoder {
   template <tensor_source Source>
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
                                     const encoder_config& config, const feedforward_choices& choices = {}) {
-    encoder model(config, embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)),
-                  layer_norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config)));
+    encoder model(config, embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)));
+    if (config.final_norm) model.final_norm_ = norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config));
     model.layers_.reserve(config.layers);
     for (std::size_t i = 0; i < config.layers; ++i) {
       model.layers_.push_back(block<Scalar, Backend>::load(source, layer_prefix(prefix, i), config, choices));
@@ -47,7 +48,7 @@ class encoder {
   static void for_each_tensor(const std::string& prefix, const std::string& word_name, const encoder_config& config,
                               Visitor&& visit) {
     embedding<Scalar>::for_each_tensor(prefix + "embedding.", word_name, embedding_sizes(config), visit);
-    layer_norm<Scalar>::for_each_tensor(prefix + "final_norm.", norm_sizes(config), visit);
+    if (config.final_norm) norm<Scalar>::for_each_tensor(prefix + "final_norm.", norm_sizes(config), visit);
     for (std::size_t i = 0; i < config.layers; ++i) {
       block<Scalar, Backend>::for_each_tensor(layer_prefix(prefix, i), config, visit);
     }
@@ -60,7 +61,7 @@ class encoder {
   [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }  ///< the stack
   /// Memory held by the weights and the position table. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    std::size_t sum = embedding_.bytes() + final_norm_.bytes();
+    std::size_t sum = embedding_.bytes() + (final_norm_ ? final_norm_->bytes() : 0);
     for (const auto& layer : layers_) sum += layer.bytes();
     return sum;
   }
@@ -75,6 +76,7 @@ class encoder {
   void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
     detail::check_extents(states, ids.size(), config_.hidden_size, "states");
+    check_lengths(batch);
     embedding_.forward(ids, states, batch);
     const bool record_states = trace != nullptr && trace->states;
     if (trace != nullptr) trace->layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
@@ -82,21 +84,34 @@ class encoder {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       layers_[i].forward(states, batch, scratch, record_states, trace != nullptr ? &trace->layers[i] : nullptr);
     }
-    final_norm_.forward(states, states);
+    if (final_norm_) final_norm_->forward(states, states);
   }
 
  private:
-  encoder(const encoder_config& config, ultrafastbert::embedding<Scalar> embedding, layer_norm<Scalar> final_norm)
-      : config_(config), embedding_(std::move(embedding)), final_norm_(std::move(final_norm)) {}
+  encoder(const encoder_config& config, ultrafastbert::embedding<Scalar> embedding)
+      : config_(config), embedding_(std::move(embedding)) {}
+
+  void check_lengths(const sequence_batch& batch) const {
+    detail::check_sequences(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (batch.length(i) > config_.longest_sequence()) {
+        fail_input("sequence " + std::to_string(i), "at most " + std::to_string(config_.longest_sequence()) + " tokens",
+                   std::to_string(batch.length(i)));
+      }
+    }
+  }
 
   static embedding_shape embedding_sizes(const encoder_config& c) {
     return {.vocabulary_size = c.vocabulary_size,
             .width = c.hidden_size,
             .max_sequence_length = c.max_sequence_length,
-            .norm_epsilon = c.norm_epsilon};
+            .norm_epsilon = c.norm_epsilon,
+            .positions = c.positions,
+            .normalization = c.embedding_norm,
+            .norm = c.norm};
   }
-  static layer_norm_shape norm_sizes(const encoder_config& c) {
-    return {.width = c.hidden_size, .epsilon = c.norm_epsilon};
+  static norm_shape norm_sizes(const encoder_config& c) {
+    return {.kind = c.norm, .width = c.hidden_size, .epsilon = c.norm_epsilon};
   }
   static std::string layer_prefix(const std::string& prefix, std::size_t i) {
     return prefix + "layers." + std::to_string(i) + '.';
@@ -104,7 +119,7 @@ class encoder {
 
   encoder_config config_;
   ultrafastbert::embedding<Scalar> embedding_;
-  layer_norm<Scalar> final_norm_;
+  std::optional<norm<Scalar>> final_norm_{};
   std::vector<block<Scalar, Backend>> layers_{};
 };
 

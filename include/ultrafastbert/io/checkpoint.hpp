@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A checkpoint folder as the hub or local training lays it out: which of the known files are there, and the weights.
-// Nothing is parsed here but the weights' header.
+// Nothing is parsed here but the weights' headers and their index.
 // Layer: io.
 #pragma once
 
@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "ultrafastbert/core/error.hpp"
-#include "ultrafastbert/io/safetensors.hpp"
+#include "ultrafastbert/io/weight_files.hpp"
 
 namespace ultrafastbert {
 
@@ -50,10 +50,11 @@ class checkpoint_folder {
     return special_tokens_map_;
   }
 
-  /// Opens the weights.
-  /// Throws: io_error (there are none), unsupported (pickled or sharded weights; the message says what to do), and
-  ///   whatever safetensors::open throws.
-  [[nodiscard]] safetensors open_weights(const safetensors_limits& limits = {}) const;
+  /// Opens the weights: `model.safetensors`, or else the files that `model.safetensors.index.json` lists.
+  /// Throws: io_error (there are none), unsupported (pickled weights; the message says what to do), and whatever
+  ///   weight_files::open and weight_files::open_index throw.
+  /// Source: the order of from_pretrained in the published code's transformers library.
+  [[nodiscard]] weight_files open_weights(const safetensors_limits& limits = {}) const;
 
  private:
   explicit checkpoint_folder(const std::filesystem::path& folder) : path_(folder) {
@@ -116,15 +117,10 @@ class checkpoint_folder {
   std::optional<std::filesystem::path> special_tokens_map_{};
 };
 
-inline safetensors checkpoint_folder::open_weights(const safetensors_limits& limits) const {
+inline weight_files checkpoint_folder::open_weights(const safetensors_limits& limits) const {
   constexpr std::string_view weights = "model.safetensors";
-  if (const auto file = member(weights)) return safetensors::open(*file, limits);
-  if (const auto index = member("model.safetensors.index.json")) {
-    fail(error_code::unsupported, {.file = index->string(),
-                                   .expected = std::string(weights),
-                                   .found = "weights in several files",
-                                   .reason = "save the model as one file, with a max_shard_size above its size"});
-  }
+  if (const auto file = member(weights)) return weight_files::open(*file, limits);
+  if (const auto index = member("model.safetensors.index.json")) return weight_files::open_index(*index, limits);
   if (const auto pickle = find_pickle()) {
     fail(error_code::unsupported, {.file = (path_ / *pickle).string(),
                                    .expected = std::string(weights),

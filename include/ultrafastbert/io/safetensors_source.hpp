@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A safetensors container as a `tensor_source`: weights by name, checked for shape and for NaN and infinity.
+// Safetensors containers as one `tensor_source`: weights by name, checked for shape and for NaN and infinity.
 // A prefix `module.`, which wrapped training code leaves on every name, is dropped.
 // Layer: io.
 #pragma once
@@ -11,15 +11,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
+#include "ultrafastbert/io/tensor_entry.hpp"
+#include "ultrafastbert/io/weight_files.hpp"
 
 namespace ultrafastbert {
 
@@ -44,26 +48,26 @@ template <std::floating_point Scalar>
 
 }  // namespace detail
 
-/// Weights of one container, and a note of which were read.
+/// Weights of one container or of several, and a note of which were read.
 /// `read` takes that note: one thread at a time uses a source.
 class safetensors_source {
  public:
   /// Pre: `file` outlives the source and stays where it is.
   explicit safetensors_source(const safetensors& file, safetensors_source_options options = {})
-      : file_(&file), options_(options), was_read_(file.tensors().size(), false) {
-    const auto tensors = file.tensors();
-    const bool wrapped = !tensors.empty() && std::all_of(tensors.begin(), tensors.end(), [](const tensor_entry& entry) {
-      return entry.name.starts_with(wrapper_prefix);
-    });
-    if (wrapped) prefix_ = wrapper_prefix;
-  }
+      : safetensors_source(std::span(&file, 1), file.name(), options) {}
   explicit safetensors_source(const safetensors&&, safetensors_source_options = {}) = delete;
 
-  [[nodiscard]] bool contains(std::string_view name) const { return find(name) != nullptr; }  ///< without `module.`
+  /// Pre: `weights` outlives the source and stays where it is.
+  explicit safetensors_source(const weight_files& weights, safetensors_source_options options = {})
+      : safetensors_source(weights.files(), weights.name(), options) {}
+  explicit safetensors_source(const weight_files&&, safetensors_source_options = {}) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept { return *name_; }                    ///< for messages
+  [[nodiscard]] bool contains(std::string_view name) const { return find(name).has_value(); }  ///< without `module.`
 
   /// Sizes of a tensor. Throws: missing_tensor.
   [[nodiscard]] std::vector<std::size_t> shape(std::string_view name) const {
-    const tensor_entry& entry = at(name, "the tensor to be present");
+    const tensor_entry& entry = entry_at(at(name, "the tensor to be present"));
     return {entry.shape.begin(), entry.shape.end()};
   }
 
@@ -79,52 +83,90 @@ class safetensors_source {
 
   /// Names of all tensors, in file order and without `module.`.
   [[nodiscard]] std::vector<std::string_view> names() const {
-    return select([](std::size_t) { return true; });
+    return select([](bool /*was_read*/) { return true; });
   }
 
   /// Names of the tensors that were never read, in the same form.
   [[nodiscard]] std::vector<std::string_view> unused() const {
-    return select([this](std::size_t index) { return !was_read_[index]; });
+    return select([](bool was_read) { return !was_read; });
+  }
+
+  /// Calls `visit(name, entry, file, was_read)` for every tensor, in the same order and form; `file` is its container.
+  template <class Visitor>
+  void for_each(Visitor&& visit) const {
+    for (std::size_t f = 0; f < files_.size(); ++f) {
+      const auto tensors = files_[f].tensors();
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        visit(std::string_view(tensors[i].name).substr(prefix_.size()), tensors[i], files_[f], bool{was_read_[f][i]});
+      }
+    }
   }
 
  private:
   static constexpr std::string_view wrapper_prefix = "module.";
 
-  [[nodiscard]] const tensor_entry* find(std::string_view name) const {
-    return prefix_.empty() ? file_->find(name) : file_->find(std::string(prefix_) + std::string(name));
+  struct place {
+    std::size_t file = 0;
+    std::size_t tensor = 0;
+  };
+
+  safetensors_source(std::span<const safetensors> files, const std::string& name, safetensors_source_options options)
+      : files_(files), name_(&name), options_(options) {
+    std::size_t tensors = 0;
+    std::size_t wrapped = 0;
+    for (const safetensors& file : files) {
+      was_read_.emplace_back(file.tensors().size(), false);
+      tensors += file.tensors().size();
+      wrapped += static_cast<std::size_t>(
+          std::count_if(file.tensors().begin(), file.tensors().end(),
+                        [](const tensor_entry& entry) { return entry.name.starts_with(wrapper_prefix); }));
+    }
+    if (tensors > 0 && wrapped == tensors) prefix_ = wrapper_prefix;
   }
 
-  [[nodiscard]] const tensor_entry& at(std::string_view name, std::string expected) const {
-    if (const tensor_entry* entry = find(name)) return *entry;
+  [[nodiscard]] const tensor_entry& entry_at(const place& at) const { return files_[at.file].tensors()[at.tensor]; }
+
+  [[nodiscard]] std::optional<place> find(std::string_view name) const {
+    const std::string stored = std::string(prefix_) + std::string(name);
+    for (std::size_t f = 0; f < files_.size(); ++f) {
+      if (const tensor_entry* entry = files_[f].find(stored)) {
+        return place{.file = f, .tensor = static_cast<std::size_t>(entry - files_[f].tensors().data())};
+      }
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] place at(std::string_view name, std::string expected) const {
+    if (const auto found = find(name)) return *found;
     fail(error_code::missing_tensor,
-         {.file = file_->name(), .where = excerpt(name), .expected = std::move(expected), .found = "no such tensor"});
+         {.file = *name_, .where = excerpt(name), .expected = std::move(expected), .found = "no such tensor"});
   }
 
   template <class Predicate>
   [[nodiscard]] std::vector<std::string_view> select(const Predicate& wanted) const {
     std::vector<std::string_view> out;
-    const auto tensors = file_->tensors();
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      if (wanted(i)) out.push_back(std::string_view(tensors[i].name).substr(prefix_.size()));
-    }
+    for_each([&](std::string_view name, const tensor_entry&, const safetensors&, bool was_read) {
+      if (wanted(was_read)) out.push_back(name);
+    });
     return out;
   }
 
   template <class Scalar>
-  void check_finite(const tensor_entry& entry, std::uint64_t first_element, std::span<const Scalar> values) const {
+  void check_finite(const place& at, std::uint64_t first_element, std::span<const Scalar> values) const {
     const std::size_t index = detail::find_non_finite(values);
     if (index == values.size()) return;
     const std::uint64_t element = first_element + index;
-    fail(error_code::non_finite, {.file = file_->name(),
-                                  .where = excerpt(entry.name),
+    fail(error_code::non_finite, {.file = files_[at.file].name(),
+                                  .where = excerpt(entry_at(at).name),
                                   .expected = "finite weights",
                                   .found = std::to_string(values[index]) + " at element " + std::to_string(element)});
   }
 
-  const safetensors* file_;
+  std::span<const safetensors> files_;
+  const std::string* name_;
   safetensors_source_options options_;
   std::string_view prefix_{};
-  mutable std::vector<bool> was_read_;
+  mutable std::vector<std::vector<bool>> was_read_{};  // by file and tensor
 };
 
 template <class Scalar>
@@ -132,9 +174,11 @@ requires std::same_as<Scalar, float> || std::same_as<Scalar, double>
 void safetensors_source::read(std::string_view name, std::span<const std::size_t> shape, std::size_t first_element,
                               std::span<Scalar> out) const {
   const std::vector<std::uint64_t> wanted(shape.begin(), shape.end());
-  const tensor_entry& entry = at(name, "shape " + shape_text(wanted));
+  const place found = at(name, "shape " + shape_text(wanted));
+  const safetensors& file = files_[found.file];
+  const tensor_entry& entry = entry_at(found);
   if (entry.shape != wanted) {
-    fail(error_code::missing_tensor, {.file = file_->name(),
+    fail(error_code::missing_tensor, {.file = file.name(),
                                       .where = excerpt(entry.name),
                                       .expected = "shape " + shape_text(wanted),
                                       .found = shape_text(entry.shape)});
@@ -143,10 +187,10 @@ void safetensors_source::read(std::string_view name, std::span<const std::size_t
   constexpr std::size_t piece = 65'536;
   for (std::size_t done = 0; done == 0 || done < out.size(); done += piece) {
     const auto part = out.subspan(done, std::min(piece, out.size() - done));
-    file_->read(entry, std::uint64_t{first_element} + done, part);
-    if (!options_.allow_non_finite) check_finite<Scalar>(entry, std::uint64_t{first_element} + done, part);
+    file.read(entry, std::uint64_t{first_element} + done, part);
+    if (!options_.allow_non_finite) check_finite<Scalar>(found, std::uint64_t{first_element} + done, part);
   }
-  was_read_[static_cast<std::size_t>(&entry - file_->tensors().data())] = true;
+  was_read_[found.file][found.tensor] = true;
 }
 
 static_assert(tensor_source<safetensors_source, float> && tensor_source<safetensors_source, double>);

@@ -52,6 +52,7 @@ struct safetensors_limits {
   std::size_t ignored = 100'000;                     ///< values in unknown fields of the whole header
   std::size_t metadata = 100'000;                    ///< keys of `__metadata__`
   std::size_t string_bytes = std::size_t{8} << 20U;  ///< length of any string as written
+  std::size_t shards = 256;                          ///< files of one index; each stays open while it is in use
 };
 
 namespace detail {

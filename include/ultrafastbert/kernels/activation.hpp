@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <numbers>
 #include <span>
@@ -94,6 +95,14 @@ template <class Scalar>
 void activate(activation_kind kind, std::span<Scalar> values) noexcept {
   visit_activation(kind, [values](auto f) {
     for (Scalar& value : values) value = f(value);
+  });
+}
+
+/// values = activation(gates) * values. Shapes: gates, values: (n).
+template <class Scalar>
+void gate(activation_kind kind, std::span<const Scalar> gates, std::span<Scalar> values) noexcept {
+  visit_activation(kind, [gates, values](auto f) {
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] = f(gates[k]) * values[k];
   });
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The embedding of tokens: word vectors, scaled sinusoidal positions, normalisation.
+// The embedding of tokens: word vectors, positions of the kind that a checkpoint names, normalisation.
 // Layer: layers.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,18 +18,24 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/token.hpp"
-#include "ultrafastbert/layers/layer_norm.hpp"
 #include "ultrafastbert/layers/load.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
 
 namespace ultrafastbert {
 
-/// Sizes of an embedding.
+/// What is added to a word vector: nothing, a learnt row, a sinusoidal row, or that times a learnt factor.
+enum class position_kind : std::uint8_t { none, learned, sinusoidal, scaled_sinusoidal };
+
+/// Sizes and parts of an embedding.
 struct embedding_shape {
   std::size_t vocabulary_size = 0;
-  std::size_t width = 0;  ///< even
+  std::size_t width = 0;  ///< even for sinusoidal positions
   std::size_t max_sequence_length = 0;
   double norm_epsilon = 1e-12;
+  position_kind positions = position_kind::scaled_sinusoidal;
+  bool normalization = true;
+  norm_kind norm = norm_kind::layer_norm;
 };
 
 namespace detail {
@@ -51,13 +59,14 @@ void sinusoidal_positions(float scale, const matrix_view<Scalar>& out) noexcept 
 
 }  // namespace detail
 
-/// Word vectors plus scaled sinusoidal positions, normalised. Immutable; safe from any number of threads.
+/// Word vectors plus positions, normalised. Immutable; safe from any number of threads.
 template <class Scalar>
 class embedding {
  public:
-  /// Takes the word matrix from the tensor `word_name` (tied models store it under either of two names) and
-  /// `pos_embedding.scale_factor`, `norm.*` below `prefix`.
-  /// Shapes: (vocabulary_size, width), (1), (width). Throws: what the source throws, std::bad_alloc.
+  /// Takes the word matrix from the tensor `word_name` (tied models store it under either of two names) and, as the
+  /// shape asks for them, `pos_embedding.scale_factor`, `pos_embedding.embedding.weight` and `norm.*` below `prefix`.
+  /// Shapes: (vocabulary_size, width), (1), (max_sequence_length, width). Throws: what the source throws, invalid_input
+  /// (sinusoidal positions of an odd width), std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static embedding load(const Source& source, const std::string& prefix, const std::string& word_name,
                                       const embedding_shape& shape) {
@@ -65,11 +74,9 @@ class embedding {
     auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape.vocabulary_size, shape.width});
     detail::load_matrix(source, word_name, words->view());
     layer.word_embedding_ = std::move(words);
-    float scale = 0;
-    detail::load_vector(source, prefix + "pos_embedding.scale_factor", std::span<float>(&scale, 1));
-    layer.positions_ = matrix<Scalar>({shape.max_sequence_length, shape.width});
-    detail::sinusoidal_positions(scale, layer.positions_.view());
-    layer.norm_ = layer_norm<Scalar>::load(source, prefix + "norm.", norm_shape(shape));
+    layer.max_sequence_length_ = shape.max_sequence_length;
+    layer.load_positions(source, prefix + "pos_embedding.", shape);
+    if (shape.normalization) layer.norm_ = norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape));
     return layer;
   }
 
@@ -78,22 +85,27 @@ class embedding {
   static void for_each_tensor(const std::string& prefix, const std::string& word_name, const embedding_shape& shape,
                               Visitor&& visit) {
     visit(word_name, {shape.vocabulary_size, shape.width});
-    visit(prefix + "pos_embedding.scale_factor", {std::size_t{1}});
-    layer_norm<Scalar>::for_each_tensor(prefix + "norm.", norm_shape(shape), visit);
+    if (shape.positions == position_kind::scaled_sinusoidal) {
+      visit(prefix + "pos_embedding.scale_factor", {std::size_t{1}});
+    } else if (shape.positions == position_kind::learned) {
+      visit(prefix + "pos_embedding.embedding.weight", {shape.max_sequence_length, shape.width});
+    }
+    if (shape.normalization) norm<Scalar>::for_each_tensor(prefix + "norm.", norm_sizes(shape), visit);
   }
 
-  [[nodiscard]] std::size_t width() const noexcept { return positions_.cols(); }                    ///< columns of y
-  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return positions_.rows(); }      ///< tokens
-  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }    ///< word vectors
-  [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }  ///< (length, width)
+  [[nodiscard]] std::size_t width() const noexcept { return word_embedding_->cols(); }             ///< columns of y
+  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }  ///< tokens
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }   ///< word vectors
+  /// The position table (max_sequence_length, width), without rows if there are no positions.
+  [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }
   /// The word vectors (vocabulary_size, width), shared with a tied decoder.
   [[nodiscard]] std::shared_ptr<const matrix<Scalar>> word_embedding() const noexcept { return word_embedding_; }
   /// Memory held by words, positions and norm. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return word_embedding_->bytes() + positions_.bytes() + norm_.bytes();
+    return word_embedding_->bytes() + positions_.bytes() + (norm_ ? norm_->bytes() : 0);
   }
 
-  /// y = norm(word_embedding[ids] + positions).
+  /// y = norm(word_embedding[ids] + positions), without what the model has not.
   /// Shapes: ids: (tokens); y: (tokens, width), overwritten; `batch` covers all tokens.
   /// Throws: invalid_input (an id or a length out of range, shapes; y is untouched then). Complexity: tokens * width.
   void forward(std::span<const token_id> ids, const matrix_view<Scalar>& y, const sequence_batch& batch) const {
@@ -103,11 +115,15 @@ class embedding {
       for (std::size_t s = 0; s < batch.length(i); ++s) {
         const std::size_t t = batch.offsets[i] + s;
         const Scalar* word = word_embedding_->row(static_cast<std::size_t>(ids[t]));
+        if (positions_.rows() == 0) {
+          std::copy_n(word, width(), y.row(t));
+          continue;
+        }
         const Scalar* position = positions_.row(s);
         for (std::size_t k = 0; k < width(); ++k) y(t, k) = word[k] + position[k];
       }
     }
-    norm_.forward(y, y);
+    if (norm_) norm_->forward(y, y);
   }
 
   /// Throws invalid_input unless every id is a row of the word matrix and every sequence fits the positions.
@@ -131,11 +147,32 @@ class embedding {
   }
 
  private:
-  static layer_norm_shape norm_shape(const embedding_shape& s) { return {.width = s.width, .epsilon = s.norm_epsilon}; }
+  static norm_shape norm_sizes(const embedding_shape& s) {
+    return {.kind = s.norm, .width = s.width, .epsilon = s.norm_epsilon};
+  }
+
+  template <class Source>
+  void load_positions(const Source& source, const std::string& prefix, const embedding_shape& shape) {
+    if (shape.positions == position_kind::none) return;
+    if (shape.positions != position_kind::learned && shape.width % 2 != 0) {
+      fail_input("width", "an even width for sinusoidal positions", std::to_string(shape.width));
+    }
+    positions_ = matrix<Scalar>({shape.max_sequence_length, shape.width});
+    if (shape.positions == position_kind::learned) {
+      detail::load_matrix(source, prefix + "embedding.weight", positions_.view());
+      return;
+    }
+    float scale = 1;
+    if (shape.positions == position_kind::scaled_sinusoidal) {
+      detail::load_vector(source, prefix + "scale_factor", std::span<float>(&scale, 1));
+    }
+    detail::sinusoidal_positions(scale, positions_.view());
+  }
 
   std::shared_ptr<const matrix<Scalar>> word_embedding_{};
+  std::size_t max_sequence_length_ = 0;
   matrix<Scalar> positions_{};
-  layer_norm<Scalar> norm_{};
+  std::optional<norm<Scalar>> norm_{};
 };
 
 }  // namespace ultrafastbert

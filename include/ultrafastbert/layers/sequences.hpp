@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -14,12 +15,14 @@
 namespace ultrafastbert {
 
 /// Sequences of any lengths, one behind another: sequence i owns rows [offsets[i], offsets[i + 1]).
-/// Borrows its memory. Without a mask every token attends to all tokens of its sequence.
+/// Borrows its memory. Without a mask every token attends to all tokens of its sequence. A mask is one of the two.
 struct sequence_batch {
   /// (sequences + 1) row numbers, rising from 0.
   std::span<const std::size_t> offsets{};
   /// (sequences, longest length), or empty: 1 attends to the key, 0 does not, values between weaken it.
   matrix_view<const float> mask{};
+  /// (tokens, longest length), or empty: the same for each token by itself, whose row it is.
+  matrix_view<const float> query_mask{};
 
   [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }  ///< sequences
   [[nodiscard]] std::size_t tokens() const noexcept { return offsets.empty() ? 0 : offsets.back(); }    ///< rows
@@ -29,7 +32,14 @@ struct sequence_batch {
 
 namespace detail {
 
-/// Throws invalid_input unless the offsets rise from 0 and the mask covers every sequence.
+/// Throws invalid_input if there is a mask and it has fewer columns than a sequence has tokens.
+inline void check_mask_width(const matrix_view<const float>& mask, std::size_t length, std::string_view name) {
+  if (mask.data() != nullptr && length > mask.cols()) {
+    fail_input(name, std::to_string(length) + " columns", std::to_string(mask.cols()));
+  }
+}
+
+/// Throws invalid_input unless the offsets rise from 0 and the masks cover every sequence.
 inline void check_sequences(const sequence_batch& batch) {
   if (!batch.offsets.empty() && batch.offsets.front() != 0) {
     fail_input("offsets", "0 first", std::to_string(batch.offsets.front()));
@@ -38,12 +48,17 @@ inline void check_sequences(const sequence_batch& batch) {
     if (batch.offsets[i + 1] <= batch.offsets[i]) {
       fail_input("sequence " + std::to_string(i), "at least one token", "none");
     }
-    if (batch.mask.data() != nullptr && batch.length(i) > batch.mask.cols()) {
-      fail_input("mask", std::to_string(batch.length(i)) + " columns", std::to_string(batch.mask.cols()));
-    }
+    check_mask_width(batch.mask, batch.length(i), "mask");
+    check_mask_width(batch.query_mask, batch.length(i), "query_mask");
   }
   if (batch.mask.data() != nullptr && batch.mask.rows() != batch.size()) {
     fail_input("mask", std::to_string(batch.size()) + " rows", std::to_string(batch.mask.rows()));
+  }
+  if (batch.query_mask.data() != nullptr && batch.query_mask.rows() != batch.tokens()) {
+    fail_input("query_mask", std::to_string(batch.tokens()) + " rows", std::to_string(batch.query_mask.rows()));
+  }
+  if (batch.mask.data() != nullptr && batch.query_mask.data() != nullptr) {
+    fail_input("query_mask", "one mask, per sequence or per token", "both");
   }
 }
 

@@ -8,15 +8,19 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/layers/embedding.hpp"
+#include "ultrafastbert/layers/norm.hpp"
 
 namespace ultrafastbert {
 
@@ -25,6 +29,9 @@ struct checkpoint_config {
   encoder_config encoder{};
   bool vocabulary_size_known = false;  ///< false: the configuration leaves it open, the word matrix's rows tell
   std::string architecture{};          ///< class that wrote the checkpoint, or empty
+  bool use_bias = false;               ///< whether dense layers have biases, also that of a prediction head
+  bool head_transform = false;         ///< whether a masked language model has a prediction head before its decoder
+  bool decoder_bias = false;           ///< whether its decoder has a bias
 };
 
 namespace detail {
@@ -50,27 +57,42 @@ inline void expect_word(const json_value& object, std::string_view key, std::str
   }
 }
 
-/// Refuses a boolean member unless it has the one accepted value or is left out.
-inline void expect_flag(const json_value& object, std::string_view key, bool accepted) {
-  if (const auto member = find_set(object, key); member && member->as_boolean() != accepted) {
-    member->fail_unsupported(accepted ? "true" : "false", accepted ? "false" : "true");
-  }
+/// A boolean member; null counts as false, as it does in the training code.
+[[nodiscard]] inline bool read_flag(const json_value& object, std::string_view key, bool if_absent) {
+  const auto member = object.find(key);
+  if (!member) return if_absent;
+  return !member->is_null() && member->as_boolean();
 }
 
 [[nodiscard]] inline std::size_t size_of(const json_value& value, std::uint64_t largest) {
   return static_cast<std::size_t>(value.as_unsigned(1, largest));
 }
 
-[[nodiscard]] inline activation_kind read_activation(const json_value& value) {
-  const std::string& word = value.as_string();
+/// An activation; "glu" behind its name makes dense feedforward layers gated.
+struct named_activation {
+  activation_kind kind = activation_kind::gelu;
+  bool gated = false;
+};
+
+[[nodiscard]] inline named_activation read_activation(const json_value& value) {
+  constexpr std::string_view suffix = "glu";
+  std::string_view word = value.as_string();
+  const bool gated = word.ends_with(suffix);
+  if (gated) word.remove_suffix(suffix.size());
   constexpr std::array kinds{activation_kind::gelu, activation_kind::relu, activation_kind::silu,
                              activation_kind::tanh};
   for (const activation_kind kind : kinds) {
-    if (word == name(kind)) return kind;
+    if (word == name(kind)) return {kind, gated};
   }
-  const std::string accepted = "'GELU', 'ReLU', 'SiLU' or 'Tanh'";
-  if (word.ends_with("glu")) value.fail_unsupported(accepted, excerpt(word));
-  value.fail_value(accepted, excerpt(word));
+  value.fail_value("'GELU', 'ReLU', 'SiLU' or 'Tanh', or one of them followed by 'glu'", excerpt(value.as_string()));
+}
+
+[[nodiscard]] inline norm_kind read_norm(const json_value& arch) {
+  const auto member = find_set(arch, "norm");
+  if (!member || member->as_string() == "LayerNorm") return norm_kind::layer_norm;
+  if (member->as_string() == "RMSNorm") return norm_kind::rms_norm;
+  if (member->as_string() == "ScaleNorm") return norm_kind::scale_norm;
+  member->fail_value("'LayerNorm', 'RMSNorm' or 'ScaleNorm'", excerpt(member->as_string()));
 }
 
 [[nodiscard]] inline double read_epsilon(const json_value& value) {
@@ -84,15 +106,41 @@ inline void expect_flag(const json_value& object, std::string_view key, bool acc
           .parallel_size = size_of(arch.at("intermed_size"), max_parallel_size)};
 }
 
+[[nodiscard]] inline dense_feedforward_config read_dense_feedforward(const json_value& arch, bool gated) {
+  const json_value size = arch.at("intermed_size");
+  const std::size_t intermediate = size_of(size, max_width);
+  if (gated && intermediate % 2 != 0) {
+    size.fail_value("an even number, half of it for each part of a gated layer", std::to_string(intermediate));
+  }
+  return {.intermediate_size = intermediate, .bias = read_flag(arch, "use_bias", false), .gated = gated};
+}
+
 inline void read_feedforward(const json_value& arch, encoder_config& config) {
+  const json_value nonlin = arch.at("nonlin");
+  const named_activation activation = read_activation(nonlin);
+  config.activation = activation.kind;
   const auto type = find_set(arch, "intermed_type");
   if (type && type->as_string() == "fff") {
+    if (activation.gated) {
+      nonlin.fail_unsupported("an activation without 'glu' for fast feedforward layers", excerpt(nonlin.as_string()));
+    }
     config.feedforward = read_fast_feedforward(arch);
   } else if (!type || type->as_string() == "ff") {
-    config.feedforward = dense_feedforward_config{.intermediate_size = size_of(arch.at("intermed_size"), max_width)};
+    config.feedforward = read_dense_feedforward(arch, activation.gated);
   } else {
     type->fail_value("'fff' or 'ff'", excerpt(type->as_string()));
   }
+}
+
+/// Rotary positions: `true` makes the training code rotate and discard the result, and fail where its table ends.
+inline void read_rotary(const json_value& attention, encoder_config& config) {
+  constexpr std::size_t table_length = 128;
+  const auto rotary = find_set(attention, "rotary_embedding");
+  if (!rotary) return;
+  if (!rotary->is_boolean()) {
+    rotary->fail_unsupported("false or true", rotary->is_string() ? excerpt(rotary->as_string()) : "another value");
+  }
+  if (rotary->as_boolean()) config.longest_rotary_sequence = table_length;
 }
 
 inline void read_attention(const json_value& attention, encoder_config& config) {
@@ -103,14 +151,20 @@ inline void read_attention(const json_value& attention, encoder_config& config) 
   }
   expect_word(attention, "type", "self-attention");
   expect_word(attention, "sequence_op", "torch-softmax");
-  expect_flag(attention, "causal_attention", false);
-  expect_flag(attention, "qkv_bias", false);
-  expect_flag(attention, "skip_output_projection", false);
-  if (const auto rotary = find_set(attention, "rotary_embedding"); rotary) {
-    if (!rotary->is_boolean() || rotary->as_boolean()) {
-      rotary->fail_unsupported("false", rotary->is_string() ? excerpt(rotary->as_string()) : "another value");
-    }
-  }
+  config.causal = read_flag(attention, "causal_attention", false);
+  config.query_key_value_bias = read_flag(attention, "qkv_bias", false);
+  config.output_projection = !read_flag(attention, "skip_output_projection", false);
+  read_rotary(attention, config);
+}
+
+/// Position schemes; the training code adds no positions for any word that it does not know.
+[[nodiscard]] inline position_kind read_positions(const json_value& positions, const encoder_config& config) {
+  const bool off = positions.is_null() || (positions.is_boolean() && !positions.as_boolean());
+  const std::string word = off ? std::string() : positions.as_string();
+  if (word == "learned") return position_kind::learned;
+  if (word != "sinusoidal" && word != "scaled-sinusoidal") return position_kind::none;
+  if (config.hidden_size % 2 != 0) positions.fail_value("an even hidden_size", std::to_string(config.hidden_size));
+  return word == "sinusoidal" ? position_kind::sinusoidal : position_kind::scaled_sinusoidal;
 }
 
 inline void read_embedding(const json_value& embedding, checkpoint_config& out) {
@@ -124,12 +178,8 @@ inline void read_embedding(const json_value& embedding, checkpoint_config& out) 
       width && size_of(*width, max_width) != config.hidden_size) {
     width->fail_unsupported("hidden_size " + std::to_string(config.hidden_size), std::to_string(width->as_unsigned()));
   }
-  const json_value positions = embedding.at("pos_embedding");
-  if (positions.is_null() || positions.as_string() != "scaled-sinusoidal") {
-    positions.fail_unsupported("'scaled-sinusoidal'", positions.is_null() ? "null" : excerpt(positions.as_string()));
-  }
-  if (config.hidden_size % 2 != 0) positions.fail_value("an even hidden_size", std::to_string(config.hidden_size));
-  expect_flag(embedding, "normalization", true);
+  config.positions = read_positions(embedding.at("pos_embedding"), config);
+  config.embedding_norm = read_flag(embedding, "normalization", true);
 }
 
 /// The architecture dictionary, which config.json keeps under "arch" and model_config.json is.
@@ -137,16 +187,16 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   encoder_config& config = out.encoder;
   config.hidden_size = size_of(arch.at("hidden_size"), max_width);
   config.layers = size_of(arch.at("num_transformer_layers"), max_layers);
-  config.activation = read_activation(arch.at("nonlin"));
   config.norm_epsilon = read_epsilon(arch.at("norm_eps"));
+  config.norm = read_norm(arch);
   read_feedforward(arch, config);
   read_attention(arch.at("attention"), config);
   read_embedding(arch.at("embedding"), out);
-  expect_word(arch, "norm", "LayerNorm");
-  expect_flag(arch, "final_norm", true);
-  expect_flag(arch, "use_bias", false);
-  expect_flag(arch, "decoder_bias", false);
-  expect_flag(arch, "skip_head_transform", true);
+  config.final_norm = read_flag(arch, "final_norm", true);
+  out.use_bias = read_flag(arch, "use_bias", false);
+  config.output_bias = out.use_bias;
+  out.decoder_bias = read_flag(arch, "decoder_bias", false);
+  out.head_transform = !read_flag(arch, "skip_head_transform", true);
 }
 
 }  // namespace detail
@@ -166,14 +216,27 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   if (arch) {
     if (const auto classes = detail::find_set(root, "architectures")) {
       for (const json_value& entry : classes->elements()) config.architecture = entry.as_string();
-      constexpr std::string_view accepted = "ScriptableLMForPreTraining";
-      if (!config.architecture.empty() && config.architecture != accepted) {
-        classes->fail_unsupported(excerpt(accepted), excerpt(config.architecture));
-      }
     }
   }
   detail::read_architecture(arch ? *arch : root, config);
   return config;
 }
+
+namespace detail {
+
+/// Throws unsupported unless the class that wrote a checkpoint is one of `accepted` or was left out. `file`: the
+/// configuration's, for the message.
+inline void expect_architecture(const checkpoint_config& config, const std::string& file,
+                                std::initializer_list<std::string_view> accepted) {
+  std::string list;
+  for (const std::string_view name : accepted) {
+    if (config.architecture.empty() || config.architecture == name) return;
+    list += (list.empty() ? "" : " or ") + excerpt(name);
+  }
+  fail(error_code::unsupported,
+       {.file = file, .where = "$.architectures", .expected = std::move(list), .found = excerpt(config.architecture)});
+}
+
+}  // namespace detail
 
 }  // namespace ultrafastbert

@@ -21,22 +21,17 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/encoder/encoder.hpp"
-#include "ultrafastbert/io/checkpoint.hpp"
-#include "ultrafastbert/io/safetensors_source.hpp"
-#include "ultrafastbert/model/config_json.hpp"
-#include "ultrafastbert/model/requirements.hpp"
+#include "ultrafastbert/encoder/prediction_head.hpp"
+#include "ultrafastbert/layers/load.hpp"
+#include "ultrafastbert/model/checkpoint_reader.hpp"
+#include "ultrafastbert/model/load_options.hpp"
 #include "ultrafastbert/model/special_tokens.hpp"
+#include "ultrafastbert/model/tensor_names.hpp"
+#include "ultrafastbert/model/text_model.hpp"
 #include "ultrafastbert/model/top_k.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
-
-/// How a model is loaded.
-struct load_options {
-  bool allow_non_finite = false;      ///< accept NaN and infinite weights
-  feedforward_choices feedforward{};  ///< storage, engine and instruction set level of the FFF layers
-};
 
 /// What `masked_lm::fill_mask` returns for each mask.
 struct fill_mask_options {
@@ -55,87 +50,50 @@ struct mask_candidate {
 /// A masked language model with a tied decoder. Immutable after loading: share one between any number of threads, and
 /// give each thread its own workspace.
 template <class Scalar = float, class Backend = default_backend>
-class masked_lm {
+class masked_lm : public text_model<Scalar, Backend> {
+  using base = text_model<Scalar, Backend>;
+
  public:
+  using base::hidden_size;
+  using base::tokenizer;
+  using base::vocabulary_size;
+
   /// Loads a folder as the hub or the training code lays it out: config.json (or model_config.json), model.safetensors
   /// and, for calls with text, tokenizer.json.
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
-  ///   non_finite, std::bad_alloc. Nothing is kept of a failed load.
+  ///   unused_tensor (under `strict`), non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
-    const auto checkpoint = checkpoint_folder::open(folder);
-    auto config = read_config(checkpoint);
-    const safetensors weights = checkpoint.open_weights();
-    const safetensors_source source(weights, {.allow_non_finite = options.allow_non_finite});
-    const std::string word_name = tied_name(source);
-    if (!config.vocabulary_size_known && source.contains(word_name)) {
-      const auto shape = source.shape(word_name);
-      config.encoder.vocabulary_size = shape.empty() ? 0 : shape.front();
+    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForPreTraining"});
+    const checkpoint_config& config = checkpoint.config();
+    const std::string head_prefix = checkpoint.names().root + "prediction_head.";
+    const std::string bias_name = checkpoint.names().root + "decoder.bias";
+    const auto head_shape = detail::head_shape_of(checkpoint.source(), checkpoint.names(), config);
+    checkpoint.template need_encoder<encoder_type>();
+    if (head_shape) checkpoint.template need<head_type>(head_prefix, *head_shape);
+    if (config.decoder_bias) checkpoint.need_tensor(bias_name, {config.encoder.vocabulary_size});
+    checkpoint.check();
+    auto text = checkpoint.load_tokenizer();
+    masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                    read_mask_token(checkpoint.folder()));
+    if (head_shape) model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape);
+    if (config.decoder_bias) {
+      model.decoder_bias_ = aligned_buffer<Scalar>(config.encoder.vocabulary_size);
+      detail::load_vector(checkpoint.source(), bias_name, model.decoder_bias_.span());
     }
-    detail::tensor_requirements needed;
-    const auto visit = [&needed](std::string name, std::initializer_list<std::size_t> shape) {
-      needed.add(std::move(name), shape);
-    };
-    encoder_type::for_each_tensor("encoder.", word_name, config.encoder, visit);
-    if (word_name != embedding_name && source.contains(embedding_name)) {
-      needed.add(std::string(embedding_name), {config.encoder.vocabulary_size, config.encoder.hidden_size});
-    }
-    needed.check(source, weights.name());
-
-    std::optional<ultrafastbert::tokenizer> text;
-    if (checkpoint.tokenizer()) text = ultrafastbert::tokenizer::load(*checkpoint.tokenizer());
-    return masked_lm(encoder_type::load(source, "encoder.", word_name, config.encoder, options.feedforward),
-                     std::move(text), read_mask_token(checkpoint));
+    checkpoint.finish();
+    return model;
   }
 
-  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
-    return encoder_;
-  }  ///< the stack
-  [[nodiscard]] std::size_t hidden_size() const noexcept {
-    return encoder_.config().hidden_size;
-  }  ///< columns of a state
-  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< logits
-  [[nodiscard]] std::size_t bytes() const noexcept { return encoder_.bytes(); }         ///< memory held by the weights
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return this->encoder().bytes() + (head_ ? head_->bytes() : 0) + decoder_bias_.size() * sizeof(Scalar);
+  }
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
-  /// The folder's tokenizer. Throws: invalid_input if the folder has none.
-  [[nodiscard]] const ultrafastbert::tokenizer& tokenizer() const {
-    if (!tokenizer_) fail_input("tokenizer", "a tokenizer.json in the checkpoint folder", "none");
-    return *tokenizer_;
-  }
-
-  /// Scratch memory for this model's calls; it grows to the largest call and is then reused.
-  [[nodiscard]] workspace make_workspace() const { return workspace{}; }
-
-  /// Final states of a padded batch.
-  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or empty for none;
-  ///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
-  /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
-  ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
-  void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
-    workspace::frame frame(scratch);
-    const auto flat = frame.take<token_id>(ids.rows() * ids.cols());
-    const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
-    for (std::size_t b = 0; b < ids.rows(); ++b) {
-      std::copy_n(ids.row(b), ids.cols(), flat.begin() + static_cast<std::ptrdiff_t>(b * ids.cols()));
-    }
-    for (std::size_t b = 0; b <= ids.rows(); ++b) offsets[b] = b * ids.cols();
-    if (mask.data() != nullptr) detail::check_extents(mask, ids.rows(), ids.cols(), "mask");
-    encoder_.forward(flat, {.offsets = offsets, .mask = mask}, states, scratch, trace);
-  }
-
-  /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
-  /// std::bad_alloc.
-  [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-                                      workspace& scratch) const {
-    matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
-    encode(ids, mask, states.view(), scratch);
-    return states;
-  }
-
-  /// Logits over the vocabulary for chosen rows of the final states.
+  /// Logits over the vocabulary for chosen rows of the final states: the prediction head, if there is one, and the
+  /// decoder.
   /// Shapes: states: (tokens, hidden_size); rows: (n), each below tokens; logits: (n, vocabulary_size), overwritten.
   /// Throws: invalid_input (shapes, a row out of range; logits is untouched then), std::bad_alloc while the workspace
   ///   grows. Complexity: n * hidden_size * vocabulary_size.
@@ -149,9 +107,17 @@ class masked_lm {
       }
     }
     workspace::frame frame(scratch);
-    const auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+    auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
     for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
+    if (head_) {
+      const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+      head_->forward(chosen, transformed);
+      chosen = transformed;
+    }
     Backend::multiply_transposed(Scalar{1}, matrix_view<const Scalar>(chosen), decoder_->view(), logits);
+    for (std::size_t i = 0; i < rows.size() && decoder_bias_.size() != 0; ++i) {
+      for (std::size_t j = 0; j < logits.cols(); ++j) logits(i, j) += decoder_bias_[j];
+    }
   }
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
@@ -174,28 +140,21 @@ class masked_lm {
     text_batch batch;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const std::vector<token_id> ids = tokenizer().encode(texts[i]).ids;
-      if (ids.size() > encoder_.config().max_sequence_length) {
-        fail_input("texts[" + std::to_string(i) + ']',
-                   "at most " + std::to_string(encoder_.config().max_sequence_length) + " tokens",
-                   std::to_string(ids.size()));
-      }
+      this->check_length(ids.size(), i);
       if (std::find(ids.begin(), ids.end(), mask) == ids.end()) continue;
-      if (batch.ids.size() + ids.size() > tokens_at_a_time) fill_batch(batch, options, scratch, results);
+      if (!batch.texts.has_room(ids.size())) fill_batch(batch, options, scratch, results);
       for (std::size_t s = 0; s < ids.size(); ++s) {
-        if (ids[s] == mask) batch.masks.push_back({.text = i, .position = s, .row = batch.ids.size() + s});
+        if (ids[s] == mask) batch.masks.push_back({.text = i, .position = s, .row = batch.texts.ids.size() + s});
       }
-      batch.ids.insert(batch.ids.end(), ids.begin(), ids.end());
-      batch.offsets.push_back(batch.ids.size());
+      batch.texts.add(ids);
     }
     fill_batch(batch, options, scratch, results);
     return results;
   }
 
  private:
-  using encoder_type = ultrafastbert::encoder<Scalar, Backend>;
-  static constexpr std::string_view embedding_name = "encoder.embedding.word_embedding.weight";
-  static constexpr std::string_view decoder_name = "decoder.weight";
-  static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
+  using encoder_type = typename base::encoder_type;
+  using head_type = prediction_head<Scalar, Backend>;
 
   static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
 
@@ -206,28 +165,14 @@ class masked_lm {
   };
 
   struct text_batch {
-    std::vector<token_id> ids{};
-    std::vector<std::size_t> offsets{0};
+    typename base::packed_texts texts{};
     std::vector<mask_place> masks{};
   };
 
   masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, std::string mask_token)
-      : encoder_(std::move(encoder)),
-        decoder_(encoder_.embedding_layer().word_embedding()),
-        tokenizer_(std::move(text)),
+      : base(std::move(encoder), std::move(text)),
+        decoder_(this->encoder().embedding_layer().word_embedding()),
         mask_token_(std::move(mask_token)) {}
-
-  static checkpoint_config read_config(const checkpoint_folder& checkpoint) {
-    constexpr json_limits limits{};
-    const std::string text = read_text_file(checkpoint.config(), limits.max_bytes);
-    return read_checkpoint_config(json_document::parse(text, checkpoint.config().string(), limits));
-  }
-
-  // Word embedding and decoder are one parameter; where a file has both, the training code's loader ends with the
-  // decoder's copy.
-  static std::string tied_name(const safetensors_source& source) {
-    return std::string(source.contains(decoder_name) ? decoder_name : embedding_name);
-  }
 
   [[nodiscard]] token_id mask_id() const {
     const auto id = tokenizer().token_to_id(mask_token_);
@@ -241,8 +186,8 @@ class masked_lm {
   void fill_batch(text_batch& batch, const fill_mask_options& options, workspace& scratch,
                   std::vector<std::vector<mask_candidate>>& results) const {
     workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(batch.ids.size(), hidden_size());
-    encoder_.forward(batch.ids, {.offsets = batch.offsets}, states, scratch);
+    const auto states = frame.take_matrix<Scalar>(batch.texts.ids.size(), hidden_size());
+    this->encode_packed(batch.texts, states, scratch);
     const std::size_t most = std::min(batch.masks.size(), masks_at_a_time);
     const auto scores = frame.take_matrix<Scalar>(most, vocabulary_size());
     const auto rows = frame.take<std::size_t>(most);
@@ -262,15 +207,15 @@ class masked_lm {
       const auto id = static_cast<token_id>(best.index);
       results[place.text].push_back({.position = place.position,
                                      .id = id,
-                                     .token = std::string(tokenizer_->id_to_token(id).value_or("")),
+                                     .token = std::string(tokenizer().id_to_token(id).value_or("")),
                                      .logit = best.logit,
                                      .probability = best.probability});
     }
   }
 
-  encoder_type encoder_;
+  std::optional<head_type> head_{};
   std::shared_ptr<const matrix<Scalar>> decoder_;
-  std::optional<ultrafastbert::tokenizer> tokenizer_;
+  aligned_buffer<Scalar> decoder_bias_{};  // (vocabulary_size) or empty
   std::string mask_token_;
 };
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+//
+// Classifies sentences, given on the command line, line by line on standard input, or with their labels in a file:
+//   classify --model examples/models/tiny-classifier "Will it rain in London tomorrow?"
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "ultrafastbert/ultrafastbert.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+using nlohmann::ordered_json;
+
+struct options {
+  std::string model{};
+  std::string file{};
+  std::vector<std::string> sentences{};
+  bool json = false;
+};
+
+// Sentences, and the labels that a file gives them.
+struct data_set {
+  std::vector<std::string> texts{};
+  std::vector<std::string> labels{};  // empty, or one for each text
+};
+
+data_set read_file(const std::string& name) {
+  std::ifstream in(name, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + name);
+  data_set data;
+  std::size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    const auto tab = line.rfind('\t');
+    if (tab == std::string::npos) {
+      throw std::runtime_error(name + ", line " + std::to_string(number) + ": expected a text, a tab and a label");
+    }
+    data.texts.push_back(line.substr(0, tab));
+    data.labels.push_back(line.substr(tab + 1));
+  }
+  if (in.bad()) throw std::runtime_error("cannot read " + name);
+  return data;
+}
+
+void print_line(const ordered_json& line) {
+  std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+}
+
+void print_json(const std::vector<ufb::label_score>& scores) {
+  ordered_json line{{"label", scores.front().label}, {"scores", ordered_json::object()}};
+  for (const auto& each : scores) line["scores"][each.label] = each.score;
+  print_line(line);
+}
+
+void print_plain(const std::string& text, const std::vector<ufb::label_score>& scores) {
+  std::cout << scores.front().label << '\t' << std::fixed << std::setprecision(4) << scores.front().score << '\t'
+            << text << '\n';
+}
+
+void print_accuracy(std::size_t right, std::size_t n, bool json) {
+  const double accuracy = n == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(n);
+  if (json) return print_line({{"accuracy", accuracy}, {"n", n}});
+  std::cout << std::fixed << std::setprecision(1) << 100 * accuracy << " % of " << n << " labels are right\n";
+}
+
+void run(options wanted) {
+  const auto model = ufb::sequence_classifier<float>::load(wanted.model);
+  data_set data;
+  if (!wanted.file.empty()) {
+    data = read_file(wanted.file);
+  } else if (!wanted.sentences.empty()) {
+    data.texts = std::move(wanted.sentences);
+  } else {
+    for (std::string line; std::getline(std::cin, line);) data.texts.push_back(line);
+  }
+  auto workspace = model.make_workspace();
+  const auto results = model.classify(data.texts, workspace);
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!data.labels.empty() && results[i].front().label == data.labels[i]) ++right;
+    wanted.json ? print_json(results[i]) : print_plain(data.texts[i], results[i]);
+  }
+  if (!wanted.file.empty()) print_accuracy(right, results.size(), wanted.json);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Classifies sentences"};
+  app.add_option("--model", wanted.model, "checkpoint folder")->required();
+  auto* sentences = app.add_option("sentences", wanted.sentences, "sentences; standard input if none is given");
+  app.add_option("--file", wanted.file, "file with a sentence, a tab and its label on every line")->excludes(sentences);
+  app.add_flag("--json", wanted.json, "one JSON line per sentence, and one for the accuracy on a file");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(std::move(wanted));
+  } catch (const std::exception& e) {
+    std::cerr << "classify: " << e.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// Padded batches, as tokenizers make them, in the encoder's form of sequences one behind another.
+// Layer: model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/encoder/trace.hpp"
+#include "ultrafastbert/layers/sequences.hpp"
+
+namespace ultrafastbert::detail {
+
+/// Final states of a padded batch.
+/// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or
+/// empty;
+///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
+/// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
+template <class Encoder, class Scalar>
+void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                   const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace) {
+  workspace::frame frame(scratch);
+  const auto flat = frame.take<token_id>(ids.rows() * ids.cols());
+  const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
+  for (std::size_t b = 0; b < ids.rows(); ++b) {
+    std::copy_n(ids.row(b), ids.cols(), flat.begin() + static_cast<std::ptrdiff_t>(b * ids.cols()));
+  }
+  for (std::size_t b = 0; b <= ids.rows(); ++b) offsets[b] = b * ids.cols();
+  sequence_batch batch{.offsets = offsets};
+  if (mask.data() != nullptr) {
+    const bool per_token = mask.rows() != ids.rows() && mask.rows() == ids.rows() * ids.cols();
+    check_extents(mask, per_token ? ids.rows() * ids.cols() : ids.rows(), ids.cols(), "mask");
+    (per_token ? batch.query_mask : batch.mask) = mask;
+  }
+  encoder.forward(flat, batch, states, scratch, trace);
+}
+
+}  // namespace ultrafastbert::detail

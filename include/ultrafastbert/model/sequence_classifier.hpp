@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+//
+// The sequence classifier: a checkpoint folder in, a score for every label of a text or a pair of texts out.
+// Layer: model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/model/checkpoint_reader.hpp"
+#include "ultrafastbert/model/classification_json.hpp"
+#include "ultrafastbert/model/labels.hpp"
+#include "ultrafastbert/model/load_options.hpp"
+#include "ultrafastbert/model/pooler.hpp"
+#include "ultrafastbert/model/text_model.hpp"
+#include "ultrafastbert/tokenizer/tokenizer.hpp"
+
+namespace ultrafastbert {
+
+/// A classifier of texts: encoder, pooler, linear head. Immutable after loading: share one between any number of
+/// threads, and give each thread its own workspace.
+template <class Scalar = float, class Backend = default_backend>
+class sequence_classifier : public text_model<Scalar, Backend> {
+  using base = text_model<Scalar, Backend>;
+
+ public:
+  using base::hidden_size;
+  using base::tokenizer;
+
+  /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForSequenceClassification. The number of
+  /// classes is the head's; `id2label` names them, `problem_type` says what their scores are.
+  /// Throws: what `masked_lm::load` throws; missing_key, bad_type and bad_value also for `classification_head`,
+  ///   `id2label` and `problem_type`. Nothing is kept of a failed load.
+  /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
+  [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
+    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForSequenceClassification"});
+    const std::string& root = checkpoint.names().root;
+    const pooler_shape pooling = detail::read_pooler(checkpoint.arch(), checkpoint.config().encoder.hidden_size);
+    const linear_shape classes = detail::head_shape(checkpoint, pooling.head_dim.value_or(pooling.width));
+    checkpoint.prefer_embedding();
+    checkpoint.template need_encoder<encoder_type>();
+    checkpoint.template need<pooler_type>(root + "pooler.", pooling);
+    checkpoint.template need<head_type>(root + "head.", classes);
+    checkpoint.check();
+    auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
+    const auto function = detail::read_score_function(checkpoint.config_json(), classes.output_width);
+    auto text = checkpoint.load_tokenizer();
+    sequence_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                              pooler_type::load(checkpoint.source(), root + "pooler.", pooling),
+                              head_type::load(checkpoint.source(), root + "head.", classes), std::move(labels),
+                              function);
+    checkpoint.finish();
+    return model;
+  }
+
+  [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
+  [[nodiscard]] score_function scoring() const noexcept { return function_; }             ///< their kind
+  [[nodiscard]] const ultrafastbert::pooler<Scalar, Backend>& pooler() const noexcept {
+    return pooler_;
+  }  ///< as loaded
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes() + pooler_.bytes() + head_.bytes(); }
+
+  /// Logits of a padded batch. Poolers other than `zero_index` take the padding in, as the training code does: a row
+  /// with padding has other logits than the same row without.
+  /// Shapes: ids: (batch, length); mask: as `encode` takes it, or empty for none; logits: (batch, labels), overwritten.
+  /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
+  ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
+  void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<Scalar>& logits, workspace& scratch) const {
+    detail::check_extents(logits, ids.rows(), labels_.size(), "logits");
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
+    const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
+    for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
+    this->encode(ids, mask, states, scratch);
+    forward_head(states, offsets, logits, scratch);
+  }
+
+  /// All labels of a text by falling score, the best first. Nothing is padded.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
+  ///   word that is unknown, and no unknown token), std::bad_alloc.
+  /// Source: the scores are those of the text classification pipeline of the transformers package.
+  [[nodiscard]] std::vector<label_score> classify(std::string_view text, workspace& scratch) const {
+    return std::move(classify_all(
+                         1, [&](std::size_t) { return tokenizer().encode(text); }, scratch)
+                         .front());
+  }
+
+  /// The same for two texts that are read together. Throws: as above.
+  [[nodiscard]] std::vector<label_score> classify(std::string_view first, std::string_view second,
+                                                  workspace& scratch) const {
+    return std::move(classify_all(
+                         1, [&](std::size_t) { return tokenizer().encode(first, second); }, scratch)
+                         .front());
+  }
+
+  /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
+  [[nodiscard]] std::vector<std::vector<label_score>> classify(std::span<const std::string> texts,
+                                                               workspace& scratch) const {
+    return classify_all(
+        texts.size(), [&](std::size_t i) { return tokenizer().encode(texts[i]); }, scratch);
+  }
+
+  /// The same for several pairs at once; result i belongs to pair i. Throws: as above; the message names the pair.
+  [[nodiscard]] std::vector<std::vector<label_score>> classify(std::span<const text_pair> pairs,
+                                                               workspace& scratch) const {
+    const auto encode = [&](std::size_t i) { return tokenizer().encode(pairs[i].first, pairs[i].second); };
+    return classify_all(pairs.size(), encode, scratch);
+  }
+
+ private:
+  using encoder_type = typename base::encoder_type;
+  using packed_texts = typename base::packed_texts;
+  using pooler_type = ultrafastbert::pooler<Scalar, Backend>;
+  using head_type = linear<Scalar, Backend>;
+
+  sequence_classifier(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, pooler_type pooler,
+                      head_type head, std::vector<std::string> labels, score_function function)
+      : base(std::move(encoder), std::move(text)),
+        pooler_(std::move(pooler)),
+        head_(std::move(head)),
+        labels_(std::move(labels)),
+        function_(function) {}
+
+  void forward_head(const matrix_view<const Scalar>& states, std::span<const std::size_t> offsets,
+                    const matrix_view<Scalar>& logits, workspace& scratch) const {
+    workspace::frame frame(scratch);
+    const auto pooled = frame.take_matrix<Scalar>(logits.rows(), pooler_.output_width());
+    pooler_.forward(states, offsets, pooled, scratch);
+    head_.forward(pooled, logits);
+  }
+
+  template <class Encode>
+  std::vector<std::vector<label_score>> classify_all(std::size_t count, const Encode& encode,
+                                                     workspace& scratch) const {
+    std::vector<std::vector<label_score>> results;
+    results.reserve(count);
+    this->for_each_pass(count, encode, [&](const packed_texts& texts, std::span<const encoding>) {
+      workspace::frame frame(scratch);
+      const auto states = frame.take_matrix<Scalar>(texts.ids.size(), hidden_size());
+      const auto logits = frame.take_matrix<Scalar>(texts.size(), labels_.size());
+      this->encode_packed(texts, states, scratch);
+      forward_head(states, texts.offsets, logits, scratch);
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        results.push_back(detail::score_labels<Scalar>(logits.row_span(i), labels_, function_));
+      }
+    });
+    return results;
+  }
+
+  pooler_type pooler_;
+  head_type head_;
+  std::vector<std::string> labels_;
+  score_function function_;
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// What every model of texts has: an encoder, a tokenizer, states of padded batches, and texts packed for a pass.
+// Layer: model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/encoder/encoder.hpp"
+#include "ultrafastbert/model/padded_batch.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/tokenizer.hpp"
+
+namespace ultrafastbert {
+
+/// Two texts that a model reads together.
+struct text_pair {
+  std::string first{};
+  std::string second{};
+};
+
+/// An encoder and its tokenizer, the base of the models with a head. Immutable after loading: share one between any
+/// number of threads, and give each thread its own workspace.
+template <class Scalar, class Backend>
+class text_model {
+ public:
+  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
+    return encoder_;
+  }  ///< the stack
+  [[nodiscard]] std::size_t hidden_size() const noexcept {
+    return encoder_.config().hidden_size;
+  }  ///< columns of a state
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< words
+
+  /// The folder's tokenizer. Throws: invalid_input if the folder has none.
+  [[nodiscard]] const ultrafastbert::tokenizer& tokenizer() const {
+    if (!tokenizer_) fail_input("tokenizer", "a tokenizer.json in the checkpoint folder", "none");
+    return *tokenizer_;
+  }
+
+  /// Scratch memory for this model's calls; it grows to the largest call and is then reused.
+  [[nodiscard]] workspace make_workspace() const { return workspace{}; }
+
+  /// Final states of a padded batch.
+  /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or (batch * length,
+  ///   length) with a row of its own for each token, or empty for none; states: (batch * length, hidden_size),
+  ///   overwritten, row b * length + s; `trace` may be null.
+  /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
+  ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
+  void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
+    detail::encode_padded(encoder_, ids, mask, states, scratch, trace);
+  }
+
+  /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
+  /// std::bad_alloc.
+  [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                                      workspace& scratch) const {
+    matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
+    encode(ids, mask, states.view(), scratch);
+    return states;
+  }
+
+ protected:
+  using encoder_type = ultrafastbert::encoder<Scalar, Backend>;
+
+  /// Texts one behind another, as one pass of the encoder takes them: never padded, each at its own length.
+  struct packed_texts {
+    static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
+
+    std::vector<token_id> ids{};
+    std::vector<std::size_t> offsets{0};
+
+    [[nodiscard]] std::size_t size() const noexcept { return offsets.size() - 1; }
+    [[nodiscard]] bool has_room(std::size_t tokens) const noexcept { return ids.size() + tokens <= tokens_at_a_time; }
+    void add(std::span<const token_id> text) {
+      ids.insert(ids.end(), text.begin(), text.end());
+      offsets.push_back(ids.size());
+    }
+  };
+
+  text_model(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text)
+      : encoder_(std::move(encoder)), tokenizer_(std::move(text)) {}
+
+  /// Throws invalid_input if a text has more tokens than the encoder has positions. Pre: `text` is its number in the
+  /// call.
+  void check_length(std::size_t tokens, std::size_t text) const {
+    const std::size_t most = encoder_.config().longest_sequence();
+    if (tokens > most) fail_text(text, "at most " + std::to_string(most) + " tokens", std::to_string(tokens));
+  }
+
+  /// Packs the texts 0 to count - 1, which `encode(i)` tokenises, and calls `pass(texts, encodings)` for every pack.
+  /// Throws: invalid_input (a text without tokens or with too many), what `encode` and `pass` throw.
+  template <class Encode, class Pass>
+  void for_each_pass(std::size_t count, const Encode& encode, const Pass& pass) const {
+    packed_texts texts;
+    std::vector<encoding> encodings;
+    const auto finish = [&] {
+      pass(std::as_const(texts), std::span<const encoding>(encodings));
+      texts = packed_texts{};
+      encodings.clear();
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      encoding text = encode(i);
+      if (text.size() == 0) fail_text(i, "at least one token", "none");
+      check_length(text.size(), i);
+      if (texts.size() != 0 && !texts.has_room(text.size())) finish();
+      texts.add(text.ids);
+      encodings.push_back(std::move(text));
+    }
+    if (texts.size() != 0) finish();
+  }
+
+  /// Final states of packed texts. Shapes: states: (tokens, hidden_size), overwritten.
+  void encode_packed(const packed_texts& texts, const matrix_view<Scalar>& states, workspace& scratch) const {
+    encoder_.forward(texts.ids, {.offsets = texts.offsets}, states, scratch);
+  }
+
+ private:
+  [[noreturn]] static void fail_text(std::size_t text, std::string expected, std::string found) {
+    fail_input("texts[" + std::to_string(text) + ']', std::move(expected), std::move(found));
+  }
+
+  encoder_type encoder_;
+  std::optional<ultrafastbert::tokenizer> tokenizer_;
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+//
+// The token classifier: a checkpoint folder in, the best label of every token of a text or a pair of texts out.
+// Layer: model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/model/checkpoint_reader.hpp"
+#include "ultrafastbert/model/classification_json.hpp"
+#include "ultrafastbert/model/labels.hpp"
+#include "ultrafastbert/model/load_options.hpp"
+#include "ultrafastbert/model/text_model.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/tokenizer.hpp"
+
+namespace ultrafastbert {
+
+/// A token of a text and its best label.
+struct token_label {
+  std::size_t position = 0;  ///< token index, special tokens counted
+  token_id id = 0;
+  std::string token{};        ///< as the vocabulary spells it
+  text_span offsets{};        ///< code points of its own text
+  std::uint32_t type_id = 0;  ///< which of the two texts, as the tokenizer's template says
+  label_score best{};         ///< its score is a softmax over the labels
+};
+
+/// A classifier of tokens: encoder, linear head. Immutable after loading: share one between any number of threads, and
+/// give each thread its own workspace.
+template <class Scalar = float, class Backend = default_backend>
+class token_classifier : public text_model<Scalar, Backend> {
+  using base = text_model<Scalar, Backend>;
+
+ public:
+  using base::hidden_size;
+  using base::tokenizer;
+
+  /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForTokenClassification. The number of classes
+  /// is the head's; `id2label` names them.
+  /// Throws: what `masked_lm::load` throws; bad_type and bad_value also for `id2label`. Nothing is kept of a failed
+  ///   load.
+  /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
+  [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
+    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForTokenClassification"});
+    const std::string prefix = checkpoint.names().root + "head.";
+    const linear_shape classes = detail::head_shape(checkpoint, checkpoint.config().encoder.hidden_size);
+    checkpoint.prefer_embedding();
+    checkpoint.template need_encoder<encoder_type>();
+    checkpoint.template need<head_type>(prefix, classes);
+    checkpoint.check();
+    auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
+    auto text = checkpoint.load_tokenizer();
+    token_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
+                           head_type::load(checkpoint.source(), prefix, classes), std::move(labels));
+    checkpoint.finish();
+    return model;
+  }
+
+  [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes() + head_.bytes(); }
+
+  /// Logits of every position of a padded batch.
+  /// Shapes: ids: (batch, length); mask: as `encode` takes it, or empty for none; logits: (batch * length, labels),
+  ///   overwritten, row b * length + s.
+  /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
+  ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
+  void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<Scalar>& logits, workspace& scratch) const {
+    detail::check_extents(logits, ids.rows() * ids.cols(), labels_.size(), "logits");
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
+    this->encode(ids, mask, states, scratch);
+    head_.forward(states, logits);
+  }
+
+  /// The tokens of a text, from left to right, each with its best label. The template's own tokens are left out, all
+  /// others are there, whatever their label. Nothing is padded.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
+  ///   word that is unknown, and no unknown token), std::bad_alloc.
+  [[nodiscard]] std::vector<token_label> classify(std::string_view text, workspace& scratch) const {
+    return std::move(classify_all(
+                         1, [&](std::size_t) { return tokenizer().encode(text); }, scratch)
+                         .front());
+  }
+
+  /// The same for two texts that are read together. Throws: as above.
+  [[nodiscard]] std::vector<token_label> classify(std::string_view first, std::string_view second,
+                                                  workspace& scratch) const {
+    return std::move(classify_all(
+                         1, [&](std::size_t) { return tokenizer().encode(first, second); }, scratch)
+                         .front());
+  }
+
+  /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
+  [[nodiscard]] std::vector<std::vector<token_label>> classify(std::span<const std::string> texts,
+                                                               workspace& scratch) const {
+    return classify_all(
+        texts.size(), [&](std::size_t i) { return tokenizer().encode(texts[i]); }, scratch);
+  }
+
+  /// The same for several pairs at once; result i belongs to pair i. Throws: as above; the message names the pair.
+  [[nodiscard]] std::vector<std::vector<token_label>> classify(std::span<const text_pair> pairs,
+                                                               workspace& scratch) const {
+    const auto encode = [&](std::size_t i) { return tokenizer().encode(pairs[i].first, pairs[i].second); };
+    return classify_all(pairs.size(), encode, scratch);
+  }
+
+ private:
+  using encoder_type = typename base::encoder_type;
+  using packed_texts = typename base::packed_texts;
+  using head_type = linear<Scalar, Backend>;
+
+  token_classifier(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, head_type head,
+                   std::vector<std::string> labels)
+      : base(std::move(encoder), std::move(text)), head_(std::move(head)), labels_(std::move(labels)) {}
+
+  template <class Encode>
+  std::vector<std::vector<token_label>> classify_all(std::size_t count, const Encode& encode,
+                                                     workspace& scratch) const {
+    std::vector<std::vector<token_label>> results;
+    results.reserve(count);
+    this->for_each_pass(count, encode, [&](const packed_texts& texts, std::span<const encoding> encodings) {
+      workspace::frame frame(scratch);
+      const auto states = frame.take_matrix<Scalar>(texts.ids.size(), hidden_size());
+      const auto logits = frame.take_matrix<Scalar>(texts.ids.size(), labels_.size());
+      this->encode_packed(texts, states, scratch);
+      head_.forward(states, logits);
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        const std::size_t tokens = texts.offsets[i + 1] - texts.offsets[i];
+        results.push_back(label_tokens(encodings[i], logits.rows_from(texts.offsets[i], tokens)));
+      }
+    });
+    return results;
+  }
+
+  std::vector<token_label> label_tokens(const encoding& text, const matrix_view<const Scalar>& logits) const {
+    std::vector<token_label> tokens;
+    for (std::size_t t = 0; t < text.size(); ++t) {
+      if (text.special_tokens_mask[t] != 0) continue;
+      const scored_index best = top_k<Scalar>(logits.row_span(t), 1).front();
+      tokens.push_back(
+          {.position = t,
+           .id = text.ids[t],
+           .token = text.tokens[t],
+           .offsets = text.offsets[t],
+           .type_id = text.type_ids[t],
+           .best = {
+               .index = best.index, .label = labels_[best.index], .logit = best.logit, .score = best.probability}});
+    }
+    return tokens;
+  }
+
+  head_type head_;
+  std::vector<std::string> labels_;
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// Checkpoints of other forms: who loads which class, prefixes, biases that the tensors tell, masks, limits.
+#include <string>
+#include <vector>
+
+#include "model/support.hpp"
+#include "support/tensors.hpp"
+#include "ultrafastbert/ultrafastbert.hpp"
+
+using namespace ultrafastbert;
+using namespace ufb_test;
+
+namespace {
+
+void rename_all(const folder_copy& folder, const std::function<std::string(const std::string&)>& rename) {
+  folder.edit_header([&](ordered_json& header) {
+    ordered_json renamed = ordered_json::object();
+    for (const auto& [name, entry] : header.items()) renamed[name == "__metadata__" ? name : rename(name)] = entry;
+    header = renamed;
+  });
+}
+
+template <class Model>
+matrix<float> states_of(const Model& model, std::size_t length = 6) {
+  const std::vector<token_id> ids(length, 7);
+  auto workspace = model.make_workspace();
+  return model.encode({ids.data(), {1, length}}, {}, workspace);
+}
+
+bool same_states(const matrix<float>& a, const matrix<float>& b) {
+  for (std::size_t r = 0; r < a.rows(); ++r) {
+    if (!std::equal(a.row(r), a.row(r) + a.cols(), b.row(r))) return false;
+  }
+  return a.rows() == b.rows() && a.cols() == b.cols();
+}
+
+}  // namespace
+
+TEST_CASE("A masked language model refuses other classes and names its own") {
+  const auto e = error_of([] { static_cast<void>(masked_lm<float>::load(golden_model("lm_fff_bare"))); });
+  REQUIRE(e);
+  CHECK(name(e->code()) == "unsupported");
+  CHECK(e->file() == (golden_model("lm_fff_bare") / "config.json").string());
+  CHECK(e->where() == "$.architectures");
+  CHECK(e->expected() == "'ScriptableLMForPreTraining'");
+  CHECK(e->found() == "'ScriptableLM'");
+}
+
+TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
+  const auto whole = encoder_model<float>::load(golden_model("mlm_fff_d4_p1"));
+  CHECK(whole.hidden_size() == 64);
+  CHECK(same_states(states_of(whole), states_of(masked_lm<float>::load(golden_model("mlm_fff_d4_p1")))));
+  CHECK(encoder_model<float>::load(golden_model("lm_fff_bare")).hidden_size() == 32);
+  const auto text = error_text_of([&] { static_cast<void>(whole.tokenizer()); });
+  CHECK(text == "invalid_input: tokenizer: a tokenizer.json in the checkpoint folder: none");
+  const folder_copy folder(golden_model("lm_fff_bare"));
+  folder.edit_json("config.json", [](ordered_json& config) { config["architectures"] = {"Whatever"}; });
+  const auto e = error_of([&] { static_cast<void>(encoder_model<float>::load(folder.path())); });
+  REQUIRE(e);
+  CHECK(name(e->code()) == "unsupported");
+  CHECK(e->where() == "$.architectures");
+  CHECK(e->expected().find("'ScriptableLM' or ") != std::string::npos);
+}
+
+TEST_CASE("A prefix of parallel training is stripped") {
+  for (const char* id : {"mlm_fff_embedding_only", "mlm_fff_decoder_only", "mlm_simple_biases"}) {
+    const folder_copy folder(golden_model(id));
+    rename_all(folder, [](const std::string& name) { return "module." + name; });
+    const auto plain = masked_lm<float>::load(golden_model(id));
+    const auto renamed = masked_lm<float>::load(folder.path());
+    CHECK(same_states(states_of(plain), states_of(renamed)));
+    CHECK(plain.bytes() == renamed.bytes());
+  }
+  const folder_copy folder(golden_model("lm_fff_bare"));
+  rename_all(folder, [](const std::string& name) { return "module." + name; });
+  CHECK(same_states(states_of(encoder_model<float>::load(folder.path())),
+                    states_of(encoder_model<float>::load(golden_model("lm_fff_bare")))));
+}
+
+TEST_CASE("Biases that are there count although the configuration denies them") {
+  const folder_copy folder(golden_model("mlm_simple_biases"));
+  folder.edit_json("config.json", [](ordered_json& config) {
+    config["arch"]["use_bias"] = false;
+    config["arch"]["decoder_bias"] = false;
+    config["arch"]["attention"]["qkv_bias"] = false;
+  });
+  const auto expected = masked_lm<float>::load(golden_model("mlm_simple_biases"));
+  const auto got = masked_lm<float>::load(folder.path());
+  CHECK(got.bytes() == expected.bytes());
+  CHECK(same_states(states_of(got), states_of(expected)));
+}
+
+TEST_CASE("Parts that the configuration promises must be there") {
+  for (const char* missing :
+       {"decoder.bias", "prediction_head.dense.bias", "prediction_head.dense.weight", "prediction_head.norm.bias",
+        "encoder.layers.0.attn.dense.bias", "encoder.layers.1.attn.self_attention.query_key_value.bias",
+        "encoder.layers.1.ffn.dense_in.bias", "encoder.layers.0.ffn.dense_out.bias",
+        "encoder.embedding.pos_embedding.embedding.weight"}) {
+    INFO(missing);
+    const folder_copy folder(golden_model("mlm_simple_biases"));
+    rename_all(folder, [missing](const std::string& name) { return name == missing ? "unrelated" : name; });
+    const auto e = error_of([&] { static_cast<void>(masked_lm<float>::load(folder.path())); });
+    REQUIRE(e);
+    CHECK(name(e->code()) == "missing_tensor");
+    CHECK(e->found().find(std::string(missing) + " (") == 0);
+  }
+}
+
+TEST_CASE("Sequences beyond a rotary table or the learnt positions are refused") {
+  const auto rotary = masked_lm<float>::load(golden_model("mlm_fff_nopos_rotary_true"));
+  CHECK_NOTHROW(states_of(rotary, 128));
+  CHECK(error_text_of([&] { states_of(rotary, 129); }) == "invalid_input: sequence 0: at most 128 tokens: 129");
+  const folder_copy folder(golden_model("mlm_fff_nopos_rotary_true"));
+  folder.edit_json("config.json", [](auto& config) { config["arch"]["embedding"]["max_seq_length"] = 512; });
+  CHECK(error_text_of([&] { states_of(masked_lm<float>::load(folder.path()), 129); }) ==
+        "invalid_input: sequence 0: at most 128 tokens: 129");
+  const auto learned = masked_lm<float>::load(golden_model("mlm_simple_biases"));
+  CHECK_NOTHROW(states_of(learned, 64));
+  CHECK(error_text_of([&] { states_of(learned, 65); }) == "invalid_input: sequence 0: at most 64 tokens: 65");
+}
+
+TEST_CASE("A mask has a row for each sequence or for each token") {
+  const auto model = masked_lm<float>::load(golden_model("mlm_fff_masks"));
+  auto workspace = model.make_workspace();
+  const std::vector<token_id> ids{1, 2, 3, 4, 5, 6};
+  const std::vector<float> mask(64, 1.0F);
+  const auto text = [&](std::size_t rows, std::size_t cols) {
+    return error_text_of([&] {
+      static_cast<void>(model.encode({ids.data(), {2, 3}}, {mask.data(), {rows, cols}}, workspace));
+    });
+  };
+  CHECK(text(2, 3) == "none");
+  CHECK(text(6, 3) == "none");
+  CHECK(text(3, 3) == "invalid_input: mask: (2, 3): (3, 3)");
+  CHECK(text(2, 4) == "invalid_input: mask: (2, 3): (2, 4)");
+  CHECK(text(6, 4) == "invalid_input: mask: (6, 3): (6, 4)");
+}
