@@ -174,8 +174,7 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
       for (const json_value& entry : classes->elements()) config.architecture = entry.as_string();
       constexpr std::string_view accepted = "ScriptableLMForPreTraining";
       if (!config.architecture.empty() && config.architecture != accepted) {
-        classes->fail_unsupported(excerpt(accepted), excerpt(config.architecture),
-                                  std::string(detail::other_model_advice));
+        classes->fail_unsupported(excerpt(accepted), excerpt(config.architecture));
       }
     }
   }
