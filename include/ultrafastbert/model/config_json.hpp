@@ -38,9 +38,8 @@ inline constexpr std::uint64_t max_parallel_size = std::uint64_t{1} << 24U;
 
 /// What to do with a checkpoint of another architecture.
 inline constexpr std::string_view other_model_advice =
-    "this library runs models of the UltraFastBERT and crammedBERT training code; use the software that wrote this "
-    "one, "
-    "or train and save it with that code";
+    "this library runs models of the UltraFastBERT and crammedBERT training code; "
+    "use the software that wrote this one, or train and save it with that code";
 
 /// A member that is neither absent nor null.
 [[nodiscard]] inline std::optional<json_value> find_set(const json_value& object, std::string_view key) {
