@@ -43,6 +43,22 @@ TEST_CASE("Folders, FIFOs and devices are refused without waiting", "[file]") {
   CHECK(code_of([] { (void)ufb::safetensors::open("/dev/zero"); }) == "io_error");
 }
 
+TEST_CASE("A file that may not be read is an io_error with the system's reason", "[file]") {
+  const scratch_folder folder;
+  const auto secret = folder.write("secret", "x");
+  std::filesystem::permissions(secret, std::filesystem::perms::none);
+  // Root may read everything, so that it has to be somebody else for a moment.
+  const bool root = ::geteuid() == 0;
+  constexpr ::uid_t nobody = 65'534;
+  if (root) REQUIRE(::seteuid(nobody) == 0);
+  const auto problem = open_error(secret);
+  if (root) REQUIRE(::seteuid(0) == 0);
+  REQUIRE(problem);
+  CHECK(problem->code() == ufb::error_code::io_error);
+  CHECK(problem->file() == secret.string());
+  CHECK(problem->details().reason == "Permission denied");
+}
+
 TEST_CASE("Symbolic links are followed, dangling and circular ones are errors", "[file]") {
   const scratch_folder folder;
   folder.write("real", "hello");

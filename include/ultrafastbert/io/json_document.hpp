@@ -143,10 +143,13 @@ class json_value {
          {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::move(found)});
   }
 
-  /// Throws unsupported about this value: what this version accepts here and what was found.
-  [[noreturn]] void fail_unsupported(std::string expected, std::string found) const {
-    fail(error_code::unsupported,
-         {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::move(found)});
+  /// Throws unsupported about this value: what this version accepts here, what was found, and what to do about it.
+  [[noreturn]] void fail_unsupported(std::string expected, std::string found, std::string reason = {}) const {
+    fail(error_code::unsupported, {.file = *file_,
+                                   .where = path_,
+                                   .expected = std::move(expected),
+                                   .found = std::move(found),
+                                   .reason = std::move(reason)});
   }
 
   /// Throws bad_type about this value.

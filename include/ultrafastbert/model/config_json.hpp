@@ -43,6 +43,11 @@ inline constexpr std::uint64_t max_vocabulary = std::uint64_t{1} << 27U;
 inline constexpr std::uint64_t max_positions = 16'384;
 inline constexpr std::uint64_t max_parallel_size = std::uint64_t{1} << 24U;
 
+/// What to do with a checkpoint of another architecture.
+inline constexpr std::string_view other_model_advice =
+    "this library runs models of the UltraFastBERT and crammedBERT training code; "
+    "use the software that wrote this one, or train and save it with that code";
+
 /// A member that is neither absent nor null.
 [[nodiscard]] inline std::optional<json_value> find_set(const json_value& object, std::string_view key) {
   auto member = object.find(key);
@@ -211,7 +216,7 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   const json_value root = document.root();
   const auto arch = root.find("arch");
   if (const auto type = detail::find_set(root, "model_type"); type && type->as_string() != "crammedBERT") {
-    type->fail_unsupported("'crammedBERT'", excerpt(type->as_string()));
+    type->fail_unsupported("'crammedBERT'", excerpt(type->as_string()), std::string(detail::other_model_advice));
   }
   if (arch) {
     if (const auto classes = detail::find_set(root, "architectures")) {

@@ -30,10 +30,9 @@ struct reported_tensor {
 
 /// Every tensor of a checkpoint, in file order, in exactly one of three lists.
 struct load_report {
-  std::vector<reported_tensor> used{};  ///< the model took its values
-  std::vector<reported_tensor>
-      redundant{};                        ///< says nothing new: the other tied copy, or a buffer such as position_ids
-  std::vector<reported_tensor> unused{};  ///< the model has no place for it; an error under `strict`
+  std::vector<reported_tensor> used{};       ///< the model took its values
+  std::vector<reported_tensor> redundant{};  ///< says nothing new: the other tied copy, a buffer such as position_ids
+  std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
 };
 
 namespace detail {
