@@ -17,7 +17,7 @@ namespace {
 
 using namespace ufb_test;
 
-constexpr int built_stage = 1;
+constexpr int built_stage = 2;
 
 struct group_functions {
   golden_result (*compute)(const golden_case&);

@@ -80,4 +80,20 @@ struct template_processor {
   }
 };
 
+/// The tokens that BERT's template adds.
+struct bert_specials {
+  token_id cls = 0;
+  token_id sep = 0;
+};
+
+/// `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` with type 1 from B on (`BertProcessing`).
+[[nodiscard]] inline template_processor bert_template(const bert_specials& tokens) {
+  const template_piece cls{.role = template_role::special, .ids = {tokens.cls}};
+  const template_piece sep{.role = template_role::special, .ids = {tokens.sep}};
+  const template_piece last{.role = template_role::special, .type_id = 1, .ids = {tokens.sep}};
+  const template_piece first{.role = template_role::first_text};
+  const template_piece second{.role = template_role::second_text, .type_id = 1};
+  return {.single = {cls, first, sep}, .pair = {cls, first, sep, second, last}};
+}
+
 }  // namespace ultrafastbert::detail

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json; follows the reference
+// The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json and vocab.txt; follows the reference
 // implementation of that format to the last offset.
 // Layer: tokenizer.
 #pragma once
@@ -26,6 +26,7 @@
 #include "ultrafastbert/tokenizer/normalised_text.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_text.hpp"
 
 namespace ultrafastbert {
 
@@ -33,13 +34,21 @@ namespace ultrafastbert {
 /// vocabulary.
 class tokenizer {
  public:
-  /// Reads a tokenizer.json, or the one in a folder. Its `truncation` and `padding` members have no effect: calls
-  /// say what they want.
-  /// Throws: io_error, truncated, limit_exceeded (more than 64 MiB), and what `parse` throws.
-  [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_json_file) {
+  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), or what a folder has of them; tokenizer.json
+  /// wins. Its `truncation` and `padding` members have no effect: calls say what they want. A vocab.txt makes BERT's
+  /// tokenizer, as vocabulary_text.hpp says.
+  /// Throws: io_error, truncated, limit_exceeded (more than 64 MiB), missing_token (a vocab.txt without the tokens at
+  ///   the ends of every text), and what `parse` throws.
+  /// Complexity: n log n in the number of tokens.
+  [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
     std::error_code ignored;
-    const bool folder = std::filesystem::is_directory(folder_or_json_file, ignored);
-    const auto path = folder ? folder_or_json_file / "tokenizer.json" : folder_or_json_file;
+    auto path = folder_or_file;
+    if (std::filesystem::is_directory(path, ignored)) {
+      path /= "tokenizer.json";
+      const auto list = folder_or_file / "vocab.txt";
+      if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(list, ignored)) path = list;
+    }
+    if (path.extension() == ".txt") return tokenizer(detail::read_vocabulary_text(path));
     return parse(read_text_file(path, detail::largest_tokenizer_file), path.string());
   }
 
