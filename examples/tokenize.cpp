@@ -68,7 +68,8 @@ void run(const options& wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Shows how texts become tokens"};
-  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json or vocab.txt, or such a file")->required();
+  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json or vocab.txt, or such a file")
+      ->required();
   app.add_option("texts", wanted.texts, "texts; the lines of standard input if none is given");
   app.add_flag("--json", wanted.json, "one JSON line per text: ids, tokens, type_ids, offsets in code points");
   app.add_flag("--pair", wanted.pair, "each text is two, with a tab between them");

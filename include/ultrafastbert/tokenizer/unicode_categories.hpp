@@ -22,8 +22,9 @@ struct code_point_range {
 
 template <std::size_t Count>
 [[nodiscard]] bool contains(const std::array<code_point_range, Count>& ranges, char32_t c) noexcept {
-  const auto after = std::upper_bound(ranges.begin(), ranges.end(), c,
-                                      [](char32_t value, const code_point_range& range) { return value < range.first; });
+  const auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), c,
+                       [](char32_t value, const code_point_range& range) { return value < range.first; });
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
 

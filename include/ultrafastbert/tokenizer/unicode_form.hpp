@@ -186,9 +186,9 @@ class form_decomposer {
     std::array<utf8proc_int32_t, 32> parts{};  // no decomposition is longer than 18 code points
     int boundary = 0;
     const auto options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility_ ? UTF8PROC_COMPAT : 0);
-    const auto count = ::utf8proc_decompose_char(
-        static_cast<utf8proc_int32_t>(code_point), parts.data(), static_cast<utf8proc_ssize_t>(parts.size()),
-        static_cast<utf8proc_option_t>(options), &boundary);
+    const auto count = ::utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code_point), parts.data(),
+                                                 static_cast<utf8proc_ssize_t>(parts.size()),
+                                                 static_cast<utf8proc_option_t>(options), &boundary);
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       add({static_cast<char32_t>(parts[static_cast<std::size_t>(i)]), i > 0 ? 1 : 0});
     }

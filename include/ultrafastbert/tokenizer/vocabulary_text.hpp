@@ -134,10 +134,11 @@ inline std::vector<added_token_entry> added_bert_tokens(const vocabulary_folder&
     const bool listed =
         std::any_of(out.begin(), out.end(), [&](const auto& entry) { return entry.token.content == spelling; });
     if (!id || listed) continue;
-    out.push_back({.token = {.content = spelling},
-                   .id = static_cast<std::uint64_t>(*id),
-                   .special = true,
-                   .path = "$." + std::string(key)});
+    added_token_entry& entry = out.emplace_back();
+    entry.token.content = spelling;
+    entry.id = static_cast<std::uint64_t>(*id);
+    entry.special = true;
+    entry.path = "$." + std::string(key);
   }
   return out;
 }
@@ -188,8 +189,8 @@ inline std::vector<added_token_entry> added_bert_tokens(const vocabulary_folder&
       wordpiece_options{.unknown_token = unknown, .continuing_prefix = "##"}, parts.tokens, parts.file);
   const std::string cls = folder.special_token("cls_token", "[CLS]");
   const std::string sep = folder.special_token("sep_token", "[SEP]");
-  parts.post_process = bert_template(
-      {.cls = template_token(cls, "cls_token", parts), .sep = template_token(sep, "sep_token", parts)});
+  parts.post_process =
+      bert_template({.cls = template_token(cls, "cls_token", parts), .sep = template_token(sep, "sep_token", parts)});
   parts.decode = wordpiece_decoder{.prefix = "##"};
   return parts;
 }
