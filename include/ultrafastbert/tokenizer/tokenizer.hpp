@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json and vocab.txt; follows the
-// reference implementation of that format to the last offset. Layer: tokenizer.
+// reference implementation of those formats to the last offset.
+// Layer: tokenizer.
 #pragma once
 
 #include <algorithm>
