@@ -21,7 +21,7 @@ using ultrafastbert::token_id;
 using ultrafastbert::tokenizer;
 using ultrafastbert::truncation_strategy;
 
-const std::vector<std::string> folders{"crammed_wordpiece", "crammed_wordpiece_setorder"};
+const std::vector<std::string> folders{"crammed_wordpiece", "crammed_wordpiece_setorder", "bert_uncased"};
 
 std::string folder_of(const std::string& id) { return std::string(UFB_TEST_DATA_DIR) + "/tokenizers/" + id; }
 
@@ -112,12 +112,26 @@ TEST_CASE("Recorded batches are padded as recorded", "[tokenizer][golden]") {
     for (const json& item : cases_of(id, "padded_batches")) {
       INFO(id << ": " << item.dump());
       const auto texts = item.at("texts").get<std::vector<std::string>>();
-      const auto batch = t.encode_batch(texts);
+      const auto batch = t.encode_batch(texts, {}, {.pad_token = id == "bert_uncased" ? "[PAD]" : "<pad>"});
       REQUIRE(batch.size() == item.at("ids").size());
       for (std::size_t i = 0; i < batch.size(); ++i) {
         CHECK(batch[i].ids == item.at("ids")[i].get<decltype(batch[i].ids)>());
         CHECK(batch[i].type_ids == item.at("type_ids")[i].get<decltype(batch[i].type_ids)>());
         CHECK(batch[i].attention_mask == item.at("attention_mask")[i].get<decltype(batch[i].attention_mask)>());
+      }
+    }
+  }
+}
+
+TEST_CASE("A vocab.txt gives the recorded tokens of the tokenizer.json beside it", "[tokenizer][golden]") {
+  const auto t = tokenizer::load(folder_of("bert_uncased") + "/vocab.txt");
+  for (const char* section : {"single", "pairs"}) {
+    for (const json& item : cases_of("bert_uncased", section)) {
+      INFO(item.dump());
+      const encoding got = encode(t, item);
+      CHECK(differences(item, got).empty());
+      if (item.contains("decoded_skip_special")) {
+        CHECK(t.decode(got.ids) == item.at("decoded_skip_special").get<std::string>());
       }
     }
   }

@@ -120,7 +120,7 @@ TEST_CASE("Runs of spaces and of non-ASCII characters are replaced as wholes", "
 
 TEST_CASE("Decomposition shares the place of the composed character and orders marks by class",
           "[tokenizer][normaliser]") {
-  const detail::canonical_decomposition nfd{};
+  const detail::unicode_form nfd{};
   CHECK(normalised("x\xC3\xA9", {nfd}) == aligned{"xe\xCC\x81", {0, 1, 1, 1}});
   // U+0301 (class 230) before U+0323 (class 220): they change places, their origins stay in order.
   CHECK(normalised("e\xCC\x81\xCC\xA3!", {nfd}) == aligned{"e\xCC\xA3\xCC\x81!", {0, 1, 1, 2, 2, 3}});

@@ -2,7 +2,6 @@
 //
 // Reading tokenizer.json: what is accepted, and which error with which fields the rest gets.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <filesystem>
@@ -19,6 +18,7 @@ namespace {
 using ufb_test::error_of;
 using ufb_test::json;
 using ufb_test::parse_changed;
+using ufb_test::scratch_folder;
 using ufb_test::small_tokenizer;
 using ufb_test::strings;
 using ultrafastbert::error_code;
@@ -55,58 +55,89 @@ change erase(const std::string& parent, const std::string& key) {
   return [parent, key](json& d) { d[json::json_pointer(parent)].erase(key); };
 }
 
-/// A scratch folder that is removed with all it holds.
-class scratch_folder {
- public:
-  scratch_folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ufb-tokenizer-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  ~scratch_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 TEST_CASE("Components that are not implemented are refused with the accepted ones", "[tokenizer][json]") {
   check({
-      {set("/normalizer", {{"type", "BertNormalizer"}}), error_code::unsupported, "$.normalizer.type",
-       "Sequence, Replace, NFD, Lowercase or StripAccents", "'BertNormalizer'"},
-      {set("/normalizer/normalizers/2/type", "NFKC"), error_code::unsupported, "$.normalizer.normalizers[2].type",
-       "Sequence, Replace, NFD, Lowercase or StripAccents", "'NFKC'"},
+      {set("/normalizer", {{"type", "Nmt"}}), error_code::unsupported, "$.normalizer.type",
+       "Sequence, Replace, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase or StripAccents", "'Nmt'"},
+      {set("/normalizer/normalizers/2/type", "Precompiled"), error_code::unsupported,
+       "$.normalizer.normalizers[2].type",
+       "Sequence, Replace, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase or StripAccents", "'Precompiled'"},
       {set("/normalizer/normalizers/5/pattern/Regex", "\\s+"), error_code::unsupported,
-       "$.normalizer.normalizers[5].pattern.Regex", "' {2,}' or '[^\\x00-\\x7F]+'", "'\\x5cs+'"},
+       "$.normalizer.normalizers[5].pattern.Regex", "' ', ' {2,}' or '[^\\x00-\\x7F]+'", "'\\x5cs+'"},
       {set("/normalizer/normalizers/0/pattern/String", ""), error_code::unsupported,
        "$.normalizer.normalizers[0].pattern.String", "a string of at least one byte", "an empty string"},
-      {set("/pre_tokenizer/type", "ByteLevel"), error_code::unsupported, "$.pre_tokenizer.type", "null or Whitespace",
-       "'ByteLevel'"},
+      {set("/pre_tokenizer/type", "ByteLevel"), error_code::unsupported, "$.pre_tokenizer.type",
+       "null, Whitespace or BertPreTokenizer", "'ByteLevel'"},
       {set("/model/type", "BPE"), error_code::unsupported, "$.model.type", "WordPiece", "'BPE'"},
-      {set("/post_processor/type", "BertProcessing"), error_code::unsupported, "$.post_processor.type",
-       "null or TemplateProcessing", "'BertProcessing'"},
+      {set("/post_processor/type", "RobertaProcessing"), error_code::unsupported, "$.post_processor.type",
+       "null, TemplateProcessing or BertProcessing", "'RobertaProcessing'"},
       {set("/decoder/type", "Metaspace"), error_code::unsupported, "$.decoder.type", "null or WordPiece",
        "'Metaspace'"},
       {set("/version", "2.0"), error_code::unsupported, "$.version", "'1.0'", "'2.0'"},
-      {set("/added_tokens/1/single_word", true), error_code::unsupported, "$.added_tokens[1].single_word", "false",
-       "true"},
-      {set("/added_tokens/2/lstrip", true), error_code::unsupported, "$.added_tokens[2].lstrip", "false", "true"},
-      {set("/added_tokens/3/rstrip", true), error_code::unsupported, "$.added_tokens[3].rstrip", "false", "true"},
-      {set("/added_tokens/4/normalized", true), error_code::unsupported, "$.added_tokens[4].normalized",
-       "false, unless the normalizer is null", "true"},
       {set("/post_processor/pair/3/Sequence/id", "A"), error_code::unsupported, "$.post_processor.pair",
        "A and B once each", "A 2 times, B 0 times"},
       {set("/post_processor/single/0/Sequence/id", "B"), error_code::unsupported, "$.post_processor.single",
        "A once and no B", "A 0 times, B 1 times"},
   });
+}
+
+TEST_CASE("Added tokens that the normaliser makes equal, empty or ambiguous are refused", "[tokenizer][json]") {
+  const auto add = [](json& d, int id, const char* content, const char* flag) {
+    json token = ufb_test::added_token(id, content);
+    token[flag] = true;
+    d["added_tokens"].push_back(token);
+  };
+  const auto two = [add](const char* first, const char* second, const char* flag) {
+    return [=](json& d) {
+      add(d, 20, first, flag);
+      add(d, 21, second, flag);
+    };
+  };
+  check({
+      {two("New", "nEW", "normalized"), error_code::unsupported, "$.added_tokens[6].normalized",
+       "a token that differs from the others after normalisation", "'new' again"},
+      {two("New", "\xE4\xB8\xAD", "normalized"), error_code::unsupported, "$.added_tokens[6].normalized",
+       "a token that the normalizer leaves something of", "nothing is left"},
+      {two("New", " x", "rstrip"), error_code::unsupported, "$.added_tokens[6].content",
+       "no white space at the start while $.added_tokens[5] has rstrip", "' x'"},
+  });
+}
+
+TEST_CASE("BERT's components are read strictly", "[tokenizer][json]") {
+  const json normaliser{{"type", "BertNormalizer"},
+                        {"clean_text", true},
+                        {"handle_chinese_chars", true},
+                        {"strip_accents", nullptr},
+                        {"lowercase", true}};
+  const auto with = [&](const char* key, json value) {
+    json changed = normaliser;
+    changed[key] = std::move(value);
+    return set("/normalizer", changed);
+  };
+  const auto processor = [](json cls) {
+    return set("/post_processor", {{"type", "BertProcessing"}, {"cls", std::move(cls)}, {"sep", {"<sep>", 3}}});
+  };
+  check({
+      {with("strip_accents", "no"), error_code::bad_type, "$.normalizer.strip_accents", "a boolean", "a string"},
+      {with("lowercase", nullptr), error_code::bad_type, "$.normalizer.lowercase", "a boolean", "null"},
+      {processor(json::array({"<cls>", 3})), error_code::bad_vocabulary, "$.post_processor.cls[1]",
+       "id 2, the vocabulary's for '<cls>'", "id 3"},
+      {processor(json::array({"[CLS]", 2})), error_code::bad_vocabulary, "$.post_processor.cls[1]",
+       "the vocabulary to contain '[CLS]'", "id 2"},
+      {processor(json::array({"<cls>"})), error_code::bad_value, "$.post_processor.cls", "a list of a token and its id",
+       "1 elements"},
+      {processor("<cls>"), error_code::bad_type, "$.post_processor.cls", "an array", "a string"},
+  });
+  for (const char* key : {"clean_text", "handle_chinese_chars", "lowercase"}) {
+    json lacking = normaliser;
+    lacking.erase(key);
+    const auto error = error_of([&] { (void)parse_changed(set("/normalizer", lacking)); });
+    REQUIRE(error);
+    CHECK(error->code() == error_code::missing_key);
+    CHECK(error->where() == "$.normalizer." + std::string(key));
+  }
 }
 
 TEST_CASE("Values of the wrong type are refused", "[tokenizer][json]") {

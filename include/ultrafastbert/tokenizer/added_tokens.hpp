@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Added tokens: spellings that are cut from the raw text before anything else happens, exactly as written.
+// Added tokens: spellings that are cut from a text as wholes, exactly as written, before the model sees it.
 // Layer: tokenizer.
 #pragma once
 
@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/tokenizer/pre_tokeniser.hpp"
+#include "ultrafastbert/tokenizer/unicode_categories.hpp"
+#include "ultrafastbert/tokenizer/utf8.hpp"
 
 namespace ultrafastbert::detail {
 
@@ -22,6 +25,9 @@ namespace ultrafastbert::detail {
 struct added_token {
   std::string content{};
   token_id id = 0;
+  bool single_word = false;  ///< only where no word character stands before or behind
+  bool lstrip = false;       ///< takes in the white space before
+  bool rstrip = false;       ///< takes in the white space behind
 };
 
 /// Finds added tokens in text: leftmost first, the longest of those that start at one place. Immutable.
@@ -29,7 +35,7 @@ class added_token_matcher {
  public:
   added_token_matcher() = default;
 
-  /// Pre: spellings are not empty and differ.
+  /// Pre: spellings are not empty and differ; none starts with white space if any token has `rstrip`.
   explicit added_token_matcher(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
     std::sort(tokens_.begin(), tokens_.end(),
               [](const added_token& a, const added_token& b) { return a.content < b.content; });
@@ -44,6 +50,7 @@ class added_token_matcher {
 
   /// Calls `part(begin, end, id)` for the parts of the text in order: bytes of an added token with its id, bytes
   /// between added tokens with nothing. Parts are not empty.
+  /// Pre: valid UTF-8.
   /// Complexity: linear in the text, at most times the longest added token.
   template <class Part>
   void split(std::string_view text, const Part& part) const {
@@ -54,10 +61,14 @@ class added_token_matcher {
         ++at;
         continue;
       }
-      if (done < at) part(done, at, std::optional<token_id>{});
-      done = at + token->content.size();
-      part(at, done, std::optional<token_id>(token->id));
-      at = done;
+      const std::size_t begin = at;
+      at += token->content.size();
+      if (token->single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(at)))) continue;
+      const std::size_t first = token->lstrip ? begin - blanks_at_end(text.substr(done, begin - done)) : begin;
+      if (token->rstrip) at += blanks_at_start(text.substr(at));
+      if (done < first) part(done, first, std::optional<token_id>{});
+      part(first, at, std::optional<token_id>(token->id));
+      done = at;
     }
     if (done < text.size()) part(done, text.size(), std::optional<token_id>{});
   }
@@ -67,6 +78,40 @@ class added_token_matcher {
     std::size_t begin = 0;
     std::size_t end = 0;
   };
+
+  static std::size_t last_code_point(std::string_view text) noexcept {
+    std::size_t at = text.size() - 1;
+    while (at > 0 && is_utf8_continuation(text[at])) --at;
+    return at;
+  }
+
+  static bool starts_with_word(std::string_view text) noexcept {
+    return !text.empty() && class_of(decode_utf8(text, 0).code_point) == character_class::word;
+  }
+
+  static bool ends_with_word(std::string_view text) noexcept {
+    return !text.empty() && starts_with_word(text.substr(last_code_point(text)));
+  }
+
+  static std::size_t blanks_at_start(std::string_view text) noexcept {
+    std::size_t at = 0;
+    while (at < text.size()) {
+      const utf8_step step = decode_utf8(text, at);
+      if (!is_white_space(step.code_point)) break;
+      at += step.length;
+    }
+    return at;
+  }
+
+  static std::size_t blanks_at_end(std::string_view text) noexcept {
+    std::size_t end = text.size();
+    while (end > 0) {
+      const std::size_t last = last_code_point(text.substr(0, end));
+      if (!is_white_space(decode_utf8(text, last).code_point)) break;
+      end = last;
+    }
+    return text.size() - end;
+  }
 
   /// The longest token at `at`, or null. Narrows the sorted spellings byte by byte; a spelling that ends here is the
   /// first of those that remain.

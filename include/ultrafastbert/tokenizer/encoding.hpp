@@ -27,7 +27,7 @@ struct text_span {
 struct encoding {
   std::vector<token_id> ids{};                      ///< rows of the word embedding
   std::vector<std::uint32_t> type_ids{};            ///< which of the two texts, as the template says
-  std::vector<std::string> tokens{};                ///< spelling of the ids
+  std::vector<std::string> tokens{};                ///< spelling of the ids; of added tokens as the text has it
   std::vector<text_span> offsets{};                 ///< place in its own text; {0, 0} for template tokens and padding
   std::vector<std::uint8_t> attention_mask{};       ///< 0 for padding, else 1
   std::vector<std::uint8_t> special_tokens_mask{};  ///< 1 for template tokens and padding, else 0

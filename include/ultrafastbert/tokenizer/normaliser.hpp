@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Normalisers: a sequence of steps, each a small struct with its own `apply`. Case mapping, decomposition and
-// categories come from utf8proc.
+// Normalisers: a sequence of steps, each a small struct with its own `apply`. Case mapping comes from utf8proc.
 // Layer: tokenizer.
 #pragma once
 
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +16,8 @@
 #include <vector>
 
 #include "ultrafastbert/tokenizer/normalised_text.hpp"
+#include "ultrafastbert/tokenizer/unicode_categories.hpp"
+#include "ultrafastbert/tokenizer/unicode_form.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
 namespace ultrafastbert::detail {
@@ -105,13 +104,6 @@ struct replace_non_ascii_runs {
   }
 };
 
-/// Canonical decomposition (`NFD`), n log n in the length of the longest run of combining marks.
-/// Origins after reordering follow the reference: kept characters hand out their places in order, and a character
-/// that a decomposition inserts shares the place handed out last.
-struct canonical_decomposition {
-  static void apply(normalised_text& text);
-};
-
 /// Lower case of each code point on its own, without regard to context (`Lowercase`).
 struct lower_case {
   static void apply(normalised_text& text) {
@@ -140,16 +132,56 @@ struct strip_accents {
       if (!is_mark(c)) text.keep(begin, end);
     });
   }
+};
 
- private:
-  static bool is_mark(char32_t c) noexcept {
-    const auto category = ::utf8proc_category(static_cast<utf8proc_int32_t>(c));
-    return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME;
+/// Drops control characters and makes every white space U+0020 (`clean_text` of `BertNormalizer`).
+struct clean_bert_text {
+  static void apply(normalised_text& text) {
+    const std::string_view all = text.text();
+    std::size_t done = 0;
+    for (std::size_t at = 0; at < all.size();) {
+      const utf8_step step = decode_utf8(all, at);
+      const std::size_t begin = at;
+      at += step.length;
+      const bool space = is_white_space(step.code_point) && step.code_point != U' ';
+      const bool control = is_bert_control(step.code_point);
+      if (!space && !control) continue;
+      if (done < begin) text.keep(done, begin);
+      if (!control) text.put(" ", text.origin(begin));
+      done = at;
+    }
+    if (done == 0) return;
+    text.keep(done, all.size());
+    text.commit();
   }
 };
 
-using normaliser_step = std::variant<replace_string, replace_space_runs, replace_non_ascii_runs,
-                                     canonical_decomposition, lower_case, strip_accents>;
+/// Puts spaces around each ideograph (`handle_chinese_chars` of `BertNormalizer`).
+struct space_bert_ideographs {
+  static void apply(normalised_text& text) {
+    if (text.ascii()) return;
+    rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t end) {
+      const bool ideograph = is_bert_ideograph(c);
+      if (ideograph) text.put(" ", text.origin(begin));
+      text.keep(begin, end);
+      if (ideograph) text.put(" ", text.origin(begin));
+    });
+  }
+};
+
+/// Drops combining marks of category Mn (`strip_accents` of `BertNormalizer`, after NFD).
+struct strip_bert_accents {
+  static void apply(normalised_text& text) {
+    if (text.ascii()) return;
+    rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t end) {
+      if (!is_bert_accent(c)) text.keep(begin, end);
+    });
+  }
+};
+
+using normaliser_step =
+    std::variant<replace_string, replace_space_runs, replace_non_ascii_runs, unicode_form, lower_case, strip_accents,
+                 clean_bert_text, space_bert_ideographs, strip_bert_accents>;
 
 /// A sequence of steps; empty: text stays as it is. Immutable, shareable between threads.
 class normaliser {
@@ -171,94 +203,5 @@ class normaliser {
  private:
   std::vector<normaliser_step> steps_{};
 };
-
-/// The work of `canonical_decomposition`: collects the combining marks after a starter and sorts them by class.
-class canonical_decomposer {
- public:
-  explicit canonical_decomposer(normalised_text& text) : text_(text) {}
-
-  void run() {
-    const std::string_view all = text_.text();
-    for (std::size_t at = 0; at < all.size();) {
-      if (const std::size_t plain = ascii_prefix(all.substr(at)); plain > 0) {
-        flush_marks();
-        last_origin_ = text_.origin(at + plain - 1);
-        text_.keep(at, at + plain);
-        at += plain;
-      } else {
-        const utf8_step step = decode_utf8(all, at);
-        if (is_plain(step.code_point)) {
-          flush_marks();
-          last_origin_ = text_.origin(at);
-          text_.keep(at, at + step.length);
-        } else {
-          decompose(step.code_point, text_.origin(at));
-        }
-        at += step.length;
-      }
-    }
-    flush_marks();
-    text_.commit();
-  }
-
- private:
-  struct mark {
-    char32_t code_point = 0;
-    int combining_class = 0;
-    bool inserted = false;
-  };
-
-  /// Whether a code point is a starter that stays as it is.
-  static bool is_plain(char32_t c) noexcept {
-    constexpr char32_t first_hangul = 0xAC00;
-    constexpr char32_t last_hangul = 0xD7A3;  // syllables are decomposed by rule, not by table
-    const auto* property = ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
-    return property->combining_class == 0 && property->decomp_seqindex == std::numeric_limits<std::uint16_t>::max() &&
-           (c < first_hangul || c > last_hangul);
-  }
-
-  void decompose(char32_t code_point, std::uint32_t origin) {
-    std::array<utf8proc_int32_t, 32> parts{};  // canonical decompositions have at most four code points
-    int boundary = 0;
-    const auto count = ::utf8proc_decompose_char(
-        static_cast<utf8proc_int32_t>(code_point), parts.data(), static_cast<utf8proc_ssize_t>(parts.size()),
-        static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE), &boundary);
-    for (utf8proc_ssize_t i = 0; i < count; ++i) {
-      const utf8proc_int32_t part = parts[static_cast<std::size_t>(i)];
-      const int combining_class = ::utf8proc_get_property(part)->combining_class;
-      const bool inserted = i > 0;
-      if (combining_class != 0) {
-        marks_.push_back({static_cast<char32_t>(part), combining_class, inserted});
-        if (!inserted) origins_.push_back(origin);
-      } else {
-        flush_marks();
-        if (!inserted) last_origin_ = origin;
-        text_.put(static_cast<char32_t>(part), last_origin_);
-      }
-    }
-  }
-
-  void flush_marks() {
-    if (marks_.empty()) return;
-    std::stable_sort(marks_.begin(), marks_.end(),
-                     [](const mark& a, const mark& b) { return a.combining_class < b.combining_class; });
-    std::size_t next = 0;
-    for (const mark& each : marks_) {
-      if (!each.inserted) last_origin_ = origins_[next++];
-      text_.put(each.code_point, last_origin_);
-    }
-    marks_.clear();
-    origins_.clear();
-  }
-
-  normalised_text& text_;
-  std::vector<mark> marks_{};
-  std::vector<std::uint32_t> origins_{};  // of the marks that no decomposition inserted, in text order
-  std::uint32_t last_origin_ = 0;
-};
-
-inline void canonical_decomposition::apply(normalised_text& text) {
-  if (!text.ascii()) canonical_decomposer(text).run();
-}
 
 }  // namespace ultrafastbert::detail

@@ -21,6 +21,25 @@ namespace ultrafastbert::detail {
 struct located_token {
   token_id id = 0;
   text_span span{};
+  std::uint32_t spelling = 0;  ///< number of an own spelling, from 1; 0: the vocabulary's
+};
+
+/// The tokens of a text. Added tokens that took in white space or were found in normalised text have own spellings.
+struct located_tokens {
+  std::vector<located_token> tokens{};
+  std::vector<std::string> spellings{};
+
+  [[nodiscard]] std::size_t size() const noexcept { return tokens.size(); }  ///< number of tokens
+
+  /// Adds an added token that stands as `text` in its text.
+  void add_spelled(token_id id, const text_span& span, std::string_view text, const vocabulary& known) {
+    std::uint32_t spelling = 0;
+    if (known.token(id) != text) {
+      spellings.emplace_back(text);
+      spelling = static_cast<std::uint32_t>(spellings.size());
+    }
+    tokens.push_back({.id = id, .span = span, .spelling = spelling});
+  }
 };
 
 /// What a template piece stands for.
@@ -49,9 +68,8 @@ struct template_processor {
 
   /// Builds the encoding from the tokens that truncation left.
   /// Pre: all ids are the vocabulary's; second is empty unless `is_pair`.
-  [[nodiscard]] encoding assemble(const vocabulary& tokens, const std::vector<located_token>& first,
-                                  const std::vector<located_token>& second, bool is_pair,
-                                  bool add_special_tokens) const {
+  [[nodiscard]] encoding assemble(const vocabulary& tokens, const located_tokens& first, const located_tokens& second,
+                                  bool is_pair, bool add_special_tokens) const {
     encoding out;
     const std::size_t size = first.size() + second.size() + (add_special_tokens ? added_tokens(is_pair) : 0);
     out.ids.reserve(size);
@@ -73,11 +91,30 @@ struct template_processor {
         for (const token_id id : piece.ids) add({.id = id}, piece.type_id, true);
       } else {
         const auto& text = piece.role == template_role::first_text ? first : second;
-        for (const located_token& token : text) add(token, piece.type_id, false);
+        for (const located_token& token : text.tokens) {
+          add(token, piece.type_id, false);
+          if (token.spelling != 0) out.tokens.back() = text.spellings[token.spelling - 1];
+        }
       }
     }
     return out;
   }
 };
+
+/// The tokens that BERT's template adds.
+struct bert_specials {
+  token_id cls = 0;
+  token_id sep = 0;
+};
+
+/// `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` with type 1 from B on (`BertProcessing`).
+[[nodiscard]] inline template_processor bert_template(const bert_specials& tokens) {
+  const template_piece cls{.role = template_role::special, .ids = {tokens.cls}};
+  const template_piece sep{.role = template_role::special, .ids = {tokens.sep}};
+  const template_piece last{.role = template_role::special, .type_id = 1, .ids = {tokens.sep}};
+  const template_piece first{.role = template_role::first_text};
+  const template_piece second{.role = template_role::second_text, .type_id = 1};
+  return {.single = {cls, first, sep}, .pair = {cls, first, sep, second, last}};
+}
 
 }  // namespace ultrafastbert::detail

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <variant>
 
+#include "ultrafastbert/tokenizer/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
 namespace ultrafastbert::detail {
@@ -20,12 +21,8 @@ enum class character_class : std::uint8_t { space, word, symbol };
 
 /// Class outside ASCII. Word characters are those of `\w` in the Unicode standard's technical report 18, annex C.
 [[nodiscard]] inline character_class unicode_class(char32_t c) noexcept {
-  constexpr char32_t next_line = 0x85;
-  if (c == next_line) return character_class::space;
-  switch (::utf8proc_category(static_cast<std::int32_t>(c))) {
-    case UTF8PROC_CATEGORY_ZS:
-    case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP: return character_class::space;
+  if (is_white_space(c)) return character_class::space;
+  switch (category(c)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
@@ -58,6 +55,10 @@ enum class character_class : std::uint8_t { space, word, symbol };
 }
 
 inline constexpr std::array<character_class, 128> ascii_classes = make_ascii_classes();
+
+[[nodiscard]] inline character_class class_of(char32_t c) noexcept {
+  return c < ascii_classes.size() ? ascii_classes[c] : unicode_class(c);
+}
 
 /// The whole text is one piece (`pre_tokenizer: null`).
 struct whole_text {
@@ -98,6 +99,51 @@ struct whitespace_split {
   }
 };
 
-using pre_tokeniser = std::variant<whole_text, whitespace_split>;
+/// Words between white space, with each punctuation character on its own (`BertPreTokenizer`).
+struct bert_split {
+  /// Calls `piece(begin, end)` with the byte positions of each word and punctuation character, in order. Linear.
+  /// Pre: valid UTF-8.
+  template <class Piece>
+  void split(std::string_view text, const Piece& piece) const {
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto byte = static_cast<unsigned char>(text[at]);
+      std::size_t length = 1;
+      character_class next = character_class::space;
+      if (byte < bert_ascii_classes.size()) {
+        next = bert_ascii_classes[byte];
+      } else {
+        const utf8_step step = decode_utf8(text, at);
+        length = step.length;
+        next = bert_class(step.code_point);
+      }
+      if (next != character_class::word) {
+        if (begin < at) piece(begin, at);
+        if (next == character_class::symbol) piece(at, at + length);
+        begin = at + length;
+      }
+      at += length;
+    }
+    if (begin < text.size()) piece(begin, text.size());
+  }
+
+ private:
+  static character_class bert_class(char32_t c) noexcept {
+    if (is_white_space(c)) return character_class::space;
+    return is_bert_punctuation(c) ? character_class::symbol : character_class::word;
+  }
+
+  static constexpr std::array<character_class, 128> bert_ascii_classes = [] {
+    auto classes = ascii_classes;
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+      const bool control = i < ' ' || i == 0x7F;
+      if (control && classes[i] == character_class::symbol) classes[i] = character_class::word;
+      if (i == '_') classes[i] = character_class::symbol;
+    }
+    return classes;
+  }();
+};
+
+using pre_tokeniser = std::variant<whole_text, whitespace_split, bert_split>;
 
 }  // namespace ultrafastbert::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json; follows the reference
-// implementation of that format to the last offset.
+// The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json and vocab.txt; follows the
+// reference implementation of those formats to the last offset.
 // Layer: tokenizer.
 #pragma once
 
@@ -26,6 +26,7 @@
 #include "ultrafastbert/tokenizer/normalised_text.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_text.hpp"
 
 namespace ultrafastbert {
 
@@ -33,13 +34,21 @@ namespace ultrafastbert {
 /// vocabulary.
 class tokenizer {
  public:
-  /// Reads a tokenizer.json, or the one in a folder. Its `truncation` and `padding` members have no effect: calls
-  /// say what they want.
-  /// Throws: io_error, truncated, limit_exceeded (more than 64 MiB), and what `parse` throws.
-  [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_json_file) {
+  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), or what a folder has of them; tokenizer.json
+  /// wins. Its `truncation` and `padding` members have no effect: calls say what they want. A vocab.txt makes BERT's
+  /// tokenizer, as vocabulary_text.hpp says.
+  /// Throws: io_error, truncated, limit_exceeded (more than 64 MiB), missing_token (a vocab.txt without the tokens at
+  ///   the ends of every text), and what `parse` throws.
+  /// Complexity: n log n in the number of tokens.
+  [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
     std::error_code ignored;
-    const bool folder = std::filesystem::is_directory(folder_or_json_file, ignored);
-    const auto path = folder ? folder_or_json_file / "tokenizer.json" : folder_or_json_file;
+    auto path = folder_or_file;
+    if (std::filesystem::is_directory(path, ignored)) {
+      path /= "tokenizer.json";
+      const auto list = folder_or_file / "vocab.txt";
+      if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(list, ignored)) path = list;
+    }
+    if (path.extension() == ".txt") return tokenizer(detail::read_vocabulary_text(path));
     return parse(read_text_file(path, detail::largest_tokenizer_file), path.string());
   }
 
@@ -139,12 +148,10 @@ class tokenizer {
   }
 
  private:
-  using located_tokens = std::vector<detail::located_token>;
-
   explicit tokenizer(detail::tokenizer_parts parts) : parts_(std::move(parts)) {}
 
   /// Tokens of one text, without the template's.
-  [[nodiscard]] located_tokens tokens_of(std::string_view text) const {
+  [[nodiscard]] detail::located_tokens tokens_of(std::string_view text) const {
     constexpr std::size_t longest = std::numeric_limits<std::uint32_t>::max() - 1;
     if (text.size() > longest) {
       fail_input("text", "at most " + std::to_string(longest) + " bytes", std::to_string(text.size()));
@@ -154,7 +161,7 @@ class tokenizer {
       repaired = detail::repair_utf8(text);
       text = repaired;
     }
-    located_tokens out;
+    detail::located_tokens out;
     detail::normalised_text segment;
     detail::model_scratch scratch;
     std::uint32_t code_points = 0;
@@ -162,7 +169,7 @@ class tokenizer {
       const std::string_view part = text.substr(begin, end - begin);
       const auto length = static_cast<std::uint32_t>(detail::count_code_points(part));
       if (id) {
-        out.push_back({.id = *id, .span = {.begin = code_points, .end = code_points + length}});
+        out.add_spelled(*id, {.begin = code_points, .end = code_points + length}, part, *parts_.tokens);
       } else {
         segment.assign(part, code_points);
         add_segment(segment, scratch, out);
@@ -173,19 +180,20 @@ class tokenizer {
   }
 
   /// Tokens of a stretch of text between added tokens.
-  void add_segment(detail::normalised_text& segment, detail::model_scratch& scratch, located_tokens& out) const {
+  void add_segment(detail::normalised_text& segment, detail::model_scratch& scratch,
+                   detail::located_tokens& out) const {
     parts_.normalise.apply(segment);
     const std::string_view text = segment.text();
     parts_.normalised_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
       if (id) {
-        out.push_back({.id = *id, .span = segment.span(begin, end)});
+        out.add_spelled(*id, segment.span(begin, end), text.substr(begin, end - begin), *parts_.tokens);
         return;
       }
       const auto add_piece = [&, begin](std::size_t first, std::size_t last) {
         const std::size_t start = begin + first;
         parts_.model->tokenise(text.substr(start, last - first), scratch);
         for (const auto& token : scratch.tokens) {
-          out.push_back({.id = token.id, .span = segment.span(start + token.begin, start + token.end)});
+          out.tokens.push_back({.id = token.id, .span = segment.span(start + token.begin, start + token.end)});
         }
       };
       std::visit([&](const auto& splitter) { splitter.split(text.substr(begin, end - begin), add_piece); },
@@ -194,7 +202,7 @@ class tokenizer {
   }
 
   /// Truncation and template.
-  [[nodiscard]] encoding finish(located_tokens first, located_tokens second, bool is_pair,
+  [[nodiscard]] encoding finish(detail::located_tokens first, detail::located_tokens second, bool is_pair,
                                 const encode_options& options) const {
     const std::size_t added = options.add_special_tokens ? parts_.post_process.added_tokens(is_pair) : 0;
     bool truncated = false;
@@ -206,8 +214,8 @@ class tokenizer {
       const auto kept = detail::truncate_lengths({.first = first.size(), .second = second.size()},
                                                  options.max_length - added, options.strategy, is_pair);
       truncated = kept.first < first.size() || kept.second < second.size();
-      first.resize(kept.first);
-      second.resize(kept.second);
+      first.tokens.resize(kept.first);
+      second.tokens.resize(kept.second);
     }
     encoding out = parts_.post_process.assemble(*parts_.tokens, first, second, is_pair, options.add_special_tokens);
     out.truncated = truncated;

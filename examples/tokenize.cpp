@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// Shows how texts, given on the command line or line by line on standard input, become tokens:
+//   tokenize --tokenizer examples/models/tiny-mlm "I would like a cup of tea, please."
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/tokenizer/tokenizer.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+using nlohmann::ordered_json;
+
+struct options {
+  std::string tokenizer{};
+  std::vector<std::string> texts{};
+  bool json = false;
+  bool pair = false;
+};
+
+// A pair is cut at the first tab; a line without one is a pair with an empty second text.
+ufb::encoding encode(const ufb::tokenizer& tokenizer, std::string_view line, bool pair) {
+  if (!pair) return tokenizer.encode(line);
+  const std::size_t tab = std::min(line.find('\t'), line.size());
+  return tokenizer.encode(line.substr(0, tab), line.substr(std::min(tab + 1, line.size())));
+}
+
+// One line per token: spelling, id, type and place in its text.
+void print_plain(const ufb::encoding& encoding) {
+  for (std::size_t i = 0; i < encoding.size(); ++i) {
+    std::cout << encoding.tokens[i] << '\t' << encoding.ids[i] << '\t' << encoding.type_ids[i] << '\t'
+              << encoding.offsets[i].begin << '-' << encoding.offsets[i].end << '\n';
+  }
+  std::cout << '\n';
+}
+
+// One line per text.
+void print_json(const ufb::encoding& encoding) {
+  ordered_json line{{"ids", encoding.ids},
+                    {"tokens", encoding.tokens},
+                    {"type_ids", encoding.type_ids},
+                    {"offsets", ordered_json::array()}};
+  for (const auto& span : encoding.offsets) line["offsets"].push_back({span.begin, span.end});
+  std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+}
+
+void run(const options& wanted) {
+  const auto tokenizer = ufb::tokenizer::load(wanted.tokenizer);
+  const auto print = [&](const std::string& text) {
+    (wanted.json ? print_json : print_plain)(encode(tokenizer, text, wanted.pair));
+  };
+  for (const std::string& text : wanted.texts) print(text);
+  if (!wanted.texts.empty()) return;
+  for (std::string line; std::getline(std::cin, line);) print(line);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Shows how texts become tokens"};
+  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json or vocab.txt, or such a file")
+      ->required();
+  app.add_option("texts", wanted.texts, "texts; the lines of standard input if none is given");
+  app.add_flag("--json", wanted.json, "one JSON line per text: ids, tokens, type_ids, offsets in code points");
+  app.add_flag("--pair", wanted.pair, "each text is two, with a tab between them");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(wanted);
+  } catch (const std::exception& e) {
+    std::cerr << "tokenize: " << e.what() << '\n';
+    return 1;
+  }
+}

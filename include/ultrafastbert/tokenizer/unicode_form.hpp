@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+//
+// Unicode normalisation forms (NFC, NFD, NFKC, NFKD) with the origin of every code point.
+// Source: Unicode standard annex 15; origins follow the reference, where a code point that replaces others takes the
+// place of the first of them, and one that is inserted shares the place of what came before it.
+// Layer: tokenizer.
+#pragma once
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "ultrafastbert/tokenizer/normalised_text.hpp"
+#include "ultrafastbert/tokenizer/unicode_categories.hpp"
+#include "ultrafastbert/tokenizer/utf8.hpp"
+
+namespace ultrafastbert::detail {
+
+/// One of the four forms. n log n in the length of the longest run of combining marks, else linear.
+struct unicode_form {
+  bool compatibility = false;  ///< NFKC, NFKD
+  bool composed = false;       ///< NFC, NFKC
+
+  void apply(normalised_text& text) const;
+};
+
+/// A code point of the next text. `change` is 1 where it is inserted; else it replaces the next code point of the text
+/// and swallows -change more.
+struct form_part {
+  char32_t code_point = 0;
+  int change = 0;
+};
+
+/// Writes parts to the next text.
+class form_writer {
+ public:
+  explicit form_writer(normalised_text& text) : text_(text) {}
+
+  void put(const form_part& part) {
+    std::uint32_t origin = last_origin_;
+    if (part.change <= 0) {
+      origin = text_.origin(next_);
+      for (int i = part.change; i <= 0; ++i) skip();
+    }
+    text_.put(part.code_point, origin);
+  }
+
+  /// Takes over the next bytes, all of them ASCII.
+  void keep(std::size_t bytes, char /*last*/ = 0) {
+    text_.keep(next_, next_ + bytes);
+    next_ += bytes;
+    last_origin_ = text_.origin(next_ - 1);
+  }
+
+  void finish() {}
+
+ private:
+  void skip() {
+    last_origin_ = text_.origin(next_++);
+    while (next_ < text_.text().size() && is_utf8_continuation(text_.text()[next_])) ++next_;
+  }
+
+  normalised_text& text_;
+  std::size_t next_ = 0;
+  std::uint32_t last_origin_ = 0;
+};
+
+/// Canonical combining class; 0 for marks that the reference does not know.
+[[nodiscard]] inline int combining_class(char32_t c) noexcept {
+  const int rank = c < 0x80 ? 0 : ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+  return rank == 0 || contains(unknown_marks, c) ? 0 : rank;
+}
+
+/// Composes decomposed parts: each starter takes in the marks that no other mark blocks.
+class form_composer {
+ public:
+  explicit form_composer(normalised_text& text) : writer_(text) {}
+
+  void put(const form_part& part) {
+    const int rank = combining_class(part.code_point);
+    if (!starter_) {
+      if (rank == 0) {
+        starter_ = part;
+      } else {
+        writer_.put(part);
+      }
+      return;
+    }
+    const bool blocked = !marks_.empty() && last_rank_ >= rank;
+    if (!blocked) {
+      if (const auto composed = compose(starter_->code_point, part.code_point)) {
+        starter_ = form_part{*composed, starter_->change + part.change - 1};
+        return;
+      }
+    }
+    if (rank == 0) {
+      finish();
+      starter_ = part;
+    } else {
+      marks_.push_back(part);
+      last_rank_ = rank;
+    }
+  }
+
+  /// Takes over the next bytes, all of them ASCII. A mark may follow the last.
+  void keep(std::size_t bytes, char last) {
+    finish();
+    if (bytes > 1) writer_.keep(bytes - 1);
+    starter_ = form_part{static_cast<unsigned char>(last), 0};
+  }
+
+  void finish() {
+    if (starter_) writer_.put(*starter_);
+    for (const form_part& mark : marks_) writer_.put(mark);
+    starter_.reset();
+    marks_.clear();
+  }
+
+ private:
+  static std::optional<char32_t> compose(char32_t first, char32_t second) noexcept {
+    std::array<utf8proc_int32_t, 2> pair{static_cast<utf8proc_int32_t>(first), static_cast<utf8proc_int32_t>(second)};
+    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    if (::utf8proc_normalize_utf32(pair.data(), 2, options) != 1) return std::nullopt;
+    const auto composed = static_cast<char32_t>(pair[0]);
+    return contains(unknown_decompositions, composed) ? std::nullopt : std::optional(composed);
+  }
+
+  form_writer writer_;
+  std::optional<form_part> starter_{};
+  std::vector<form_part> marks_{};  // behind the starter, which they do not compose with
+  int last_rank_ = 0;
+};
+
+/// Decomposes: hands parts to `Sink`, marks sorted by class.
+template <class Sink>
+class form_decomposer {
+ public:
+  form_decomposer(normalised_text& text, bool compatibility)
+      : text_(text.text()), compatibility_(compatibility), sink_(text) {}
+
+  void run() {
+    for (std::size_t at = 0; at < text_.size();) {
+      if (const std::size_t plain = ascii_prefix(text_.substr(at)); plain > 0) {
+        flush_marks();
+        sink_.keep(plain, text_[at + plain - 1]);
+        at += plain;
+      } else {
+        const utf8_step step = decode_utf8(text_, at);
+        if (is_plain(step.code_point)) {
+          flush_marks();
+          sink_.put({step.code_point, 0});
+        } else {
+          decompose(step.code_point);
+        }
+        at += step.length;
+      }
+    }
+    flush_marks();
+    sink_.finish();
+  }
+
+ private:
+  struct mark {
+    form_part part{};
+    int rank = 0;
+  };
+
+  /// Whether a code point is a starter that stays as it is.
+  static bool is_plain(char32_t c) noexcept {
+    constexpr char32_t first_hangul = 0xAC00;
+    constexpr char32_t last_hangul = 0xD7A3;  // syllables are decomposed by rule, not by table
+    const auto* property = ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+    return property->combining_class == 0 && property->decomp_seqindex == std::numeric_limits<std::uint16_t>::max() &&
+           (c < first_hangul || c > last_hangul);
+  }
+
+  void decompose(char32_t code_point) {
+    if (contains(unknown_decompositions, code_point)) return add({code_point, 0});
+    std::array<utf8proc_int32_t, 32> parts{};  // no decomposition is longer than 18 code points
+    int boundary = 0;
+    const auto options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility_ ? UTF8PROC_COMPAT : 0);
+    const auto count = ::utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code_point), parts.data(),
+                                                 static_cast<utf8proc_ssize_t>(parts.size()),
+                                                 static_cast<utf8proc_option_t>(options), &boundary);
+    for (utf8proc_ssize_t i = 0; i < count; ++i) {
+      add({static_cast<char32_t>(parts[static_cast<std::size_t>(i)]), i > 0 ? 1 : 0});
+    }
+  }
+
+  void add(const form_part& part) {
+    const int rank = combining_class(part.code_point);
+    if (rank != 0) {
+      marks_.push_back({part, rank});
+    } else {
+      flush_marks();
+      sink_.put(part);
+    }
+  }
+
+  void flush_marks() {
+    if (marks_.empty()) return;
+    std::stable_sort(marks_.begin(), marks_.end(), [](const mark& a, const mark& b) { return a.rank < b.rank; });
+    for (const mark& each : marks_) sink_.put(each.part);
+    marks_.clear();
+  }
+
+  std::string_view text_;
+  bool compatibility_;
+  Sink sink_;
+  std::vector<mark> marks_{};
+};
+
+inline void unicode_form::apply(normalised_text& text) const {
+  if (text.ascii()) return;
+  if (composed) {
+    form_decomposer<form_composer>(text, compatibility).run();
+  } else {
+    form_decomposer<form_writer>(text, compatibility).run();
+  }
+  text.commit();
+}
+
+}  // namespace ultrafastbert::detail
