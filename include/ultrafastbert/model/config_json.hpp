@@ -239,7 +239,11 @@ inline void expect_architecture(const checkpoint_config& config, const std::stri
     list += (list.empty() ? "" : " or ") + excerpt(name);
   }
   fail(error_code::unsupported,
-       {.file = file, .where = "$.architectures", .expected = std::move(list), .found = excerpt(config.architecture)});
+       {.file = file,
+        .where = "$.architectures",
+        .expected = std::move(list),
+        .found = excerpt(config.architecture),
+        .reason = std::string(other_model_advice)});
 }
 
 }  // namespace detail
