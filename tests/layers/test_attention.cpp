@@ -182,9 +182,9 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
     const auto dense_bias = random.reals<Scalar>(width);
     using attention_type = ufb::attention<Scalar, typename TestType::backend>;
     linear_type query_key_value(projection.view(), projection_bias);
-    const auto layer =
-        project ? attention_type(std::move(query_key_value), {dense.view(), dense_bias}, heads, Scalar{0.5F}, true)
-                : attention_type(std::move(query_key_value), heads, Scalar{0.5F}, true);
+    const auto layer = project ? attention_type(std::move(query_key_value), {dense.view(), dense_bias}, heads,
+                                                static_cast<Scalar>(0.5), true)
+                               : attention_type(std::move(query_key_value), heads, static_cast<Scalar>(0.5), true);
     const std::vector<std::size_t> lengths{random.size(1, 9), 5, random.size(1, 20)};
     const auto offsets = offsets_of(lengths);
     const guarded_matrix<Scalar> x(offsets.back(), width, 2, random, 2);

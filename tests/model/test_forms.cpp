@@ -53,7 +53,7 @@ TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
   CHECK(same_states(states_of(whole), states_of(masked_lm<float>::load(golden_model("mlm_fff_d4_p1")))));
   CHECK(encoder_model<float>::load(golden_model("lm_fff_bare")).hidden_size() == 32);
   const auto text = error_text_of([&] { static_cast<void>(whole.tokenizer()); });
-  CHECK(text == "invalid_input: tokenizer: a tokenizer.json in the checkpoint folder: none");
+  CHECK(text == "invalid_input: tokenizer: a tokenizer.json or vocab.txt in the checkpoint folder: none");
   const folder_copy folder(golden_model("lm_fff_bare"));
   folder.edit_json("config.json", [](ordered_json& config) { config["architectures"] = {"Whatever"}; });
   const auto e = error_of([&] { static_cast<void>(encoder_model<float>::load(folder.path())); });
@@ -135,4 +135,34 @@ TEST_CASE("A mask has a row for each sequence or for each token") {
   CHECK(text(3, 3) == "invalid_input: mask: (2, 3): (3, 3)");
   CHECK(text(2, 4) == "invalid_input: mask: (2, 3): (2, 4)");
   CHECK(text(6, 4) == "invalid_input: mask: (6, 3): (6, 4)");
+}
+
+TEST_CASE("Texts of a causal model do not look ahead") {
+  using model = masked_lm<float, plain_backend>;
+  const folder_copy folder(golden_model("e2e_fff"));
+  folder.edit_json("config.json", [](ordered_json& config) { config["arch"]["attention"]["causal_attention"] = true; });
+  const auto first_candidates = [](const model& loaded, const char* text) {
+    auto workspace = loaded.make_workspace();
+    std::vector<double> probabilities;
+    for (const auto& candidate : loaded.fill_mask(text, {.top_k = 3}, workspace)) {
+      probabilities.push_back(candidate.probability);
+    }
+    return probabilities;
+  };
+  const auto causal = model::load(folder.path());
+  const auto bidirectional = model::load(golden_model("e2e_fff"));
+  constexpr const char* one = "the <mask> a a";
+  constexpr const char* other = "the <mask> the the";
+  CHECK(first_candidates(causal, one) == first_candidates(causal, other));
+  CHECK(first_candidates(bidirectional, one) != first_candidates(bidirectional, other));
+}
+
+TEST_CASE("A folder with a vocabulary list alone reads texts as BERT does") {
+  const folder_copy folder(golden_model("e2e_fff"));
+  for (const char* file : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
+    std::filesystem::remove(folder.path() / file);
+  }
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhouse\n##s\n");
+  const auto model = encoder_model<float>::load(folder.path());
+  CHECK(model.tokenizer().encode("Houses").ids == std::vector<token_id>{2, 5, 6, 3});
 }

@@ -37,7 +37,7 @@ class checkpoint_folder {
   [[nodiscard]] const std::filesystem::path& config() const noexcept { return config_; }  ///< the file to read
   [[nodiscard]] config_form form() const noexcept { return form_; }                       ///< its form
 
-  /// `tokenizer.json`, if there is one.
+  /// `tokenizer.json`, or else `vocab.txt`, if there is one.
   [[nodiscard]] const std::optional<std::filesystem::path>& tokenizer() const noexcept { return tokenizer_; }
 
   /// `tokenizer_config.json`, if there is one.
@@ -73,6 +73,7 @@ class checkpoint_folder {
     config_ = hub_form ? *hub_form : *local_form;
     form_ = hub_form ? config_form::config_json : config_form::model_config_json;
     tokenizer_ = member("tokenizer.json");
+    if (!tokenizer_) tokenizer_ = member("vocab.txt");
     tokenizer_config_ = member("tokenizer_config.json");
     special_tokens_map_ = member("special_tokens_map.json");
   }

@@ -46,7 +46,7 @@ class text_model {
 
   /// The folder's tokenizer. Throws: invalid_input if the folder has none.
   [[nodiscard]] const ultrafastbert::tokenizer& tokenizer() const {
-    if (!tokenizer_) fail_input("tokenizer", "a tokenizer.json in the checkpoint folder", "none");
+    if (!tokenizer_) fail_input("tokenizer", "a tokenizer.json or vocab.txt in the checkpoint folder", "none");
     return *tokenizer_;
   }
 
@@ -123,9 +123,18 @@ class text_model {
     if (texts.size() != 0) finish();
   }
 
-  /// Final states of packed texts. Shapes: states: (tokens, hidden_size), overwritten.
+  /// Final states of packed texts. A causal encoder gets a mask, without which it would look ahead; masks of ones
+  /// change nothing else. Shapes: states: (tokens, hidden_size), overwritten.
   void encode_packed(const packed_texts& texts, const matrix_view<Scalar>& states, workspace& scratch) const {
-    encoder_.forward(texts.ids, {.offsets = texts.offsets}, states, scratch);
+    if (!encoder_.config().causal) return encoder_.forward(texts.ids, {.offsets = texts.offsets}, states, scratch);
+    std::size_t longest = 0;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      longest = std::max(longest, texts.offsets[i + 1] - texts.offsets[i]);
+    }
+    workspace::frame frame(scratch);
+    const auto mask = frame.take_matrix<float>(texts.size(), longest);
+    for (std::size_t i = 0; i < texts.size(); ++i) std::fill_n(mask.row(i), longest, 1.0F);
+    encoder_.forward(texts.ids, {.offsets = texts.offsets, .mask = mask}, states, scratch);
   }
 
  private:
