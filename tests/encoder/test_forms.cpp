@@ -149,8 +149,7 @@ TEST_CASE("Each form needs its own tensors", "[encoder]") {
 
 TEST_CASE("Rotary tables that compute nothing still limit the length", "[encoder]") {
   auto config = small_config(true);
-  config.longest_rotary_sequence = 5;
-  CHECK(config.longest_sequence() == 5);
+  config.longest_sequence = 5;
   const encoder_problem<float, ufb::plain_backend> problem(config, 166);
   ufb::workspace scratch;
   guarded_matrix<float> states(6, 16);
@@ -163,8 +162,13 @@ TEST_CASE("Rotary tables that compute nothing still limit the length", "[encoder
   CHECK(forward(6) == "invalid_input: sequence 0: at most 5 tokens: 6");
   CHECK(states.untouched());
   CHECK(forward(5) == "none");
-  config.longest_rotary_sequence = 128;
-  CHECK(config.longest_sequence() == 24);
+}
+
+TEST_CASE("A longest sequence beyond the positions changes nothing", "[encoder]") {
+  auto config = small_config(true);
+  config.longest_sequence = 10 * config.max_sequence_length;
+  const encoder_problem<float, ufb::plain_backend> problem(config, 167);
+  CHECK(problem.model.embedding_layer().max_sequence_length() == config.max_sequence_length);
 }
 
 TEST_CASE("Sinusoidal positions of an odd width are refused", "[encoder]") {

@@ -177,7 +177,7 @@ TEST_CASE("Every form that the training code can write is read") {
   CHECK_FALSE(got.encoder.output_projection);
   CHECK(got.encoder.positions == position_kind::learned);
   CHECK(got.encoder.max_sequence_length == 512);
-  CHECK(got.encoder.longest_sequence() == 128);
+  CHECK(got.encoder.longest_sequence == 128);
   CHECK(got.use_bias);
   CHECK(got.decoder_bias);
   CHECK(got.head_transform);

@@ -29,13 +29,10 @@ class backend_fff {
   /// All weights zero. Throws: overflow, std::bad_alloc.
   backend_fff(const packed_fff_shape& shape, bool with_bias)
       : shape_(shape),
-        in_({nodes(), shape.input_width}),
-        out_({nodes(), shape.output_width}),
-        bias_(with_bias ? nodes() : 0) {}
+        in_({shape_.nodes(), shape.input_width}),
+        out_({shape_.nodes(), shape.output_width}),
+        bias_(with_bias ? shape_.nodes() : 0) {}
 
-  [[nodiscard]] std::size_t nodes() const noexcept {  ///< of all trees
-    return shape_.parallel_size * tree::node_count(shape_.depth);
-  }
   [[nodiscard]] static constexpr isa_level isa() noexcept { return isa_level::portable; }  ///< none of its own
   /// Memory held. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {

@@ -31,9 +31,9 @@ class dense_fff {
   /// All weights zero. Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc.
   dense_fff(const packed_fff_shape& shape, bool with_bias)
       : shape_(shape),
-        in_({nodes(), shape.input_width}, shape.isa),
-        out_({shape.output_width, nodes()}, shape.isa),
-        bias_(with_bias ? nodes() : 0) {}
+        in_({shape_.nodes(), shape.input_width}, shape.isa),
+        out_({shape.output_width, shape_.nodes()}, shape.isa),
+        bias_(with_bias ? shape_.nodes() : 0) {}
 
   /// Whether a shape is this engine's, whatever the batch. Of a shallow tree a token visits so many nodes that walking
   /// pays for few batches or none; too few nodes would not fill a panel of the packed product, and narrow storage is
@@ -41,13 +41,10 @@ class dense_fff {
   [[nodiscard]] static constexpr bool wins(const packed_fff_shape& shape) noexcept {
     constexpr std::size_t deepest = 2;
     constexpr std::size_t fewest_nodes = 32;
-    return shape.depth <= deepest && shape.parallel_size * tree::node_count(shape.depth) >= fewest_nodes &&
-           shape.storage_in == weight_storage::float32 && shape.storage_out == weight_storage::float32;
+    return shape.depth <= deepest && shape.nodes() >= fewest_nodes && shape.storage_in == weight_storage::float32 &&
+           shape.storage_out == weight_storage::float32;
   }
 
-  [[nodiscard]] std::size_t nodes() const noexcept {  ///< of all trees
-    return shape_.parallel_size * tree::node_count(shape_.depth);
-  }
   [[nodiscard]] isa_level isa() const noexcept { return in_.isa(); }  ///< level of the kernels that run
   /// Memory held. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return in_.bytes() + out_.bytes() + bias_.size() * sizeof(float); }
@@ -69,7 +66,7 @@ class dense_fff {
                 const matrix_view<std::int32_t>& paths, fff_engine /*engine*/) const {
     constexpr std::size_t most_tokens = 192;  // bounds the scratch memory
     workspace::frame frame(scratch);
-    const auto memory = frame.take_matrix<float>(std::min(x.rows(), most_tokens), nodes());
+    const auto memory = frame.take_matrix<float>(std::min(x.rows(), most_tokens), shape_.nodes());
     for (std::size_t first = 0; first < x.rows(); first += most_tokens) {
       const std::size_t tokens = std::min(most_tokens, x.rows() - first);
       const auto logits = memory.rows_from(0, tokens);
@@ -84,7 +81,7 @@ class dense_fff {
 
  private:
   // Walks every tree of a token, and sets the logits of the nodes that it does not visit to zero, of which every
-  // activation is zero. Shapes: logits: (nodes()); path: (trees * levels) or null.
+  // activation is zero. Shapes: logits: (nodes); path: (trees * levels) or null.
   template <class TieRule>
   void keep_path(float* logits, std::int32_t* path) const noexcept {
     if (shape_.depth == 0 && path == nullptr) return;

@@ -34,6 +34,9 @@ struct packed_fff_shape {
   weight_storage storage_in = weight_storage::float32;
   weight_storage storage_out = weight_storage::float32;
   isa_level isa = isa_level::automatic;
+
+  /// Of all trees.
+  [[nodiscard]] constexpr std::size_t nodes() const noexcept { return parallel_size * tree::node_count(depth); }
 };
 
 /// Packed FFF weights. Nodes are numbered tree after tree, level by level, as checkpoints number them.
@@ -44,13 +47,10 @@ class packed_fff {
   packed_fff(const packed_fff_shape& shape, bool with_bias)
       : shape_(shape),
         isa_(resolve(shape.isa)),
-        in_(make_packed_rows(shape.storage_in, nodes(), shape.input_width)),
-        out_(make_packed_rows(shape.storage_out, nodes(), shape.output_width)),
-        bias_(with_bias ? nodes() : 0) {}
+        in_(make_packed_rows(shape.storage_in, shape_.nodes(), shape.input_width)),
+        out_(make_packed_rows(shape.storage_out, shape_.nodes(), shape.output_width)),
+        bias_(with_bias ? shape_.nodes() : 0) {}
 
-  [[nodiscard]] std::size_t nodes() const noexcept {  ///< of all trees
-    return shape_.parallel_size * tree::node_count(shape_.depth);
-  }
   [[nodiscard]] isa_level isa() const noexcept { return isa_; }  ///< level of the kernels that run
   /// Memory held. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {

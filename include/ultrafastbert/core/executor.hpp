@@ -19,8 +19,19 @@ namespace ultrafastbert {
 
 namespace detail {
 
-struct any_task {
-  void operator()(std::size_t) const {}
+/// A task by reference. Pre: the task outlives it.
+class any_task {
+ public:
+  any_task() noexcept = default;
+  template <class Task>
+  requires(!std::same_as<Task, any_task>) explicit any_task(const Task& task) noexcept
+      : task_(&task), call_([](const void* t, std::size_t i) { (*static_cast<const Task*>(t))(i); }) {}
+
+  void operator()(std::size_t i) const { call_(task_, i); }
+
+ private:
+  const void* task_ = nullptr;
+  void (*call_)(const void*, std::size_t) = [](const void*, std::size_t) {};
 };
 
 }  // namespace detail
@@ -143,6 +154,52 @@ class thread_pool {
   bool stopping_ = false;
 };
 
-static_assert(executor<sequential_executor> && executor<thread_pool>);
+/// Any executor by reference, for functions that are compiled once. Pre: the executor outlives it.
+class executor_ref {
+ public:
+  executor_ref() noexcept = default;  ///< the calling thread alone
+
+  /// Not explicit: functions that take an executor_ref are called with executors.
+  template <executor Executor>
+  requires(!std::same_as<Executor, executor_ref>) executor_ref(Executor& threads)
+  noexcept
+      : executor_(&threads),
+        concurrency_([](const void* e) -> std::size_t { return static_cast<const Executor*>(e)->concurrency(); }),
+        run_([](void* e, std::size_t count, const detail::any_task& task) {
+          static_cast<Executor*>(e)->run(count, task);
+        }) {}
+
+  [[nodiscard]] std::size_t concurrency() const { return concurrency_(executor_); }  ///< the executor's
+
+  /// Calls task(i) for every i < count. Throws: what the executor's `run` throws.
+  template <class Task>
+  void run(std::size_t count, const Task& task) const {
+    run_(executor_, count, detail::any_task(task));
+  }
+
+ private:
+  void* executor_ = nullptr;
+  std::size_t (*concurrency_)(const void*) = [](const void*) -> std::size_t { return 1; };
+  void (*run_)(void*, std::size_t, const detail::any_task&) =
+      [](void*, std::size_t count, const detail::any_task& task) { sequential_executor::run(count, task); };
+};
+
+static_assert(executor<sequential_executor> && executor<thread_pool> && executor<executor_ref>);
+
+namespace detail {
+
+/// Numbers [first, last).
+struct index_range {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  [[nodiscard]] constexpr std::size_t size() const noexcept { return last - first; }
+};
+
+/// Part i of `parts` nearly equal parts of the numbers below `size`. Pre: i < parts.
+[[nodiscard]] constexpr index_range part_of(std::size_t size, std::size_t parts, std::size_t i) noexcept {
+  return {.first = size * i / parts, .last = size * (i + 1) / parts};
+}
+
+}  // namespace detail
 
 }  // namespace ultrafastbert

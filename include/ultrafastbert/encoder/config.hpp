@@ -4,7 +4,6 @@
 // Layer: encoder.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <variant>
 
@@ -45,16 +44,10 @@ struct encoder_config {
   bool embedding_norm = true;
   bool final_norm = true;
   bool query_key_value_bias = false;
-  bool output_projection = true;  ///< of attention
-  bool output_bias = false;       ///< of attention's output projection
-  bool causal = false;            ///< only where a batch has a mask per sequence; see `attention`
-  std::size_t longest_rotary_sequence =
-      0;  ///< tokens that rotary tables cover which compute nothing; 0: there are none
-
-  /// The longest sequence that the model takes. Units: tokens.
-  [[nodiscard]] std::size_t longest_sequence() const noexcept {
-    return longest_rotary_sequence == 0 ? max_sequence_length : std::min(max_sequence_length, longest_rotary_sequence);
-  }
+  bool output_projection = true;     ///< of attention
+  bool output_bias = false;          ///< of attention's output projection
+  bool causal = false;               ///< only where a batch has a mask per sequence; see `attention`
+  std::size_t longest_sequence = 0;  ///< tokens of a sequence, if fewer than max_sequence_length; 0 for no such limit
 };
 
 /// How the FFF layers of an encoder are stored and computed: what `fast_feedforward_options` has beside the

@@ -76,7 +76,6 @@ class encoder {
   void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
     detail::check_extents(states, ids.size(), config_.hidden_size, "states");
-    check_lengths(batch);
     embedding_.forward(ids, states, batch);
     const bool record_states = trace != nullptr && trace->states;
     if (trace != nullptr) trace->layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
@@ -91,20 +90,11 @@ class encoder {
   encoder(const encoder_config& config, ultrafastbert::embedding<Scalar> embedding)
       : config_(config), embedding_(std::move(embedding)) {}
 
-  void check_lengths(const sequence_batch& batch) const {
-    detail::check_sequences(batch);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (batch.length(i) > config_.longest_sequence()) {
-        fail_input("sequence " + std::to_string(i), "at most " + std::to_string(config_.longest_sequence()) + " tokens",
-                   std::to_string(batch.length(i)));
-      }
-    }
-  }
-
   static embedding_shape embedding_sizes(const encoder_config& c) {
     return {.vocabulary_size = c.vocabulary_size,
             .width = c.hidden_size,
             .max_sequence_length = c.max_sequence_length,
+            .longest_sequence = c.longest_sequence,
             .norm_epsilon = c.norm_epsilon,
             .positions = c.positions,
             .normalization = c.embedding_norm,

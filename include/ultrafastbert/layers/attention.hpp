@@ -95,11 +95,12 @@ class attention {
   [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + (dense_ ? dense_->bytes() : 0); }
 
   /// y = dense(attention(x)), or attention(x) without a projection; every token attends to the tokens of its own
-  /// sequence. Shapes: x: (tokens, width) row-major; y: (tokens, width), overwritten; `batch` covers all rows. Pre: y
-  /// overlaps neither x nor the layer. Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the
-  /// workspace grows. Complexity: tokens * width * (4 * width + 2 * sequence length). Source: the self-attention of
-  /// crammed BERT; a mask m adds (1 - m) * -10000 to the scores, never -infinity, so that
-  ///   a row whose keys are all masked attends to all of them.
+  /// sequence. A mask m adds (1 - m) * -10000 to the scores, never -infinity, so that a row whose keys are all masked
+  /// attends to all of them.
+  /// Shapes: x: (tokens, width) row-major; y: (tokens, width), overwritten; `batch` covers all rows.
+  /// Pre: y overlaps neither x nor the layer.
+  /// Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the workspace grows.
+  /// Complexity: tokens * width * (4 * width + 2 * sequence length). Source: the self-attention of crammed BERT.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, const sequence_batch& batch,
                workspace& scratch) const {
     detail::check_sequences(batch);

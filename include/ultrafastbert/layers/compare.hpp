@@ -111,9 +111,7 @@ void check_comparable(const Reference& reference, const Candidate& candidate) {
 /// Sends the tokens through two FFF layers of the same sizes and compares paths and outputs: the same weights in two
 /// storages, at two instruction set levels, with two engines, or in float and double.
 /// Shapes: x: (tokens, input_width) row-major, widened for a double reference.
-/// Throws: shape_mismatch (the layers' sizes differ), invalid_input (the width of x), std::bad_alloc while the
-/// workspace
-///   grows.
+/// Throws: shape_mismatch (sizes differ), invalid_input (the width of x), std::bad_alloc while scratch grows.
 /// Complexity: both layers' forward; the scratch memory does not grow with the tokens.
 template <comparable_layer Reference, comparable_layer Candidate>
 requires(sizeof(typename Reference::scalar_type) >= sizeof(typename Candidate::scalar_type))

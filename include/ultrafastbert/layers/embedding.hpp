@@ -30,8 +30,9 @@ enum class position_kind : std::uint8_t { none, learned, sinusoidal, scaled_sinu
 /// Sizes and parts of an embedding.
 struct embedding_shape {
   std::size_t vocabulary_size = 0;
-  std::size_t width = 0;  ///< even for sinusoidal positions
-  std::size_t max_sequence_length = 0;
+  std::size_t width = 0;                ///< even for sinusoidal positions
+  std::size_t max_sequence_length = 0;  ///< rows of the position table
+  std::size_t longest_sequence = 0;     ///< tokens of a sequence, if fewer; 0 for as many as positions
   double norm_epsilon = 1e-12;
   position_kind positions = position_kind::scaled_sinusoidal;
   bool normalization = true;
@@ -74,7 +75,9 @@ class embedding {
     auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape.vocabulary_size, shape.width});
     detail::load_matrix(source, word_name, words->view());
     layer.word_embedding_ = std::move(words);
-    layer.max_sequence_length_ = shape.max_sequence_length;
+    layer.max_sequence_length_ = shape.longest_sequence == 0
+                                     ? shape.max_sequence_length
+                                     : std::min(shape.longest_sequence, shape.max_sequence_length);
     layer.load_positions(source, prefix + "pos_embedding.", shape);
     if (shape.normalization) layer.norm_ = norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape));
     return layer;
@@ -94,7 +97,7 @@ class embedding {
   }
 
   [[nodiscard]] std::size_t width() const noexcept { return word_embedding_->cols(); }             ///< columns of y
-  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }  ///< tokens
+  [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }  ///< most tokens
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }   ///< word vectors
   /// The position table (max_sequence_length, width), without rows if there are no positions.
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }

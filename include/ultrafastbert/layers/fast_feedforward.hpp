@@ -188,10 +188,9 @@ class fast_feedforward {
     if (tasks < 2) return multiply(x, y, scratch, paths);
     scratch.reserve_parts(tasks);
     const auto task = [&](std::size_t i) {
-      const std::size_t first = x.rows() * i / tasks;
-      const std::size_t count = x.rows() * (i + 1) / tasks - first;
-      multiply(x.rows_from(first, count), y.rows_from(first, count), scratch.part(i),
-               paths.data() != nullptr ? paths.rows_from(first, count) : paths);
+      const auto rows = detail::part_of(x.rows(), tasks, i);
+      multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
+               paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
     };
     threads.run(tasks, task);
   }

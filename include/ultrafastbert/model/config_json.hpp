@@ -145,7 +145,7 @@ inline void read_rotary(const json_value& attention, encoder_config& config) {
   if (!rotary->is_boolean()) {
     rotary->fail_unsupported("false or true", rotary->is_string() ? excerpt(rotary->as_string()) : "another value");
   }
-  if (rotary->as_boolean()) config.longest_rotary_sequence = table_length;
+  if (rotary->as_boolean()) config.longest_sequence = table_length;
 }
 
 inline void read_attention(const json_value& attention, encoder_config& config) {
@@ -207,9 +207,10 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
 }  // namespace detail
 
 /// Reads a configuration in either published form: config.json keeps the architecture under "arch", the local form is
-/// the architecture itself. Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type,
-/// bad_value (naming the key
-///   and what is accepted), unsupported (valid for the training code, not implemented here).
+/// the architecture itself.
+/// Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type, bad_value (naming the key
+/// and
+///   what is accepted), unsupported (valid for the training code, but not for this library).
 /// Source: the configuration files of UltraFastBERT-1x11-long and of crammed BERT checkpoints.
 [[nodiscard]] inline checkpoint_config read_checkpoint_config(const json_document& document) {
   checkpoint_config config;
@@ -238,12 +239,11 @@ inline void expect_architecture(const checkpoint_config& config, const std::stri
     if (config.architecture.empty() || config.architecture == name) return;
     list += (list.empty() ? "" : " or ") + excerpt(name);
   }
-  fail(error_code::unsupported,
-       {.file = file,
-        .where = "$.architectures",
-        .expected = std::move(list),
-        .found = excerpt(config.architecture),
-        .reason = std::string(other_model_advice)});
+  fail(error_code::unsupported, {.file = file,
+                                 .where = "$.architectures",
+                                 .expected = std::move(list),
+                                 .found = excerpt(config.architecture),
+                                 .reason = std::string(other_model_advice)});
 }
 
 }  // namespace detail

@@ -16,8 +16,7 @@
 namespace ultrafastbert::detail {
 
 /// Final states of a padded batch.
-/// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or
-/// empty;
+/// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or none;
 ///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
 /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
 template <class Encoder, class Scalar>

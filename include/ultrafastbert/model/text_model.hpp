@@ -36,12 +36,10 @@ struct text_pair {
 template <class Scalar, class Backend>
 class text_model {
  public:
-  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept {
-    return encoder_;
-  }  ///< the stack
-  [[nodiscard]] std::size_t hidden_size() const noexcept {
-    return encoder_.config().hidden_size;
-  }  ///< columns of a state
+  /// The stack.
+  [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept { return encoder_; }
+  /// Columns of a state.
+  [[nodiscard]] std::size_t hidden_size() const noexcept { return encoder_.config().hidden_size; }
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return encoder_.config().vocabulary_size; }  ///< words
 
   /// The folder's tokenizer. Throws: invalid_input if the folder has none.
@@ -97,7 +95,7 @@ class text_model {
   /// Throws invalid_input if a text has more tokens than the encoder has positions. Pre: `text` is its number in the
   /// call.
   void check_length(std::size_t tokens, std::size_t text) const {
-    const std::size_t most = encoder_.config().longest_sequence();
+    const std::size_t most = encoder_.embedding_layer().max_sequence_length();
     if (tokens > most) fail_text(text, "at most " + std::to_string(most) + " tokens", std::to_string(tokens));
   }
 
