@@ -44,7 +44,7 @@ ufb::matrix<float> states_at(const ufb::masked_lm<float>& model, std::size_t lay
   ufb::encoder_trace<float> trace{.states = true};
   ufb::workspace workspace;
   ufb::matrix<float> states({batch * length, model.hidden_size()});
-  model.encode(ufb::matrix_view<const ufb::token_id>(ids.data(), {batch, length}), {}, states.view(), workspace,
+  model.encode(ufb::matrix_view<const ufb::token_id>(ids.data(), {batch, length}), {}, states.view(), workspace, {},
                &trace);
   return std::move(trace.layers.at(layer).norm2);
 }

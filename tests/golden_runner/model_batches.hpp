@@ -71,7 +71,7 @@ ultrafastbert::matrix<float> run_encoder(const Model& model, const model_batch& 
                                          ultrafastbert::workspace& workspace, golden_result& result) {
   ultrafastbert::matrix<float> states({batch.tokens(), model.hidden_size()});
   ultrafastbert::encoder_trace<float> trace;
-  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, &trace);
+  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, {.padding_states = true}, &trace);
   const auto [sequences, length] = batch.shape;
   result.tensors.reals.push_back(as_tensor(name + ".final", {sequences, length, states.cols()}, states));
   const auto* fast = std::get_if<ultrafastbert::fast_feedforward_config>(&model.encoder().config().feedforward);

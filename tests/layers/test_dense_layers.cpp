@@ -33,7 +33,8 @@ TEMPLATE_LIST_TEST_CASE("A linear layer multiplies and adds its bias", "[linear]
     REQUIRE(layer.output_width() == out);
     const guarded_matrix<Scalar> x(random.size(0, 40), in, 1, random);
     guarded_matrix<Scalar> y(x.rows(), out, 3);
-    layer.forward(x.view(), y.view());
+    ufb::workspace scratch;
+    layer.forward(x.view(), y.view(), scratch);
     const auto expected = reference::arithmetic::of<Scalar>().linear(table_of(x), reference::exact_of(weight.view()),
                                                                      std::vector<double>(bias.begin(), bias.end()));
     REQUIRE(reference::worst_ratio(y.view(), expected) <= 1);
@@ -50,9 +51,10 @@ TEST_CASE("A linear layer refuses other sizes and leaves the output alone", "[li
   const ufb::linear<float> layer(weight.view(), {});
   const guarded_matrix<float> x(5, 4, 0, random);
   guarded_matrix<float> y(5, 3);
-  CHECK(error_text_of([&] { layer.forward(x.view().cols_from(0, 3), y.view()); }) ==
+  ufb::workspace scratch;
+  CHECK(error_text_of([&] { layer.forward(x.view().cols_from(0, 3), y.view(), scratch); }) ==
         "invalid_input: x: (5, 4): (5, 3)");
-  CHECK(error_text_of([&] { layer.forward(x.view(), y.view().rows_from(0, 4)); }) ==
+  CHECK(error_text_of([&] { layer.forward(x.view(), y.view().rows_from(0, 4), scratch); }) ==
         "invalid_input: y: (5, 3): (4, 3)");
   CHECK(y.untouched());
 }

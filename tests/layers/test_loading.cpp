@@ -84,10 +84,19 @@ TEMPLATE_TEST_CASE("A linear layer reads what it lists", "[load]", float, double
   check_loading(list, [&](const memory_source& source) {
     const auto layer = layer_type::load(source, "l.", with_bias);
     const auto& weight = source.at("l.weight").values;
+    const auto& bias = source.at("l.bias").values;
+    guarded_matrix<TestType> unit(5, 5);
+    for (std::size_t c = 0; c < 5; ++c) {
+      for (std::size_t k = 0; k < 5; ++k) unit(c, k) = c == k ? TestType{1} : TestType{0};
+    }
+    guarded_matrix<TestType> y(5, 17);
+    ufb::workspace scratch;
+    layer.forward(unit.view(), y.view(), scratch);
     std::size_t different = 0;
     for (std::size_t r = 0; r < 17; ++r) {
       for (std::size_t c = 0; c < 5; ++c) {
-        if (layer.weight()(r, c) != static_cast<TestType>(weight[r * 5 + c])) ++different;
+        const auto sum = static_cast<TestType>(weight[r * 5 + c]) + static_cast<TestType>(bias[r]);
+        if (y(c, r) != sum) ++different;
       }
     }
     CHECK(different == 0);

@@ -26,7 +26,7 @@ outputs run(const Model& model, const std::vector<token_id>& ids) {
   auto workspace = model.make_workspace();
   outputs out;
   matrix<float> states({ids.size(), model.hidden_size()});
-  model.encode({ids.data(), {1, ids.size()}}, {}, states.view(), workspace, &out.trace);
+  model.encode({ids.data(), {1, ids.size()}}, {}, states.view(), workspace, {}, &out.trace);
   std::vector<std::size_t> rows(ids.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
   out.logits = matrix<float>({rows.size(), model.vocabulary_size()});

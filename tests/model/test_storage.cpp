@@ -125,7 +125,7 @@ TEST_CASE("A layer of one model is compared with the same layer of another") {
   auto workspace = exact.make_workspace();
   encoder_trace<float> trace{.states = true};
   matrix<float> states({ids.size(), exact.hidden_size()});
-  exact.encode({ids.data(), {1, ids.size()}}, {}, states.view(), workspace, &trace);
+  exact.encode({ids.data(), {1, ids.size()}}, {}, states.view(), workspace, {}, &trace);
   const auto got = compare_layers(layer(exact), layer(narrow), trace.layers[2].norm2.view(), workspace);
   CHECK(got.tokens == ids.size());
   CHECK(got.tokens_on_other_paths < ids.size() / 2);

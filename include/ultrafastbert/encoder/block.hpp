@@ -11,10 +11,12 @@
 #include <variant>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/config.hpp"
+#include "ultrafastbert/encoder/row_chunks.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/layers/attention.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
@@ -23,6 +25,21 @@
 #include "ultrafastbert/layers/sequences.hpp"
 
 namespace ultrafastbert {
+
+/// What a stack of blocks works on, a row for each token.
+template <class Scalar>
+struct block_buffers {
+  matrix_view<Scalar> states{};     ///< (tokens, hidden): goes in and comes out
+  matrix_view<Scalar> projected{};  ///< (tokens, 3 * hidden): queries, keys and values
+  matrix_view<Scalar> context{};    ///< (tokens, hidden): what attention makes of them
+
+  /// Takes the memory of `projected` and `context` from a frame. Throws: overflow, std::bad_alloc.
+  [[nodiscard]] static block_buffers take(workspace::frame& frame, const matrix_view<Scalar>& states) {
+    return {.states = states,
+            .projected = frame.take_matrix<Scalar>(states.rows(), 3 * states.cols()),
+            .context = frame.take_matrix<Scalar>(states.rows(), states.cols())};
+  }
+};
 
 /// A transformer block. Immutable after construction; safe from any number of threads, each with its own workspace.
 template <class Scalar, class Backend = default_backend>
@@ -37,9 +54,9 @@ class block {
   /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
-                                  const feedforward_choices& choices = {}) {
+                                  const encoder_choices& choices = {}) {
     return block(norm<Scalar>::load(source, prefix + "norm1.", norm_sizes(config)),
-                 attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config)),
+                 attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config), choices.projections),
                  norm<Scalar>::load(source, prefix + "norm2.", norm_sizes(config)),
                  load_ffn(source, prefix + "ffn.", config, choices));
   }
@@ -64,28 +81,70 @@ class block {
            std::visit([](const auto& layer) { return layer.bytes(); }, ffn_);
   }
 
+  /// Nodes that a token visits, or 0 for dense feedforward.
+  [[nodiscard]] std::size_t path_length() const noexcept {
+    const auto* fast = std::get_if<fast_feedforward_type>(&ffn_);
+    return fast != nullptr ? fast->path_length() : 0;
+  }
+
   /// Replaces the states by the block's output.
   /// Shapes: states: (tokens, hidden) row-major, read and written; `batch` covers all rows; `record` may be null.
   /// Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the workspace grows or for the record.
   void forward(const matrix_view<Scalar>& states, const sequence_batch& batch, workspace& scratch,
                bool record_states = false, typename encoder_trace<Scalar>::block* record = nullptr) const {
+    attn_.check(batch);
+    detail::check_extents(states, batch.total_rows(), attn_.width(), "states");
     workspace::frame frame(scratch);
-    const auto normed = frame.take_matrix<Scalar>(states.rows(), states.cols());
-    const auto update = frame.take_matrix<Scalar>(states.rows(), states.cols());
-    record_states = record_states && record != nullptr;
+    const auto buffers = block_buffers<Scalar>::take(frame, states);
+    if (record != nullptr) detail::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
+    detail::for_each_row_chunk(states.rows(), scratch, {}, [&](const detail::index_range& rows, workspace& mine) {
+      begin(buffers, rows, mine, record);
+    });
+    attend(buffers, batch, scratch, {});
+    detail::for_each_row_chunk(states.rows(), scratch, {}, [&](const detail::index_range& rows, workspace& mine) {
+      finish(buffers, rows, mine, record);
+    });
+  }
 
-    norm1_.forward(states, normed);
-    attn_.forward(normed, update, batch, scratch);
-    if (record_states) record->norm1 = detail::recorded(normed);
-    if (record_states) record->attn = detail::recorded(update);
-    add(update, states);
+  /// The first of three steps: norm and projection of some rows, each by itself. The steps check nothing.
+  /// Throws: std::bad_alloc while the workspace grows.
+  void begin(const block_buffers<Scalar>& buffers, const detail::index_range& rows, workspace& scratch,
+             typename encoder_trace<Scalar>::block* record = nullptr) const {
+    workspace::frame frame(scratch);
+    const auto normed = frame.take_matrix<Scalar>(rows.size(), buffers.states.cols());
+    norm1_.forward(buffers.states.rows_from(rows.first, rows.size()), normed);
+    if (record != nullptr) detail::record_rows(normed, rows, record->norm1);
+    attn_.project(normed, buffers.projected.rows_from(rows.first, rows.size()), scratch);
+  }
 
+  /// The second step: attention of all sequences, spread over an executor's threads.
+  /// Throws: std::bad_alloc while the workspace grows, what the executor throws.
+  void attend(const block_buffers<Scalar>& buffers, const sequence_batch& batch, workspace& scratch,
+              executor_ref threads) const {
+    attn_.attend(buffers.projected, buffers.context, batch, scratch, threads);
+  }
+
+  /// The last step, of some rows, each by itself: output projection, residual, norm, feedforward, residual.
+  /// Throws: std::bad_alloc while the workspace grows.
+  void finish(const block_buffers<Scalar>& buffers, const detail::index_range& rows, workspace& scratch,
+              typename encoder_trace<Scalar>::block* record = nullptr) const {
+    workspace::frame frame(scratch);
+    const auto states = buffers.states.rows_from(rows.first, rows.size());
+    const auto normed = frame.take_matrix<Scalar>(rows.size(), states.cols());
+    const auto update = frame.take_matrix<Scalar>(rows.size(), states.cols());
+    auto attended = buffers.context.rows_from(rows.first, rows.size());
+    if (attn_.has_projection()) {
+      attn_.combine(attended, update, scratch);
+      attended = update;
+    }
+    if (record != nullptr) detail::record_rows(attended, rows, record->attn);
+    add(attended, states);
     norm2_.forward(states, normed);
-    forward_ffn(normed, update, scratch, record);
-    if (record_states) record->norm2 = detail::recorded(normed);
-    if (record_states) record->ffn = detail::recorded(update);
+    if (record != nullptr) detail::record_rows(normed, rows, record->norm2);
+    forward_ffn(normed, update, scratch, rows, record);
+    if (record != nullptr) detail::record_rows(update, rows, record->ffn);
     add(update, states);
-    if (record_states) record->output = detail::recorded(states);
+    if (record != nullptr) detail::record_rows(states, rows, record->output);
   }
 
  private:
@@ -116,25 +175,24 @@ class block {
 
   template <class Source>
   static ffn_type load_ffn(const Source& source, const std::string& prefix, const encoder_config& config,
-                           const feedforward_choices& choices) {
+                           const encoder_choices& choices) {
     if (const auto* fast = std::get_if<fast_feedforward_config>(&config.feedforward)) {
       return fast_feedforward_type::load(source, prefix, fast_shape(config, *fast),
                                          {.activation = config.activation,
-                                          .engine = choices.engine,
-                                          .storage_in = choices.storage_in,
-                                          .storage_out = choices.storage_out,
-                                          .isa = choices.isa});
+                                          .engine = choices.feedforward.engine,
+                                          .storage_in = choices.feedforward.storage_in,
+                                          .storage_out = choices.feedforward.storage_out,
+                                          .isa = choices.feedforward.isa});
     }
-    return feedforward_type::load(source, prefix, dense_shape(config), config.activation);
+    return feedforward_type::load(source, prefix, dense_shape(config), config.activation, choices.projections);
   }
 
   void forward_ffn(const matrix_view<Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
-                   typename encoder_trace<Scalar>::block* record) const {
+                   const detail::index_range& rows, typename encoder_trace<Scalar>::block* record) const {
     if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch);
     const auto& fast = std::get<fast_feedforward_type>(ffn_);
     if (record == nullptr) return fast.forward(x, y, scratch);
-    record->paths = matrix<std::int32_t>({x.rows(), fast.path_length()});
-    fast.forward(x, y, scratch, record->paths.view());
+    fast.forward(x, y, scratch, record->paths.view().rows_from(rows.first, rows.size()));
   }
 
   static void add(const matrix_view<Scalar>& update, const matrix_view<Scalar>& states) noexcept {

@@ -12,6 +12,7 @@
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
 #include "ultrafastbert/layers/embedding.hpp"
+#include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 
 namespace ultrafastbert {
@@ -58,6 +59,14 @@ struct feedforward_choices {
   weight_storage storage_in = weight_storage::float32;   ///< of the first matrix, which decides the paths
   weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
   isa_level isa = isa_level::automatic;
+};
+
+/// How an encoder is stored and computed.
+struct encoder_choices {
+  feedforward_choices feedforward{};  ///< of the FFF layers
+  projection_choices projections{};   ///< of attention and of dense feedforward layers
+  /// Tokens that are computed at a time: the workspace grows to as many and no further, but for a longer sequence.
+  std::size_t token_budget = 2048;
 };
 
 }  // namespace ultrafastbert

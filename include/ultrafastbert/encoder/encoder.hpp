@@ -4,7 +4,9 @@
 // Layer: encoder.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,12 +14,15 @@
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/block.hpp"
 #include "ultrafastbert/encoder/config.hpp"
+#include "ultrafastbert/encoder/row_chunks.hpp"
+#include "ultrafastbert/encoder/schedule.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/layers/embedding.hpp"
 #include "ultrafastbert/layers/norm.hpp"
@@ -33,8 +38,9 @@ class encoder {
   /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
-                                    const encoder_config& config, const feedforward_choices& choices = {}) {
-    encoder model(config, embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)));
+                                    const encoder_config& config, const encoder_choices& choices = {}) {
+    encoder model(config, choices,
+                  embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)));
     if (config.final_norm) model.final_norm_ = norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config));
     model.layers_.reserve(config.layers);
     for (std::size_t i = 0; i < config.layers; ++i) {
@@ -55,9 +61,10 @@ class encoder {
   }
 
   [[nodiscard]] const encoder_config& config() const noexcept { return config_; }  ///< sizes
-  [[nodiscard]] const ultrafastbert::embedding<Scalar>& embedding_layer() const noexcept {
-    return embedding_;
-  }                                                                                                  ///< words
+  /// How it was loaded.
+  [[nodiscard]] const encoder_choices& choices() const noexcept { return choices_; }
+  /// Words and positions.
+  [[nodiscard]] const ultrafastbert::embedding<Scalar>& embedding_layer() const noexcept { return embedding_; }
   [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }  ///< the stack
   /// Memory held by the weights and the position table. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -66,29 +73,157 @@ class encoder {
     return sum;
   }
 
-  /// states = the final states of every token.
-  /// Shapes: ids: (tokens); states: (tokens, hidden_size), overwritten; `batch` covers all tokens; `trace` may be null.
+  /// states = the final states of every token. Only tokens are computed: with `batch.lengths`, the rows behind a
+  /// sequence's tokens become 0.
+  /// Shapes: ids: (rows of the batch); states: (rows, hidden_size), overwritten; `trace` may be null.
   /// Pre: states overlaps nothing else.
   /// Throws: invalid_input (ids, lengths, mask, shapes; states is untouched then), std::bad_alloc while the workspace
   ///   grows or for the trace.
   /// Complexity: per token and layer, 8 hidden_size^2 for the projections and 4 hidden_size * length for attention, and
-  ///   the feedforward layer's; no allocation after warm-up.
+  ///   the feedforward layer's; no allocation after warm-up. The workspace grows to the token budget of the choices
+  ///   that the encoder was loaded with; a trace takes all tokens at a time.
   void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
+    forward(ids, batch, states, scratch, executor_ref{}, trace);
+  }
+
+  /// The same spread over an executor's threads: whole sequences where they can be dealt evenly, else the rows and
+  /// heads of each layer. With the packed projections a sequence's bits depend neither on the number of threads nor on
+  /// the other sequences of the batch. Shapes, Pre, Throws, Complexity: as above; what the executor throws. Each task
+  /// uses a part of `scratch` of its own.
+  void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
+               workspace& scratch, executor_ref threads, encoder_trace<Scalar>* trace = nullptr) const {
     detail::check_extents(states, ids.size(), config_.hidden_size, "states");
-    embedding_.forward(ids, states, batch);
-    const bool record_states = trace != nullptr && trace->states;
-    if (trace != nullptr) trace->layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
-    if (record_states) trace->embedding = detail::recorded(states);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      layers_[i].forward(states, batch, scratch, record_states, trace != nullptr ? &trace->layers[i] : nullptr);
+    embedding_.check(ids, batch);
+    const call now{.ids = ids, .batch = batch, .states = states};
+    for (std::size_t first = 0; first < batch.size();) {
+      const auto pass = trace != nullptr ? whole(batch) : detail::next_pass(batch, first, choices_.token_budget);
+      run_pass(now, pass, scratch, threads, trace);
+      first = pass.last;
     }
-    if (final_norm_) final_norm_->forward(states, states);
+    if (trace != nullptr && batch.size() == 0) trace->layers.resize(layers_.size());
   }
 
  private:
-  encoder(const encoder_config& config, ultrafastbert::embedding<Scalar> embedding)
-      : config_(config), embedding_(std::move(embedding)) {}
+  // What the caller gave.
+  struct call {
+    std::span<const token_id> ids;
+    const sequence_batch& batch;
+    const matrix_view<Scalar>& states;
+  };
+
+  encoder(const encoder_config& config, const encoder_choices& choices, ultrafastbert::embedding<Scalar> embedding)
+      : config_(config), choices_(choices), embedding_(std::move(embedding)) {}
+
+  static detail::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
+
+  void run_pass(const call& now, const detail::index_range& pass, workspace& scratch, executor_ref threads,
+                encoder_trace<Scalar>* trace) const {
+    workspace::frame frame(scratch);
+    const auto members = frame.take<std::size_t>(pass.size());
+    if (trace != nullptr) {
+      std::iota(members.begin(), members.end(), pass.first);
+      return run_group(now, members, scratch, threads, trace);
+    }
+    detail::sort_by_length(now.batch, pass, members);
+    const std::size_t groups = std::min(threads.concurrency(), members.size());
+    const auto group_of = frame.take<std::size_t>(members.size());
+    const auto load = frame.take<std::size_t>(groups);
+    if (groups < 2 || !detail::deal(now.batch, config_.hidden_size, members, group_of, load)) {
+      return run_group(now, members, scratch, threads, nullptr);
+    }
+    scratch.reserve_parts(groups);
+    threads.run(groups, [&](std::size_t g) {
+      workspace::frame group_frame(scratch.part(g));
+      const auto own = group_frame.template take<std::size_t>(members.size());
+      std::size_t count = 0;
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        if (group_of[i] == g) own[count++] = members[i];
+      }
+      run_group(now, own.first(count), scratch.part(g), executor_ref{}, nullptr);
+    });
+  }
+
+  // Takes sequences through the whole stack, one behind another in memory of its own, and writes their final states.
+  void run_group(const call& now, std::span<const std::size_t> members, workspace& scratch, executor_ref threads,
+                 encoder_trace<Scalar>* trace) const {
+    workspace::frame frame(scratch);
+    const auto offsets = frame.take<std::size_t>(members.size() + 1);
+    const sequence_batch batch = gather(now.batch, members, offsets, frame);
+    const auto states = frame.take_matrix<Scalar>(batch.total_rows(), config_.hidden_size);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      embedding_.forward_sequence(now.ids.subspan(now.batch.offsets[members[i]], batch.length(i)),
+                                  states.rows_from(offsets[i], batch.length(i)));
+    }
+    if (trace != nullptr) start_trace(*trace, states);
+    run_layers(block_buffers<Scalar>::take(frame, states), batch, scratch, threads, trace);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const auto to = now.states.rows_from(now.batch.offsets[members[i]], now.batch.rows(members[i]));
+      const auto from = states.rows_from(offsets[i], batch.length(i));
+      finish_sequence(from, to);
+    }
+  }
+
+  void run_layers(const block_buffers<Scalar>& buffers, const sequence_batch& batch, workspace& scratch,
+                  executor_ref threads, encoder_trace<Scalar>* trace) const {
+    const auto record = [trace](std::size_t i) { return trace != nullptr ? &trace->layers[i] : nullptr; };
+    for (std::size_t i = 0; i <= layers_.size(); ++i) {  // the end of a layer and the start of the next are one step
+      const auto step = [&](const detail::index_range& rows, workspace& mine) {
+        if (i > 0) layers_[i - 1].finish(buffers, rows, mine, record(i - 1));
+        if (i < layers_.size()) layers_[i].begin(buffers, rows, mine, record(i));
+      };
+      detail::for_each_row_chunk(buffers.states.rows(), scratch, threads, step);
+      if (i < layers_.size()) layers_[i].attend(buffers, batch, scratch, threads);
+    }
+  }
+
+  void start_trace(encoder_trace<Scalar>& trace, const matrix_view<Scalar>& states) const {
+    trace.layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      detail::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(), trace.states);
+    }
+    if (trace.states) trace.embedding = detail::recorded(states);
+  }
+
+  // Shapes: from: (length, hidden_size); to: (rows of the sequence, hidden_size).
+  void finish_sequence(const matrix_view<Scalar>& from, const matrix_view<Scalar>& to) const {
+    const auto tokens = to.rows_from(0, from.rows());
+    if (final_norm_) {
+      final_norm_->forward(from, tokens);
+    } else {
+      for (std::size_t r = 0; r < from.rows(); ++r) std::copy_n(from.row(r), from.cols(), tokens.row(r));
+    }
+    for (std::size_t r = from.rows(); r < to.rows(); ++r) std::fill_n(to.row(r), to.cols(), Scalar{0});
+  }
+
+  // The members without room between them, with their rows of the masks. Shapes: offsets: (members + 1), overwritten.
+  static sequence_batch gather(const sequence_batch& from, std::span<const std::size_t> members,
+                               std::span<std::size_t> offsets, workspace::frame& frame) {
+    offsets[0] = 0;
+    std::size_t longest = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      offsets[i + 1] = offsets[i] + from.length(members[i]);
+      longest = std::max(longest, from.length(members[i]));
+    }
+    sequence_batch to{.offsets = offsets};
+    if (from.mask.data() != nullptr) {
+      const auto mask = frame.take_matrix<float>(members.size(), longest);
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        std::copy_n(from.mask.row(members[i]), to.length(i), mask.row(i));
+      }
+      to.mask = mask;
+    }
+    if (from.query_mask.data() != nullptr) {
+      const auto mask = frame.take_matrix<float>(to.total_rows(), longest);
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        for (std::size_t s = 0; s < to.length(i); ++s) {
+          std::copy_n(from.query_mask.row(from.offsets[members[i]] + s), to.length(i), mask.row(offsets[i] + s));
+        }
+      }
+      to.query_mask = mask;
+    }
+    return to;
+  }
 
   static embedding_shape embedding_sizes(const encoder_config& c) {
     return {.vocabulary_size = c.vocabulary_size,
@@ -108,6 +243,7 @@ class encoder {
   }
 
   encoder_config config_;
+  encoder_choices choices_;
   ultrafastbert::embedding<Scalar> embedding_;
   std::optional<norm<Scalar>> final_norm_{};
   std::vector<block<Scalar, Backend>> layers_{};

@@ -12,6 +12,7 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
+#include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/norm.hpp"
@@ -35,8 +36,9 @@ class prediction_head {
   /// Throws: what the source throws, std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static prediction_head load(const Source& source, const std::string& prefix,
-                                            const prediction_head_shape& shape) {
-    return prediction_head(linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape)),
+                                            const prediction_head_shape& shape,
+                                            const projection_choices& choices = {}) {
+    return prediction_head(linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape), choices),
                            norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape)), shape.activation);
   }
 
@@ -51,10 +53,10 @@ class prediction_head {
   [[nodiscard]] std::size_t bytes() const noexcept { return dense_.bytes() + norm_.bytes(); }
 
   /// y = norm(activation(dense(x))). Shapes: x, y: (tokens, width) row-major; y overwritten.
-  /// Pre: y overlaps neither x nor the layer. Throws: invalid_input (shapes). Complexity: tokens * width^2.
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
-    dense_.forward(x, y);
-    for (std::size_t t = 0; t < y.rows(); ++t) kernels::activate(activation_, y.row_span(t));
+  /// Pre: y overlaps neither x nor the layer. Throws: invalid_input (shapes), std::bad_alloc while the workspace grows.
+  /// Complexity: tokens * width^2.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch) const {
+    dense_.forward(x, y, scratch, activation_);
     norm_.forward(y, y);
   }
 

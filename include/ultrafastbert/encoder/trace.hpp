@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 
 namespace ultrafastbert {
 
-/// Filled by `encoder::forward` when the caller passes one; recording allocates. Rows are the batch's tokens.
+/// Filled by `encoder::forward` when the caller passes one; recording allocates. Rows are the computed tokens, one
+/// sequence behind another.
 template <class Scalar>
 struct encoder_trace {
   /// One block. The matrices are (tokens, hidden) and empty unless `states` was set.
@@ -40,6 +42,23 @@ template <class T>
   matrix<T> copy(matrix_extents{view.rows(), view.cols()});
   for (std::size_t r = 0; r < view.rows(); ++r) std::copy_n(view.row(r), view.cols(), copy.row(r));
   return copy;
+}
+
+/// Makes room for a block's states, if they are wanted, and paths. Throws: std::bad_alloc.
+template <class Scalar>
+void prepare(typename encoder_trace<Scalar>::block& record, std::size_t tokens, std::size_t width,
+             std::size_t path_length, bool states) {
+  for (auto* each : {&record.norm1, &record.attn, &record.norm2, &record.ffn, &record.output}) {
+    *each = matrix<Scalar>({states ? tokens : 0, width});
+  }
+  record.paths = matrix<std::int32_t>({path_length == 0 ? 0 : tokens, path_length});
+}
+
+/// Copies some rows to where they belong in a record, if that has room. Shapes: rows: (range's size, width).
+template <class Scalar>
+void record_rows(const matrix_view<Scalar>& rows, const index_range& range, matrix<Scalar>& record) noexcept {
+  if (record.rows() == 0) return;
+  for (std::size_t r = 0; r < rows.rows(); ++r) std::copy_n(rows.row(r), rows.cols(), record.row(range.first + r));
 }
 
 }  // namespace detail

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -69,15 +70,16 @@ class attention {
   /// Shapes: (3 * width, width), (), (width, width); biases (3 * width), (width). Throws: what the source throws,
   /// std::bad_alloc.
   template <tensor_source Source>
-  [[nodiscard]] static attention load(const Source& source, const std::string& prefix, const attention_shape& shape) {
+  [[nodiscard]] static attention load(const Source& source, const std::string& prefix, const attention_shape& shape,
+                                      const projection_choices& choices = {}) {
     using layer = linear<Scalar, Backend>;
     Scalar norm_factor = 0;
     source.read(prefix + "self_attention.norm_factor", std::span<const std::size_t>{}, 0,
                 std::span<Scalar>(&norm_factor, 1));
-    auto query_key_value = layer::load(source, prefix + "self_attention.query_key_value.", projection(shape));
+    auto query_key_value = layer::load(source, prefix + "self_attention.query_key_value.", projection(shape), choices);
     if (!shape.output_projection) return attention(std::move(query_key_value), shape.heads, norm_factor, shape.causal);
-    return attention(std::move(query_key_value), layer::load(source, prefix + "dense.", output(shape)), shape.heads,
-                     norm_factor, shape.causal);
+    return attention(std::move(query_key_value), layer::load(source, prefix + "dense.", output(shape), choices),
+                     shape.heads, norm_factor, shape.causal);
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
@@ -103,36 +105,62 @@ class attention {
   /// Complexity: tokens * width * (4 * width + 2 * sequence length). Source: the self-attention of crammed BERT.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, const sequence_batch& batch,
                workspace& scratch) const {
-    detail::check_sequences(batch);
-    detail::check_extents(x, batch.tokens(), width(), "x");
-    detail::check_extents(y, batch.tokens(), width(), "y");
+    check(batch);
+    detail::check_extents(x, batch.total_rows(), width(), "x");
+    detail::check_extents(y, batch.total_rows(), width(), "y");
     workspace::frame frame(scratch);
     const auto projected = frame.take_matrix<Scalar>(x.rows(), 3 * width());
     const auto context = dense_ ? frame.take_matrix<Scalar>(x.rows(), width()) : y;
-    query_key_value_.forward(x, projected);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      workspace::frame sequence_frame(scratch);
-      const std::size_t length = batch.length(i);
-      const auto scores = sequence_frame.take_matrix<Scalar>(length, length);
-      const auto bias = sequence_frame.take<Scalar>(batch.mask.data() != nullptr ? length : 0);
-      for (std::size_t key = 0; key < bias.size(); ++key) bias[key] = mask_bias(batch.mask(i, key));
-      sequence_mask mask{.key_bias = bias};
-      if (batch.query_mask.data() != nullptr) mask.queries = batch.query_mask.rows_from(batch.offsets[i], length);
-      const auto rows = projected.rows_from(batch.offsets[i], length);
-      for (std::size_t h = 0; h < heads_; ++h) {
-        attend(rows, h, mask, scores, context.rows_from(batch.offsets[i], length));
-      }
+    project(x, projected, scratch);
+    attend(projected, context, batch, scratch);
+    if (dense_) combine(context, y, scratch);
+  }
+
+  /// The first of the three steps that `forward` takes, row by row: queries, keys and values of the heads.
+  /// Shapes: x: (tokens, width); projected: (tokens, 3 * width), overwritten. Throws: as `forward`.
+  void project(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& projected, workspace& scratch) const {
+    query_key_value_.forward(x, projected, scratch);
+  }
+
+  /// The second step, sequence by sequence and spread over an executor's threads: the heads' weighted values. A query's
+  /// bits depend on its own sequence's visible tokens alone, but for the `blas` engine.
+  /// Shapes: projected: (tokens, 3 * width); context: (tokens, width), overwritten; `batch` covers all rows.
+  /// Pre: the batch is valid. Throws: std::bad_alloc while the workspace grows, what the executor throws. Each task
+  /// uses
+  ///   a part of `scratch` of its own.
+  void attend(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
+              const sequence_batch& batch, workspace& scratch, executor_ref threads = {}) const {
+    const std::size_t units = batch.size() * heads_;
+    const auto run = [&](std::size_t unit, workspace& mine) {
+      attend(projected, context, batch, unit / heads_, unit % heads_, mine);
+    };
+    if (threads.concurrency() < 2 || units < 2) {
+      for (std::size_t unit = 0; unit < units; ++unit) run(unit, scratch);
+      return;
     }
-    if (dense_) dense_->forward(context, y);
+    const std::size_t tasks = std::min(units, 6 * threads.concurrency());
+    scratch.reserve_parts(tasks);
+    threads.run(tasks, [&](std::size_t i) {
+      const auto some = detail::part_of(units, tasks, i);
+      for (std::size_t unit = some.first; unit < some.last; ++unit) run(unit, scratch.part(i));
+    });
+  }
+
+  [[nodiscard]] bool has_projection() const noexcept { return dense_.has_value(); }  ///< whether there is a third step
+
+  /// The third step, row by row: the output projection. Shapes: context, y: (tokens, width); y overwritten.
+  /// Pre: has_projection(); y overlaps neither context nor the layer. Throws: as `forward`.
+  void combine(const matrix_view<const Scalar>& context, const matrix_view<Scalar>& y, workspace& scratch) const {
+    dense_->forward(context, y, scratch);
+  }
+
+  /// Throws invalid_input unless the batch is one for a layer by itself: offsets rise, masks fit, no room.
+  static void check(const sequence_batch& batch) {
+    detail::check_sequences(batch);
+    if (!batch.lengths.empty()) fail_input("lengths", "none", std::to_string(batch.lengths.size()));
   }
 
  private:
-  // What one sequence's scores are lowered by: per key for all queries, or a mask row per query, or neither.
-  struct sequence_mask {
-    std::span<const Scalar> key_bias{};
-    matrix_view<const float> queries{};
-  };
-
   static linear_shape projection(const attention_shape& s) {
     return {.output_width = 3 * s.width, .input_width = s.width, .bias = s.query_key_value_bias};
   }
@@ -143,29 +171,56 @@ class attention {
   // Rounded to float as the reference does; the sum with the score then rounds as there, too.
   static Scalar mask_bias(float mask) { return static_cast<Scalar>((1.0F - mask) * -10000.0F); }
 
-  void add_mask(const sequence_mask& mask, std::size_t query, std::span<Scalar> row) const noexcept {
-    const std::size_t visible = causal_ ? std::min(query + 1, mask.key_bias.size()) : mask.key_bias.size();
-    for (std::size_t key = 0; key < visible; ++key) row[key] += mask.key_bias[key];
-    for (std::size_t key = visible; key < mask.key_bias.size(); ++key) row[key] += mask_bias(0.0F);
-    if (mask.queries.data() == nullptr) return;
-    for (std::size_t key = 0; key < row.size(); ++key) row[key] += mask_bias(mask.queries(query, key));
+  // What the scores of one sequence's queries are lowered by.
+  struct sequence_mask {
+    std::size_t keys = 0;  // the first ones, which are looked at at all
+    std::span<const float> per_key{};
+    matrix_view<const float> per_query{};
+  };
+
+  [[nodiscard]] sequence_mask mask_of(const sequence_batch& batch, std::size_t sequence) const noexcept {
+    const std::size_t length = batch.length(sequence);
+    sequence_mask mask{.keys = length};
+    if (batch.query_mask.data() != nullptr)
+      mask.per_query = batch.query_mask.rows_from(batch.offsets[sequence], length);
+    if (batch.mask.data() == nullptr) return mask;
+    const auto whole = batch.mask.row_span(sequence).first(length);
+    mask.keys = detail::visible_keys(whole, causal_);
+    mask.per_key = whole.first(mask.keys);
+    return mask;
   }
 
-  // One head of one sequence. Shapes: rows: (length, 3 * width); scores: (length, length); context: (length, width).
-  void attend(const matrix_view<Scalar>& rows, std::size_t head, const sequence_mask& mask,
-              const matrix_view<Scalar>& scores, const matrix_view<Scalar>& context) const {
+  void attend(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
+              const sequence_batch& batch, std::size_t sequence, std::size_t head, workspace& scratch) const {
     const std::size_t head_width = width() / heads_;
-    const auto part = [&](std::size_t which) {
-      return matrix_view<const Scalar>(rows.cols_from((3 * head + which) * head_width, head_width));
-    };
-    Backend::multiply_transposed(norm_factor_, part(0), part(1), scores);
+    const auto rows = projected.rows_from(batch.offsets[sequence], batch.length(sequence));
+    const auto part = [&](std::size_t which) { return rows.cols_from((3 * head + which) * head_width, head_width); };
+    const auto to = context.rows_from(batch.offsets[sequence], rows.rows()).cols_from(head * head_width, head_width);
+    attend_by_backend(part(0), part(1), part(2), mask_of(batch, sequence), to, scratch);
+  }
+
+  // Shapes: queries, keys, values, context: (length, width / heads).
+  void attend_by_backend(const matrix_view<const Scalar>& queries, const matrix_view<const Scalar>& keys,
+                         const matrix_view<const Scalar>& values, const sequence_mask& mask,
+                         const matrix_view<Scalar>& context, workspace& scratch) const {
+    workspace::frame frame(scratch);
+    const auto scores = frame.take_matrix<Scalar>(queries.rows(), mask.keys);
+    Backend::multiply_transposed(norm_factor_, queries, keys.rows_from(0, mask.keys), scores);
     for (std::size_t query = 0; query < scores.rows(); ++query) {
       const std::span<Scalar> row = scores.row_span(query);
       add_mask(mask, query, row);
       kernels::softmax(row);
     }
-    Backend::multiply(Scalar{1}, matrix_view<const Scalar>(scores), part(2),
-                      context.cols_from(head * head_width, head_width));
+    Backend::multiply(Scalar{1}, matrix_view<const Scalar>(scores), values.rows_from(0, mask.keys), context);
+  }
+
+  void add_mask(const sequence_mask& mask, std::size_t query, std::span<Scalar> row) const noexcept {
+    const std::size_t seen = causal_ ? std::min(query + 1, mask.per_key.size()) : mask.per_key.size();
+    for (std::size_t key = 0; key < mask.per_key.size(); ++key) {
+      row[key] += mask_bias(key < seen ? mask.per_key[key] : 0.0F);
+    }
+    if (mask.per_query.data() == nullptr) return;
+    for (std::size_t key = 0; key < row.size(); ++key) row[key] += mask_bias(mask.per_query(query, key));
   }
 
   linear<Scalar, Backend> query_key_value_;

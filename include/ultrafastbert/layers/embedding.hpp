@@ -115,16 +115,20 @@ class embedding {
     check(ids, batch);
     detail::check_extents(y, ids.size(), width(), "y");
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      for (std::size_t s = 0; s < batch.length(i); ++s) {
-        const std::size_t t = batch.offsets[i] + s;
-        const Scalar* word = word_embedding_->row(static_cast<std::size_t>(ids[t]));
-        if (positions_.rows() == 0) {
-          std::copy_n(word, width(), y.row(t));
-          continue;
-        }
-        const Scalar* position = positions_.row(s);
-        for (std::size_t k = 0; k < width(); ++k) y(t, k) = word[k] + position[k];
+      forward_sequence(ids.subspan(batch.offsets[i], batch.length(i)), y.rows_from(batch.offsets[i], batch.length(i)));
+    }
+  }
+
+  /// The same for one sequence, unchecked. Shapes: ids: (length); y: (length, width), overwritten.
+  void forward_sequence(std::span<const token_id> ids, const matrix_view<Scalar>& y) const {
+    for (std::size_t s = 0; s < ids.size(); ++s) {
+      const Scalar* word = word_embedding_->row(static_cast<std::size_t>(ids[s]));
+      if (positions_.rows() == 0) {
+        std::copy_n(word, width(), y.row(s));
+        continue;
       }
+      const Scalar* position = positions_.row(s);
+      for (std::size_t k = 0; k < width(); ++k) y(s, k) = word[k] + position[k];
     }
     if (norm_) norm_->forward(y, y);
   }
@@ -132,8 +136,8 @@ class embedding {
   /// Throws invalid_input unless every id is a row of the word matrix and every sequence fits the positions.
   void check(std::span<const token_id> ids, const sequence_batch& batch) const {
     detail::check_sequences(batch);
-    if (ids.size() != batch.tokens()) {
-      fail_input("ids", std::to_string(batch.tokens()) + " tokens", std::to_string(ids.size()));
+    if (ids.size() != batch.total_rows()) {
+      fail_input("ids", std::to_string(batch.total_rows()) + " tokens", std::to_string(ids.size()));
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (batch.length(i) > max_sequence_length()) {

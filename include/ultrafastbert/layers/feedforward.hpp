@@ -51,10 +51,10 @@ class feedforward {
   /// Throws: what the source throws, std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static feedforward load(const Source& source, const std::string& prefix, const feedforward_shape& shape,
-                                        activation_kind activation) {
+                                        activation_kind activation, const projection_choices& choices = {}) {
     using layer = linear<Scalar, Backend>;
-    return feedforward(layer::load(source, prefix + "dense_in.", in_shape(shape)),
-                       layer::load(source, prefix + "dense_out.", out_shape(shape)), activation, shape.gated);
+    return feedforward(layer::load(source, prefix + "dense_in.", in_shape(shape), choices),
+                       layer::load(source, prefix + "dense_out.", out_shape(shape), choices), activation, shape.gated);
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
@@ -80,21 +80,22 @@ class feedforward {
     const auto hidden = frame.take_matrix<Scalar>(std::min(x.rows(), tokens_at_a_time), dense_in_.output_width());
     for (std::size_t first = 0; first < x.rows(); first += tokens_at_a_time) {
       const std::size_t tokens = std::min(tokens_at_a_time, x.rows() - first);
-      const auto part = hidden.rows_from(0, tokens);
-      dense_in_.forward(x.rows_from(first, tokens), part);
-      dense_out_.forward(activate(part), y.rows_from(first, tokens));
+      dense_out_.forward(activated(x.rows_from(first, tokens), hidden.rows_from(0, tokens), scratch),
+                         y.rows_from(first, tokens), scratch);
     }
   }
 
  private:
   static constexpr std::size_t tokens_at_a_time = 512;  // bounds the scratch memory; products lose nothing from here on
 
-  // Works in place; what dense_out takes is all of `hidden` or its first half.
-  [[nodiscard]] matrix_view<const Scalar> activate(const matrix_view<Scalar>& hidden) const noexcept {
+  // What dense_out takes: all of `hidden` or its first half.
+  [[nodiscard]] matrix_view<const Scalar> activated(const matrix_view<const Scalar>& x,
+                                                    const matrix_view<Scalar>& hidden, workspace& scratch) const {
     if (!gated_) {
-      kernels::activate(activation_, std::span<Scalar>(hidden.data(), hidden.rows() * hidden.cols()));
+      dense_in_.forward(x, hidden, scratch, activation_);
       return hidden;
     }
+    dense_in_.forward(x, hidden, scratch);
     const std::size_t half = hidden.cols() / 2;
     for (std::size_t t = 0; t < hidden.rows(); ++t) {
       const std::span<Scalar> row = hidden.row_span(t);

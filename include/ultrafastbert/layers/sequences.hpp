@@ -4,6 +4,7 @@
 // Layer: layers.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -19,15 +20,20 @@ namespace ultrafastbert {
 struct sequence_batch {
   /// (sequences + 1) row numbers, rising from 0.
   std::span<const std::size_t> offsets{};
+  /// (sequences), or empty for all rows: how many of a sequence's rows are tokens, the first ones; the others are room
+  /// that nothing is computed for. Layers by themselves take no room.
+  std::span<const std::size_t> lengths{};
   /// (sequences, longest length), or empty: 1 attends to the key, 0 does not, values between weaken it.
   matrix_view<const float> mask{};
   /// (tokens, longest length), or empty: the same for each token by itself, whose row it is.
   matrix_view<const float> query_mask{};
 
-  [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }  ///< sequences
-  [[nodiscard]] std::size_t tokens() const noexcept { return offsets.empty() ? 0 : offsets.back(); }    ///< rows
+  [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }    ///< sequences
+  [[nodiscard]] std::size_t total_rows() const noexcept { return offsets.empty() ? 0 : offsets.back(); }  ///< of all
   /// Tokens of sequence i. Pre: i < size().
-  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
+  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return lengths.empty() ? rows(i) : lengths[i]; }
+  /// Rows of sequence i: its tokens and the room behind them. Pre: i < size().
+  [[nodiscard]] std::size_t rows(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
 };
 
 namespace detail {
@@ -44,9 +50,16 @@ inline void check_sequences(const sequence_batch& batch) {
   if (!batch.offsets.empty() && batch.offsets.front() != 0) {
     fail_input("offsets", "0 first", std::to_string(batch.offsets.front()));
   }
+  if (!batch.lengths.empty() && batch.lengths.size() != batch.size()) {
+    fail_input("lengths", std::to_string(batch.size()) + " or none", std::to_string(batch.lengths.size()));
+  }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch.offsets[i + 1] <= batch.offsets[i]) {
+    if (batch.offsets[i + 1] <= batch.offsets[i] || batch.length(i) == 0) {
       fail_input("sequence " + std::to_string(i), "at least one token", "none");
+    }
+    if (batch.length(i) > batch.rows(i)) {
+      fail_input("sequence " + std::to_string(i), "at most " + std::to_string(batch.rows(i)) + " tokens",
+                 std::to_string(batch.length(i)));
     }
     check_mask_width(batch.mask, batch.length(i), "mask");
     check_mask_width(batch.query_mask, batch.length(i), "query_mask");
@@ -54,12 +67,23 @@ inline void check_sequences(const sequence_batch& batch) {
   if (batch.mask.data() != nullptr && batch.mask.rows() != batch.size()) {
     fail_input("mask", std::to_string(batch.size()) + " rows", std::to_string(batch.mask.rows()));
   }
-  if (batch.query_mask.data() != nullptr && batch.query_mask.rows() != batch.tokens()) {
-    fail_input("query_mask", std::to_string(batch.tokens()) + " rows", std::to_string(batch.query_mask.rows()));
+  if (batch.query_mask.data() != nullptr && batch.query_mask.rows() != batch.total_rows()) {
+    fail_input("query_mask", std::to_string(batch.total_rows()) + " rows", std::to_string(batch.query_mask.rows()));
   }
   if (batch.mask.data() != nullptr && batch.query_mask.data() != nullptr) {
     fail_input("query_mask", "one mask, per sequence or per token", "both");
   }
+}
+
+/// How many of a sequence's keys its queries have to look at: all up to the last one whose mask is not 0. Those behind
+/// would get a probability of exactly 0, unless a query sees no key at all; then all of them count.
+/// Shapes: mask: (length).
+[[nodiscard]] inline std::size_t visible_keys(std::span<const float> mask, bool causal) noexcept {
+  constexpr float surely_seen = 0.5F;
+  std::size_t keys = mask.size();
+  while (keys > 0 && mask[keys - 1] == 0.0F) --keys;
+  const auto seen = mask.first(causal ? std::min<std::size_t>(keys, 1) : keys);
+  return std::any_of(seen.begin(), seen.end(), [](float m) { return m > surely_seen; }) ? keys : mask.size();
 }
 
 }  // namespace detail

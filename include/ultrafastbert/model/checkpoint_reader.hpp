@@ -95,7 +95,15 @@ class checkpoint_reader {
   /// The encoder. Throws: what `Encoder::load` throws.
   template <class Encoder>
   [[nodiscard]] Encoder load_encoder() const {
-    return Encoder::load(source_, names_.encoder, names_.words, config_.encoder, options_.feedforward);
+    return Encoder::load(source_, names_.encoder, names_.words, config_.encoder,
+                         {.feedforward = options_.feedforward,
+                          .projections = options_.projections,
+                          .token_budget = options_.token_budget});
+  }
+
+  /// How the linear layers of a head are computed: as the encoder's, but never rounded.
+  [[nodiscard]] projection_choices head_choices() const noexcept {
+    return {.engine = options_.projections.engine, .isa = options_.projections.isa};
   }
 
   /// The tokenizer, if the folder has one. Throws: what `tokenizer::load` throws.

@@ -77,7 +77,8 @@ class masked_lm : public text_model<Scalar, Backend> {
     auto text = checkpoint.load_tokenizer();
     masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
                     read_mask_token(checkpoint.folder()));
-    if (head_shape) model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape);
+    if (head_shape)
+      model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape, checkpoint.head_choices());
     if (config.decoder_bias) {
       model.decoder_bias_ = aligned_buffer<Scalar>(config.encoder.vocabulary_size);
       detail::load_vector(checkpoint.source(), bias_name, model.decoder_bias_.span());
@@ -111,7 +112,7 @@ class masked_lm : public text_model<Scalar, Backend> {
     for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
     if (head_) {
       const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
-      head_->forward(chosen, transformed);
+      head_->forward(chosen, transformed, scratch);
       chosen = transformed;
     }
     Backend::multiply_transposed(Scalar{1}, matrix_view<const Scalar>(chosen), decoder_->view(), logits);

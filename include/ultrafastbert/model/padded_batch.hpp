@@ -7,13 +7,24 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert {
+
+/// How a padded batch is computed.
+struct encode_options {
+  executor_ref threads{};  ///< borrowed; the calling thread alone if left out
+  /// Compute the padding behind sequences, too, as the training code does. Otherwise nothing is computed for it: its
+  /// states are 0. The states of tokens are the same bits either way, with the packed projections.
+  bool padding_states = false;
+};
+
+namespace detail {
 
 /// Final states of a padded batch.
 /// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or none;
@@ -21,7 +32,8 @@ namespace ultrafastbert::detail {
 /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
 template <class Encoder, class Scalar>
 void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-                   const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace) {
+                   const matrix_view<Scalar>& states, workspace& scratch, const encode_options& options,
+                   encoder_trace<Scalar>* trace) {
   workspace::frame frame(scratch);
   const auto flat = frame.take<token_id>(ids.rows() * ids.cols());
   const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
@@ -34,8 +46,17 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
     const bool per_token = mask.rows() != ids.rows() && mask.rows() == ids.rows() * ids.cols();
     check_extents(mask, per_token ? ids.rows() * ids.cols() : ids.rows(), ids.cols(), "mask");
     (per_token ? batch.query_mask : batch.mask) = mask;
+    if (!per_token && !options.padding_states) {
+      const auto lengths = frame.take<std::size_t>(ids.rows());
+      for (std::size_t b = 0; b < lengths.size(); ++b) {
+        lengths[b] = visible_keys(mask.row_span(b), encoder.config().causal);
+      }
+      batch.lengths = lengths;
+    }
   }
-  encoder.forward(flat, batch, states, scratch, trace);
+  encoder.forward(flat, batch, states, scratch, options.threads, trace);
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace detail
+
+}  // namespace ultrafastbert

@@ -91,9 +91,12 @@ class pooler {
   /// Takes `dense.*` below `prefix` where the shape has a linear layer. Shapes: (head_dim, width), (head_dim).
   /// Throws: what the source throws, std::bad_alloc.
   template <tensor_source Source>
-  [[nodiscard]] static pooler load(const Source& source, const std::string& prefix, const pooler_shape& shape) {
+  [[nodiscard]] static pooler load(const Source& source, const std::string& prefix, const pooler_shape& shape,
+                                   const projection_choices& choices = {}) {
     pooler out(shape);
-    if (shape.head_dim) out.dense_ = linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape));
+    if (shape.head_dim) {
+      out.dense_ = linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape), choices);
+    }
     return out;
   }
 
@@ -123,7 +126,7 @@ class pooler {
     for (std::size_t i = 0; i < sequences; ++i) {
       detail::pool(shape_.kind, states.rows_from(offsets[i], offsets[i + 1] - offsets[i]), pooled.row_span(i));
     }
-    if (dense_) dense_->forward(pooled, y);
+    if (dense_) dense_->forward(pooled, y, scratch);
     for (std::size_t i = 0; i < sequences; ++i) kernels::activate(shape_.activation, y.row_span(i));
   }
 

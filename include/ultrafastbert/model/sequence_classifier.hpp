@@ -57,10 +57,11 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
     const auto function = detail::read_score_function(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
-    sequence_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                              pooler_type::load(checkpoint.source(), root + "pooler.", pooling),
-                              head_type::load(checkpoint.source(), root + "head.", classes), std::move(labels),
-                              function);
+    sequence_classifier model(
+        checkpoint.template load_encoder<encoder_type>(), std::move(text),
+        pooler_type::load(checkpoint.source(), root + "pooler.", pooling, checkpoint.head_choices()),
+        head_type::load(checkpoint.source(), root + "head.", classes, checkpoint.head_choices()), std::move(labels),
+        function);
     checkpoint.finish();
     return model;
   }
@@ -85,7 +86,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
     for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
-    this->encode(ids, mask, states, scratch);
+    this->encode(ids, mask, states, scratch, {.padding_states = pooler_.shape().kind != pooler_kind::zero_index});
     forward_head(states, offsets, logits, scratch);
   }
 
@@ -140,7 +141,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     workspace::frame frame(scratch);
     const auto pooled = frame.take_matrix<Scalar>(logits.rows(), pooler_.output_width());
     pooler_.forward(states, offsets, pooled, scratch);
-    head_.forward(pooled, logits);
+    head_.forward(pooled, logits, scratch);
   }
 
   template <class Encode>

@@ -51,23 +51,25 @@ class text_model {
   /// Scratch memory for this model's calls; it grows to the largest call and is then reused.
   [[nodiscard]] workspace make_workspace() const { return workspace{}; }
 
-  /// Final states of a padded batch.
+  /// Final states of a padded batch. Padding, the positions behind the last one whose mask is not 0, is not computed
+  /// unless the options ask for it; its states are 0.
   /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or (batch * length,
   ///   length) with a row of its own for each token, or empty for none; states: (batch * length, hidden_size),
   ///   overwritten, row b * length + s; `trace` may be null.
   /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& states, workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
-    detail::encode_padded(encoder_, ids, mask, states, scratch, trace);
+              const matrix_view<Scalar>& states, workspace& scratch, const encode_options& options = {},
+              encoder_trace<Scalar>* trace = nullptr) const {
+    detail::encode_padded(encoder_, ids, mask, states, scratch, options, trace);
   }
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
   /// std::bad_alloc.
   [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-                                      workspace& scratch) const {
+                                      workspace& scratch, const encode_options& options = {}) const {
     matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
-    encode(ids, mask, states.view(), scratch);
+    encode(ids, mask, states.view(), scratch, options);
     return states;
   }
 

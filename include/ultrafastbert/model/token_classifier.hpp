@@ -66,7 +66,8 @@ class token_classifier : public text_model<Scalar, Backend> {
     auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
     token_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                           head_type::load(checkpoint.source(), prefix, classes), std::move(labels));
+                           head_type::load(checkpoint.source(), prefix, classes, checkpoint.head_choices()),
+                           std::move(labels));
     checkpoint.finish();
     return model;
   }
@@ -85,8 +86,8 @@ class token_classifier : public text_model<Scalar, Backend> {
     detail::check_extents(logits, ids.rows() * ids.cols(), labels_.size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
-    this->encode(ids, mask, states, scratch);
-    head_.forward(states, logits);
+    this->encode(ids, mask, states, scratch, {.padding_states = true});
+    head_.forward(states, logits, scratch);
   }
 
   /// The tokens of a text, from left to right, each with its best label. The template's own tokens are left out, all
@@ -140,7 +141,7 @@ class token_classifier : public text_model<Scalar, Backend> {
       const auto states = frame.take_matrix<Scalar>(texts.ids.size(), hidden_size());
       const auto logits = frame.take_matrix<Scalar>(texts.ids.size(), labels_.size());
       this->encode_packed(texts, states, scratch);
-      head_.forward(states, logits);
+      head_.forward(states, logits, scratch);
       for (std::size_t i = 0; i < texts.size(); ++i) {
         const std::size_t tokens = texts.offsets[i + 1] - texts.offsets[i];
         results.push_back(label_tokens(encodings[i], logits.rows_from(texts.offsets[i], tokens)));
