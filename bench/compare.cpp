@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Sets the FFF layer against the strongest dense layers there are. Started by run.sh, which sets what has to be in the
-// environment before the program begins.
+// Sets the FFF layer against the strongest dense layers there are, and the encoder against its dense twin. Started by
+// run.sh, which sets what has to be in the environment before the program begins.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <exception>
@@ -48,6 +48,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
   if (all || group == "family") ufb_bench::run_family(context);
   if (all || group == "depth") ufb_bench::run_depth(context);
   if (all || group == "gpt3") ufb_bench::run_gpt3(context);
+  if (all || group == "encoder") ufb_bench::run_encoder(context);
   if (!json.empty()) context.results.write_json(json);
   if (context.results.all_verified()) return 0;
   std::cerr << "outputs of at least one engine are wrong\n";
@@ -62,8 +63,8 @@ int main(int argc, char** argv) try {
   std::string json;
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
-  app.add_option("group", group, "cmm (default), family, gpt3, depth or all")
-      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "all"}));
+  app.add_option("group", group, "cmm (default), family, gpt3, depth, encoder or all")
+      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "encoder", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
@@ -75,6 +76,15 @@ int main(int argc, char** argv) try {
   app.add_option("--isa", options.isa, "level of the library's kernels (automatic)")
       ->transform(CLI::CheckedTransformer(levels));
   app.add_option("--rounds", rounds, "rounds to take medians of (11, with --quick 5)")->check(CLI::Range(1, 1000));
+  app.add_option("--model", options.model, "encoder: folder of a checkpoint (random weights of the published shape)")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--shapes", options.shapes, "encoder: 1x16,1x128,8x128,mixed, or other batches x lengths")
+      ->delimiter(',');
+  app.add_option("--projection", options.projection, "encoder: f32 (default), bf16 or int8 for its linear layers")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, ufb::weight_storage>{{"f32", ufb::weight_storage::float32},
+                                                                             {"bf16", ufb::weight_storage::bfloat16},
+                                                                             {"int8", ufb::weight_storage::int8}}));
   app.add_option("--json", json, "file to write the rows to");
   CLI11_PARSE(app, argc, argv);
   options.rounds = rounds != 0 ? rounds : options.quick ? 5 : 11;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,9 @@ struct bench_options {
   std::vector<ufb::weight_storage> storages{};
   ufb::isa_level isa = ufb::isa_level::automatic;
   std::size_t rounds = 5;
+  std::filesystem::path model{};      ///< folder of the encoder that is measured; empty for one of random weights
+  std::vector<std::string> shapes{};  ///< of the encoder's batches
+  ufb::weight_storage projection = ufb::weight_storage::float32;  ///< of the encoder's own products
 };
 
 /// What the groups share.
@@ -117,10 +121,11 @@ class experiment {
   ufb::matrix<float> y_{};
 };
 
-// The groups: cmm_group.cpp, size_groups.cpp.
+// The groups: cmm_group.cpp, size_groups.cpp, encoder_group.cpp.
 void run_cmm(bench_context& context);
 void run_family(bench_context& context);
 void run_depth(bench_context& context);
 void run_gpt3(bench_context& context);
+void run_encoder(bench_context& context);
 
 }  // namespace ufb_bench

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "report.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
+#include <utility>
 
 namespace ufb_bench {
 
@@ -48,6 +48,12 @@ std::string json_object(const report_row& row) {
          ", \"verified\": " + (row.verified ? "true" : "false") + ", \"goal\": " + json_number(row.goal) + '}';
 }
 
+std::string line_of(const std::vector<std::string>& cells) {
+  std::string line = "|";
+  for (const auto& each : cells) line += ' ' + each + " |";
+  return line + '\n';
+}
+
 }  // namespace
 
 std::string short_number(double value) {
@@ -62,21 +68,29 @@ std::optional<double> report_row::ratio() const { return quotient(dense_time, ti
 std::optional<double> report_row::ratio_own() const { return quotient(own_dense_time, time.median); }
 
 void report::begin_table(const std::string& heading) {
-  std::cout << "\n## " << heading << "\n\n"
-            << "| case | batch | threads | storage | engine | isa | us/token | spread | dense us/token | fastest dense "
-               "| ratio | ratio, own dense | goal | verified |\n"
-            << "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
-            << std::flush;
+  begin_table(heading, {"case", "batch", "threads", "storage", "engine", "isa", "us/token", "spread", "dense us/token",
+                        "fastest dense", "ratio", "ratio, own dense", "goal", "verified"});
+}
+
+void report::begin_table(const std::string& heading, const std::vector<std::string>& columns) {
+  std::cout << "\n## " << heading << "\n\n" << line_of(columns) << '|';
+  for (std::size_t i = 0; i < columns.size(); ++i) std::cout << "---|";
+  std::cout << '\n' << std::flush;
 }
 
 void report::add(const report_row& row) {
-  std::cout << "| " << row.case_name << " | " << row.batch << " | " << row.threads << " | " << row.storage << " | "
-            << row.engine << " | " << row.isa << " | " << short_number(row.time.median) << " | "
-            << short_number(row.time.least) << "-" << short_number(row.time.most) << " | " << cell(row.dense_time)
-            << " | " << (row.dense_backend.empty() ? "-" : row.dense_backend) << " | " << cell(row.ratio()) << " | "
-            << cell(row.ratio_own()) << " | " << cell(row.goal) << " | " << (row.verified ? "yes" : "**NO**") << " |\n"
-            << std::flush;
-  rows_.push_back(row);
+  add({row.case_name, std::to_string(row.batch), std::to_string(row.threads), row.storage, row.engine, row.isa,
+       short_number(row.time.median), short_number(row.time.least) + "-" + short_number(row.time.most),
+       cell(row.dense_time), row.dense_backend.empty() ? "-" : row.dense_backend, cell(row.ratio()),
+       cell(row.ratio_own()), cell(row.goal), row.verified ? "yes" : "**NO**"},
+      json_object(row), row.verified);
+  last_ratio_ = row.ratio().value_or(0.0);
+}
+
+void report::add(const std::vector<std::string>& cells, std::string json, bool verified) {
+  std::cout << line_of(cells) << std::flush;
+  json_objects_.push_back(std::move(json));
+  all_verified_ = all_verified_ && verified;
 }
 
 void report::end_table() {
@@ -86,15 +100,11 @@ void report::end_table() {
   notes_.clear();
 }
 
-bool report::all_verified() const {
-  return std::all_of(rows_.begin(), rows_.end(), [](const report_row& row) { return row.verified; });
-}
-
 void report::write_json(const std::filesystem::path& file) const {
   std::ofstream stream(file);
   stream << "[\n";
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    stream << "  " << json_object(rows_[i]) << (i + 1 < rows_.size() ? ",\n" : "\n");
+  for (std::size_t i = 0; i < json_objects_.size(); ++i) {
+    stream << "  " << json_objects_[i] << (i + 1 < json_objects_.size() ? ",\n" : "\n");
   }
   stream << "]\n";
   if (!stream.flush()) throw std::runtime_error("cannot write " + file.string());

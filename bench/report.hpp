@@ -36,21 +36,27 @@ struct report_row {
 /// Collects rows and prints them.
 class report {
  public:
-  /// Starts a table under a heading.
+  /// Starts a table of report_rows under a heading.
   void begin_table(const std::string& heading);
   void add(const report_row& row);
+  /// Starts a table of other columns.
+  void begin_table(const std::string& heading, const std::vector<std::string>& columns);
+  /// A row of such a table, and the JSON object that it becomes in the file.
+  void add(const std::vector<std::string>& cells, std::string json, bool verified);
   /// A line below the current table.
   void note(std::string text) { notes_.push_back(std::move(text)); }
   void end_table();
 
-  [[nodiscard]] bool all_verified() const;
-  /// Of the row added last, 0 if it has none.
-  [[nodiscard]] double last_ratio() const { return rows_.empty() ? 0.0 : rows_.back().ratio().value_or(0.0); }
+  [[nodiscard]] bool all_verified() const noexcept { return all_verified_; }
+  /// Of the report_row added last, 0 if it has none.
+  [[nodiscard]] double last_ratio() const noexcept { return last_ratio_; }
   /// An array of objects. Throws: std::runtime_error if the file cannot be written.
   void write_json(const std::filesystem::path& file) const;
 
  private:
-  std::vector<report_row> rows_{};
+  std::vector<std::string> json_objects_{};
+  double last_ratio_ = 0.0;
+  bool all_verified_ = true;
   std::vector<std::string> notes_{};
 };
 

@@ -3,7 +3,10 @@
 #
 # Times the fast feedforward layer against the fastest dense layer at the same batch size and number of threads:
 #   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
-# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8.
+# and the whole encoder against the same encoder with dense layers:
+#   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
+# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8; shapes: 1x16, 1x128,
+# 8x128, mixed or any batch x length.
 # Installs missing Debian packages and builds first, as Release and without -march. Standard output carries the Markdown
 # tables only; everything else goes to standard error.
 set -euo pipefail

@@ -17,7 +17,7 @@
 namespace ultrafastbert {
 
 /// How a padded batch is computed.
-struct encode_options {
+struct padded_batch_options {
   executor_ref threads{};  ///< borrowed; the calling thread alone if left out
   /// Compute the padding behind sequences, too, as the training code does. Otherwise nothing is computed for it: its
   /// states are 0. The states of tokens are the same bits either way, with the packed projections.
@@ -32,7 +32,7 @@ namespace detail {
 /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
 template <class Encoder, class Scalar>
 void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-                   const matrix_view<Scalar>& states, workspace& scratch, const encode_options& options,
+                   const matrix_view<Scalar>& states, workspace& scratch, const padded_batch_options& options,
                    encoder_trace<Scalar>* trace) {
   workspace::frame frame(scratch);
   const auto flat = frame.take<token_id>(ids.rows() * ids.cols());

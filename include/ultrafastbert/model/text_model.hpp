@@ -59,7 +59,7 @@ class text_model {
   /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& states, workspace& scratch, const encode_options& options = {},
+              const matrix_view<Scalar>& states, workspace& scratch, const padded_batch_options& options = {},
               encoder_trace<Scalar>* trace = nullptr) const {
     detail::encode_padded(encoder_, ids, mask, states, scratch, options, trace);
   }
@@ -67,7 +67,7 @@ class text_model {
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
   /// std::bad_alloc.
   [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-                                      workspace& scratch, const encode_options& options = {}) const {
+                                      workspace& scratch, const padded_batch_options& options = {}) const {
     matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
     encode(ids, mask, states.view(), scratch, options);
     return states;
