@@ -49,6 +49,14 @@ struct projection_choices {
   isa_level isa = isa_level::automatic;              ///< kernels of `packed`
 };
 
+/// Whether the choices stand for the library's own kernels, which float has, or for the backend.
+template <class Scalar, class Backend>
+[[nodiscard]] constexpr bool has_own_kernels(const projection_choices& choices) noexcept {
+  if (!std::same_as<Scalar, float> || choices.engine == projection_engine::blas) return false;
+  return !std::same_as<Backend, plain_backend> || choices.engine == projection_engine::packed ||
+         choices.isa != isa_level::automatic || choices.storage != weight_storage::float32;
+}
+
 /// A linear layer. Immutable after construction; `forward` is safe from any number of threads.
 template <class Scalar, class Backend = default_backend>
 requires blas_backend<Backend, Scalar>
@@ -129,9 +137,9 @@ class linear {
   }
 
  private:
-  static constexpr bool has_own_kernels = std::same_as<Scalar, float>;
+  static constexpr bool can_be_packed = std::same_as<Scalar, float>;
   using any_weights =
-      std::conditional_t<has_own_kernels, std::variant<matrix<Scalar>, packed_matrix>, std::variant<matrix<Scalar>>>;
+      std::conditional_t<can_be_packed, std::variant<matrix<Scalar>, packed_matrix>, std::variant<matrix<Scalar>>>;
 
   static std::size_t inputs_of(const matrix<Scalar>& w) noexcept { return w.cols(); }
   static std::size_t inputs_of(const packed_matrix& w) noexcept { return w.inputs(); }
@@ -139,24 +147,19 @@ class linear {
   static std::size_t outputs_of(const packed_matrix& w) noexcept { return w.outputs(); }
 
   [[nodiscard]] static any_weights make_weights(const matrix_extents& extents, const projection_choices& choices) {
-    const bool own_choice = choices.engine == projection_engine::packed || choices.isa != isa_level::automatic ||
-                            choices.storage != weight_storage::float32;
-    const bool reference = std::same_as<Backend, plain_backend> && !own_choice;
-    if constexpr (has_own_kernels) {
-      if (!reference && choices.engine != projection_engine::blas) {
-        return packed_matrix(extents, choices.isa);
-      }
+    if constexpr (can_be_packed) {
+      if (has_own_kernels<Scalar, Backend>(choices)) return packed_matrix(extents, choices.isa);
     }
     return matrix<Scalar>(extents);
   }
 
   [[nodiscard]] const packed_matrix* packed() const noexcept {
-    if constexpr (has_own_kernels) return std::get_if<packed_matrix>(&weight_);
+    if constexpr (can_be_packed) return std::get_if<packed_matrix>(&weight_);
     return nullptr;
   }
 
   void store_rows(std::size_t first, const matrix_view<const Scalar>& rows) noexcept {
-    if constexpr (has_own_kernels) {
+    if constexpr (can_be_packed) {
       if (auto* own = std::get_if<packed_matrix>(&weight_)) {
         for (std::size_t r = 0; r < rows.rows(); ++r) own->store_row(first + r, rows.row(r));
         return;
@@ -182,7 +185,7 @@ class linear {
   void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch, bool gelu) const {
     detail::check_extents(x, x.rows(), input_width(), "x");
     detail::check_extents(y, x.rows(), output_width(), "y");
-    if constexpr (has_own_kernels) {
+    if constexpr (can_be_packed) {
       if (packed() != nullptr) return packed()->multiply(x, y, scratch, {.bias = bias_.span(), .gelu = gelu});
     }
     Backend::multiply_transposed(Scalar{1}, x, std::get<matrix<Scalar>>(weight_).view(), y);

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,10 +17,12 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/prediction_head.hpp"
+#include "ultrafastbert/encoder/tied_decoder.hpp"
 #include "ultrafastbert/layers/load.hpp"
 #include "ultrafastbert/model/checkpoint_reader.hpp"
 #include "ultrafastbert/model/load_options.hpp"
@@ -89,7 +90,7 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return this->encoder().bytes() + (head_ ? head_->bytes() : 0) + decoder_bias_.size() * sizeof(Scalar);
+    return this->encoder().bytes() + (head_ ? head_->bytes() : 0) + decoder_.bytes();
   }
   [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
 
@@ -97,9 +98,9 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// decoder.
   /// Shapes: states: (tokens, hidden_size); rows: (n), each below tokens; logits: (n, vocabulary_size), overwritten.
   /// Throws: invalid_input (shapes, a row out of range; logits is untouched then), std::bad_alloc while the workspace
-  ///   grows. Complexity: n * hidden_size * vocabulary_size.
+  ///   grows, what the executor throws. Complexity: n * hidden_size * vocabulary_size.
   void logits(const matrix_view<const Scalar>& states, std::span<const std::size_t> rows,
-              const matrix_view<Scalar>& logits, workspace& scratch) const {
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
     detail::check_extents(states, states.rows(), hidden_size(), "states");
     detail::check_extents(logits, rows.size(), vocabulary_size(), "logits");
     for (const std::size_t row : rows) {
@@ -115,10 +116,7 @@ class masked_lm : public text_model<Scalar, Backend> {
       head_->forward(chosen, transformed, scratch);
       chosen = transformed;
     }
-    Backend::multiply_transposed(Scalar{1}, matrix_view<const Scalar>(chosen), decoder_->view(), logits);
-    for (std::size_t i = 0; i < rows.size() && decoder_bias_.size() != 0; ++i) {
-      for (std::size_t j = 0; j < logits.cols(); ++j) logits(i, j) += decoder_bias_[j];
-    }
+    decoder_.forward(chosen, logits, threads);
   }
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
@@ -170,9 +168,10 @@ class masked_lm : public text_model<Scalar, Backend> {
     std::vector<mask_place> masks{};
   };
 
-  masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, std::string mask_token)
+  masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, std::string mask_token,
+            aligned_buffer<Scalar> decoder_bias, const projection_choices& choices)
       : base(std::move(encoder), std::move(text)),
-        decoder_(this->encoder().embedding_layer().word_embedding()),
+        decoder_(this->encoder().embedding_layer().word_embedding(), std::move(decoder_bias), choices),
         mask_token_(std::move(mask_token)) {}
 
   [[nodiscard]] token_id mask_id() const {
@@ -215,8 +214,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   }
 
   std::optional<head_type> head_{};
-  std::shared_ptr<const matrix<Scalar>> decoder_;
-  aligned_buffer<Scalar> decoder_bias_{};  // (vocabulary_size) or empty
+  tied_decoder<Scalar, Backend> decoder_;
   std::string mask_token_;
 };
 
