@@ -16,7 +16,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
@@ -67,7 +66,7 @@ class safetensors_source {
 
   /// Sizes of a tensor. Throws: missing_tensor.
   [[nodiscard]] std::vector<std::size_t> shape(std::string_view name) const {
-    const tensor_entry& entry = entry_at(at(name, "the tensor to be present"));
+    const tensor_entry& entry = entry_at(at(name, [] { return std::string("the tensor to be present"); }));
     return {entry.shape.begin(), entry.shape.end()};
   }
 
@@ -136,10 +135,12 @@ class safetensors_source {
     return std::nullopt;
   }
 
-  [[nodiscard]] place at(std::string_view name, std::string expected) const {
+  // `expected` makes the text of the error, which the many calls that succeed need not pay for.
+  template <class Expected>
+  [[nodiscard]] place at(std::string_view name, const Expected& expected) const {
     if (const auto found = find(name)) return *found;
     fail(error_code::missing_tensor,
-         {.file = *name_, .where = excerpt(name), .expected = std::move(expected), .found = "no such tensor"});
+         {.file = *name_, .where = excerpt(name), .expected = expected(), .found = "no such tensor"});
   }
 
   template <class Predicate>
@@ -173,15 +174,13 @@ template <class Scalar>
 requires std::same_as<Scalar, float> || std::same_as<Scalar, double>
 void safetensors_source::read(std::string_view name, std::span<const std::size_t> shape, std::size_t first_element,
                               std::span<Scalar> out) const {
-  const std::vector<std::uint64_t> wanted(shape.begin(), shape.end());
-  const place found = at(name, "shape " + shape_text(wanted));
+  const auto expected = [&] { return "shape " + shape_text(std::vector<std::uint64_t>(shape.begin(), shape.end())); };
+  const place found = at(name, expected);
   const safetensors& file = files_[found.file];
   const tensor_entry& entry = entry_at(found);
-  if (entry.shape != wanted) {
-    fail(error_code::missing_tensor, {.file = file.name(),
-                                      .where = excerpt(entry.name),
-                                      .expected = "shape " + shape_text(wanted),
-                                      .found = shape_text(entry.shape)});
+  if (!std::equal(shape.begin(), shape.end(), entry.shape.begin(), entry.shape.end())) {
+    fail(error_code::missing_tensor,
+         {.file = file.name(), .where = excerpt(entry.name), .expected = expected(), .found = shape_text(entry.shape)});
   }
   // Checked in pieces that are still in the cache when they are looked at.
   constexpr std::size_t piece = 65'536;

@@ -30,6 +30,7 @@
 #include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/model/text_model.hpp"
 #include "ultrafastbert/model/top_k.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
@@ -122,7 +123,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
   /// without a mask has none.
   /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model has positions), missing_token (the
-  ///   vocabulary has no mask token), std::bad_alloc.
+  ///   vocabulary has no mask token; or a word is unknown, and no unknown token), std::bad_alloc.
   [[nodiscard]] std::vector<mask_candidate> fill_mask(std::string_view text, const fill_mask_options& options,
                                                       workspace& scratch) const {
     const std::string copy(text);
@@ -136,36 +137,27 @@ class masked_lm : public text_model<Scalar, Backend> {
     if (options.top_k == 0) fail_input("top_k", "at least 1", "0");
     const token_id mask = mask_id();
     std::vector<std::vector<mask_candidate>> results(texts.size());
-    text_batch batch;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      const std::vector<token_id> ids = tokenizer().encode(texts[i]).ids;
-      this->check_length(ids.size(), i);
-      if (std::find(ids.begin(), ids.end(), mask) == ids.end()) continue;
-      if (!batch.texts.has_room(ids.size())) fill_batch(batch, options, scratch, results);
-      for (std::size_t s = 0; s < ids.size(); ++s) {
-        if (ids[s] == mask) batch.masks.push_back({.text = i, .position = s, .row = batch.texts.ids.size() + s});
-      }
-      batch.texts.add(ids);
-    }
-    fill_batch(batch, options, scratch, results);
+    const auto encode = [&](std::size_t i) { return tokenizer().encode(texts[i]); };
+    const auto has_mask = [&](std::size_t, const encoding& text) {
+      return std::find(text.ids.begin(), text.ids.end(), mask) != text.ids.end();
+    };
+    this->for_each_pass(texts.size(), encode, has_mask, [&](const packed_texts& pass) {
+      fill_pass(pass, masks_of(pass, mask), options, scratch, results);
+    });
     return results;
   }
 
  private:
   using encoder_type = typename base::encoder_type;
+  using packed_texts = typename base::packed_texts;
   using head_type = prediction_head<Scalar, Backend>;
 
   static constexpr std::size_t masks_at_a_time = 16;  // bounds the memory of their logits
 
   struct mask_place {
-    std::size_t text = 0;
-    std::size_t position = 0;
-    std::size_t row = 0;  // of the batch's states
-  };
-
-  struct text_batch {
-    typename base::packed_texts texts{};
-    std::vector<mask_place> masks{};
+    std::size_t text = 0;      // its number in the call
+    std::size_t position = 0;  // in the text
+    std::size_t row = 0;       // of the pass's states
   };
 
   masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, std::string mask_token,
@@ -182,23 +174,32 @@ class masked_lm : public text_model<Scalar, Backend> {
     return *id;
   }
 
-  // Computes the batch, appends its candidates to the texts' results, and empties it.
-  void fill_batch(text_batch& batch, const fill_mask_options& options, workspace& scratch,
-                  std::vector<std::vector<mask_candidate>>& results) const {
+  static std::vector<mask_place> masks_of(const packed_texts& pass, token_id mask) {
+    std::vector<mask_place> masks;
+    for (std::size_t i = 0; i < pass.size(); ++i) {
+      for (std::size_t row = pass.offsets[i]; row < pass.offsets[i + 1]; ++row) {
+        if (pass.ids[row] != mask) continue;
+        masks.push_back({.text = pass.numbers[i], .position = row - pass.offsets[i], .row = row});
+      }
+    }
+    return masks;
+  }
+
+  // Computes a pass and appends its masks' candidates to the texts' results.
+  void fill_pass(const packed_texts& pass, std::span<const mask_place> masks, const fill_mask_options& options,
+                 workspace& scratch, std::vector<std::vector<mask_candidate>>& results) const {
     workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(batch.texts.ids.size(), hidden_size());
-    this->encode_packed(batch.texts, states, scratch);
-    const std::size_t most = std::min(batch.masks.size(), masks_at_a_time);
+    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+    this->encode_packed(pass, states, scratch);
+    const std::size_t most = std::min(masks.size(), masks_at_a_time);
     const auto scores = frame.take_matrix<Scalar>(most, vocabulary_size());
     const auto rows = frame.take<std::size_t>(most);
-    for (std::size_t first = 0; first < batch.masks.size(); first += masks_at_a_time) {
-      const auto masks = std::span<const mask_place>(batch.masks).subspan(first);
-      const std::size_t count = std::min(masks.size(), masks_at_a_time);
-      for (std::size_t i = 0; i < count; ++i) rows[i] = masks[i].row;
-      logits(states, rows.first(count), scores.rows_from(0, count), scratch);
-      for (std::size_t i = 0; i < count; ++i) append(masks[i], scores.row_span(i), options.top_k, results);
+    for (std::size_t first = 0; first < masks.size(); first += masks_at_a_time) {
+      const auto part = masks.subspan(first, std::min(masks.size() - first, masks_at_a_time));
+      for (std::size_t i = 0; i < part.size(); ++i) rows[i] = part[i].row;
+      logits(states, rows.first(part.size()), scores.rows_from(0, part.size()), scratch);
+      for (std::size_t i = 0; i < part.size(); ++i) append(part[i], scores.row_span(i), options.top_k, results);
     }
-    batch = text_batch{};
   }
 
   void append(const mask_place& place, std::span<const Scalar> scores, std::size_t k,

@@ -10,7 +10,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,7 +23,7 @@
 #include "ultrafastbert/model/labels.hpp"
 #include "ultrafastbert/model/load_options.hpp"
 #include "ultrafastbert/model/pooler.hpp"
-#include "ultrafastbert/model/text_model.hpp"
+#include "ultrafastbert/model/text_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
@@ -32,12 +31,13 @@ namespace ultrafastbert {
 /// A classifier of texts: encoder, pooler, linear head. Immutable after loading: share one between any number of
 /// threads, and give each thread its own workspace.
 template <class Scalar = float, class Backend = default_backend>
-class sequence_classifier : public text_model<Scalar, Backend> {
-  using base = text_model<Scalar, Backend>;
+class sequence_classifier
+    : public text_classifier<sequence_classifier<Scalar, Backend>, std::vector<label_score>, Scalar, Backend> {
+  using base = text_classifier<sequence_classifier, std::vector<label_score>, Scalar, Backend>;
+  friend base;
 
  public:
   using base::hidden_size;
-  using base::tokenizer;
 
   /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForSequenceClassification. The number of
   /// classes is the head's; `id2label` names them, `problem_type` says what their scores are.
@@ -66,8 +66,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     return model;
   }
 
-  [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
-  [[nodiscard]] score_function scoring() const noexcept { return function_; }             ///< their kind
+  [[nodiscard]] score_function scoring() const noexcept { return function_; }  ///< the scores' kind
   [[nodiscard]] const ultrafastbert::pooler<Scalar, Backend>& pooler() const noexcept {
     return pooler_;
   }  ///< as loaded
@@ -81,7 +80,7 @@ class sequence_classifier : public text_model<Scalar, Backend> {
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& logits, workspace& scratch) const {
-    detail::check_extents(logits, ids.rows(), labels_.size(), "logits");
+    detail::check_extents(logits, ids.rows(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
@@ -90,37 +89,9 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     forward_head(states, offsets, logits, scratch);
   }
 
-  /// All labels of a text by falling score, the best first. Nothing is padded.
-  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
-  ///   word that is unknown, and no unknown token), std::bad_alloc.
+  /// All labels of a text or a pair by falling score, the best first; see `text_classifier`.
   /// Source: the scores are those of the text classification pipeline of the transformers package.
-  [[nodiscard]] std::vector<label_score> classify(std::string_view text, workspace& scratch) const {
-    return std::move(classify_all(
-                         1, [&](std::size_t) { return tokenizer().encode(text); }, scratch)
-                         .front());
-  }
-
-  /// The same for two texts that are read together. Throws: as above.
-  [[nodiscard]] std::vector<label_score> classify(std::string_view first, std::string_view second,
-                                                  workspace& scratch) const {
-    return std::move(classify_all(
-                         1, [&](std::size_t) { return tokenizer().encode(first, second); }, scratch)
-                         .front());
-  }
-
-  /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
-  [[nodiscard]] std::vector<std::vector<label_score>> classify(std::span<const std::string> texts,
-                                                               workspace& scratch) const {
-    return classify_all(
-        texts.size(), [&](std::size_t i) { return tokenizer().encode(texts[i]); }, scratch);
-  }
-
-  /// The same for several pairs at once; result i belongs to pair i. Throws: as above; the message names the pair.
-  [[nodiscard]] std::vector<std::vector<label_score>> classify(std::span<const text_pair> pairs,
-                                                               workspace& scratch) const {
-    const auto encode = [&](std::size_t i) { return tokenizer().encode(pairs[i].first, pairs[i].second); };
-    return classify_all(pairs.size(), encode, scratch);
-  }
+  using base::classify;
 
  private:
   using encoder_type = typename base::encoder_type;
@@ -130,10 +101,9 @@ class sequence_classifier : public text_model<Scalar, Backend> {
 
   sequence_classifier(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, pooler_type pooler,
                       head_type head, std::vector<std::string> labels, score_function function)
-      : base(std::move(encoder), std::move(text)),
+      : base(std::move(encoder), std::move(text), std::move(labels)),
         pooler_(std::move(pooler)),
         head_(std::move(head)),
-        labels_(std::move(labels)),
         function_(function) {}
 
   void forward_head(const matrix_view<const Scalar>& states, std::span<const std::size_t> offsets,
@@ -144,27 +114,20 @@ class sequence_classifier : public text_model<Scalar, Backend> {
     head_.forward(pooled, logits, scratch);
   }
 
-  template <class Encode>
-  std::vector<std::vector<label_score>> classify_all(std::size_t count, const Encode& encode,
-                                                     workspace& scratch) const {
-    std::vector<std::vector<label_score>> results;
-    results.reserve(count);
-    this->for_each_pass(count, encode, [&](const packed_texts& texts, std::span<const encoding>) {
-      workspace::frame frame(scratch);
-      const auto states = frame.take_matrix<Scalar>(texts.ids.size(), hidden_size());
-      const auto logits = frame.take_matrix<Scalar>(texts.size(), labels_.size());
-      this->encode_packed(texts, states, scratch);
-      forward_head(states, texts.offsets, logits, scratch);
-      for (std::size_t i = 0; i < texts.size(); ++i) {
-        results.push_back(detail::score_labels<Scalar>(logits.row_span(i), labels_, function_));
-      }
-    });
-    return results;
+  void classify_pass(const packed_texts& pass, std::vector<std::vector<label_score>>& results,
+                     workspace& scratch) const {
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+    const auto logits = frame.take_matrix<Scalar>(pass.size(), this->labels().size());
+    this->encode_packed(pass, states, scratch);
+    forward_head(states, pass.offsets, logits, scratch);
+    for (std::size_t i = 0; i < pass.size(); ++i) {
+      results.push_back(detail::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));
+    }
   }
 
   pooler_type pooler_;
   head_type head_;
-  std::vector<std::string> labels_;
   score_function function_;
 };
 

@@ -36,6 +36,8 @@ struct text_pair {
 template <class Scalar, class Backend>
 class text_model {
  public:
+  using scalar_type = Scalar;
+
   /// The stack.
   [[nodiscard]] const ultrafastbert::encoder<Scalar, Backend>& encoder() const noexcept { return encoder_; }
   /// Columns of a state.
@@ -82,45 +84,49 @@ class text_model {
 
     std::vector<token_id> ids{};
     std::vector<std::size_t> offsets{0};
+    std::vector<std::size_t> numbers{};  // of the texts in the call
+    std::vector<encoding> encodings{};
 
     [[nodiscard]] std::size_t size() const noexcept { return offsets.size() - 1; }
+    [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
     [[nodiscard]] bool has_room(std::size_t tokens) const noexcept { return ids.size() + tokens <= tokens_at_a_time; }
-    void add(std::span<const token_id> text) {
-      ids.insert(ids.end(), text.begin(), text.end());
+    void add(std::size_t number, encoding text) {
+      ids.insert(ids.end(), text.ids.begin(), text.ids.end());
       offsets.push_back(ids.size());
+      numbers.push_back(number);
+      encodings.push_back(std::move(text));
     }
   };
 
   text_model(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text)
       : encoder_(std::move(encoder)), tokenizer_(std::move(text)) {}
 
-  /// Throws invalid_input if a text has more tokens than the encoder has positions. Pre: `text` is its number in the
-  /// call.
-  void check_length(std::size_t tokens, std::size_t text) const {
+  /// Packs those of the texts 0 to count - 1, which `encode(i)` tokenises, that `wanted(i, encoding)` asks for, and
+  /// calls `pass(texts)` for every pack.
+  /// Throws: invalid_input (a text with more tokens than the encoder has positions, wanted or not), what `encode`,
+  ///   `wanted` and `pass` throw.
+  template <class Encode, class Wanted, class Pass>
+  void for_each_pass(std::size_t count, const Encode& encode, const Wanted& wanted, const Pass& pass) const {
     const std::size_t most = encoder_.embedding_layer().max_sequence_length();
-    if (tokens > most) fail_text(text, "at most " + std::to_string(most) + " tokens", std::to_string(tokens));
-  }
-
-  /// Packs the texts 0 to count - 1, which `encode(i)` tokenises, and calls `pass(texts, encodings)` for every pack.
-  /// Throws: invalid_input (a text without tokens or with too many), what `encode` and `pass` throw.
-  template <class Encode, class Pass>
-  void for_each_pass(std::size_t count, const Encode& encode, const Pass& pass) const {
     packed_texts texts;
-    std::vector<encoding> encodings;
-    const auto finish = [&] {
-      pass(std::as_const(texts), std::span<const encoding>(encodings));
-      texts = packed_texts{};
-      encodings.clear();
-    };
     for (std::size_t i = 0; i < count; ++i) {
       encoding text = encode(i);
-      if (text.size() == 0) fail_text(i, "at least one token", "none");
-      check_length(text.size(), i);
-      if (texts.size() != 0 && !texts.has_room(text.size())) finish();
-      texts.add(text.ids);
-      encodings.push_back(std::move(text));
+      if (text.size() > most) {
+        fail_text(i, "at most " + std::to_string(most) + " tokens", std::to_string(text.size()));
+      }
+      if (!wanted(i, std::as_const(text))) continue;
+      if (texts.size() != 0 && !texts.has_room(text.size())) {
+        pass(std::as_const(texts));
+        texts = packed_texts{};
+      }
+      texts.add(i, std::move(text));
     }
-    if (texts.size() != 0) finish();
+    if (texts.size() != 0) pass(std::as_const(texts));
+  }
+
+  /// Throws invalid_input about a text. Pre: `text` is its number in the call.
+  [[noreturn]] static void fail_text(std::size_t text, std::string expected, std::string found) {
+    fail_input("texts[" + std::to_string(text) + ']', std::move(expected), std::move(found));
   }
 
   /// Final states of packed texts. A causal encoder gets a mask, without which it would look ahead; masks of ones
@@ -138,10 +144,6 @@ class text_model {
   }
 
  private:
-  [[noreturn]] static void fail_text(std::size_t text, std::string expected, std::string found) {
-    fail_input("texts[" + std::to_string(text) + ']', std::move(expected), std::move(found));
-  }
-
   encoder_type encoder_;
   std::optional<ultrafastbert::tokenizer> tokenizer_;
 };

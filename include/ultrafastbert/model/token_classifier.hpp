@@ -9,9 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,7 +22,7 @@
 #include "ultrafastbert/model/classification_json.hpp"
 #include "ultrafastbert/model/labels.hpp"
 #include "ultrafastbert/model/load_options.hpp"
-#include "ultrafastbert/model/text_model.hpp"
+#include "ultrafastbert/model/text_classifier.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
@@ -43,12 +41,13 @@ struct token_label {
 /// A classifier of tokens: encoder, linear head. Immutable after loading: share one between any number of threads, and
 /// give each thread its own workspace.
 template <class Scalar = float, class Backend = default_backend>
-class token_classifier : public text_model<Scalar, Backend> {
-  using base = text_model<Scalar, Backend>;
+class token_classifier
+    : public text_classifier<token_classifier<Scalar, Backend>, std::vector<token_label>, Scalar, Backend> {
+  using base = text_classifier<token_classifier, std::vector<token_label>, Scalar, Backend>;
+  friend base;
 
  public:
   using base::hidden_size;
-  using base::tokenizer;
 
   /// Loads a folder as `masked_lm::load` does, of the class ScriptableLMForTokenClassification. The number of classes
   /// is the head's; `id2label` names them.
@@ -72,7 +71,6 @@ class token_classifier : public text_model<Scalar, Backend> {
     return model;
   }
 
-  [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return this->encoder().bytes() + head_.bytes(); }
 
@@ -83,44 +81,16 @@ class token_classifier : public text_model<Scalar, Backend> {
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& logits, workspace& scratch) const {
-    detail::check_extents(logits, ids.rows() * ids.cols(), labels_.size(), "logits");
+    detail::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     this->encode(ids, mask, states, scratch, {.padding_states = true});
     head_.forward(states, logits, scratch);
   }
 
-  /// The tokens of a text, from left to right, each with its best label. The template's own tokens are left out, all
-  /// others are there, whatever their label. Nothing is padded.
-  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model has positions), missing_token (a
-  ///   word that is unknown, and no unknown token), std::bad_alloc.
-  [[nodiscard]] std::vector<token_label> classify(std::string_view text, workspace& scratch) const {
-    return std::move(classify_all(
-                         1, [&](std::size_t) { return tokenizer().encode(text); }, scratch)
-                         .front());
-  }
-
-  /// The same for two texts that are read together. Throws: as above.
-  [[nodiscard]] std::vector<token_label> classify(std::string_view first, std::string_view second,
-                                                  workspace& scratch) const {
-    return std::move(classify_all(
-                         1, [&](std::size_t) { return tokenizer().encode(first, second); }, scratch)
-                         .front());
-  }
-
-  /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
-  [[nodiscard]] std::vector<std::vector<token_label>> classify(std::span<const std::string> texts,
-                                                               workspace& scratch) const {
-    return classify_all(
-        texts.size(), [&](std::size_t i) { return tokenizer().encode(texts[i]); }, scratch);
-  }
-
-  /// The same for several pairs at once; result i belongs to pair i. Throws: as above; the message names the pair.
-  [[nodiscard]] std::vector<std::vector<token_label>> classify(std::span<const text_pair> pairs,
-                                                               workspace& scratch) const {
-    const auto encode = [&](std::size_t i) { return tokenizer().encode(pairs[i].first, pairs[i].second); };
-    return classify_all(pairs.size(), encode, scratch);
-  }
+  /// The tokens of a text or a pair, from left to right, each with its best label; see `text_classifier`. The
+  /// template's own tokens are left out, all others are there, whatever their label.
+  using base::classify;
 
  private:
   using encoder_type = typename base::encoder_type;
@@ -129,25 +99,18 @@ class token_classifier : public text_model<Scalar, Backend> {
 
   token_classifier(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, head_type head,
                    std::vector<std::string> labels)
-      : base(std::move(encoder), std::move(text)), head_(std::move(head)), labels_(std::move(labels)) {}
+      : base(std::move(encoder), std::move(text), std::move(labels)), head_(std::move(head)) {}
 
-  template <class Encode>
-  std::vector<std::vector<token_label>> classify_all(std::size_t count, const Encode& encode,
-                                                     workspace& scratch) const {
-    std::vector<std::vector<token_label>> results;
-    results.reserve(count);
-    this->for_each_pass(count, encode, [&](const packed_texts& texts, std::span<const encoding> encodings) {
-      workspace::frame frame(scratch);
-      const auto states = frame.take_matrix<Scalar>(texts.ids.size(), hidden_size());
-      const auto logits = frame.take_matrix<Scalar>(texts.ids.size(), labels_.size());
-      this->encode_packed(texts, states, scratch);
-      head_.forward(states, logits, scratch);
-      for (std::size_t i = 0; i < texts.size(); ++i) {
-        const std::size_t tokens = texts.offsets[i + 1] - texts.offsets[i];
-        results.push_back(label_tokens(encodings[i], logits.rows_from(texts.offsets[i], tokens)));
-      }
-    });
-    return results;
+  void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results,
+                     workspace& scratch) const {
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+    const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());
+    this->encode_packed(pass, states, scratch);
+    head_.forward(states, logits, scratch);
+    for (std::size_t i = 0; i < pass.size(); ++i) {
+      results.push_back(label_tokens(pass.encodings[i], logits.rows_from(pass.offsets[i], pass.length(i))));
+    }
   }
 
   std::vector<token_label> label_tokens(const encoding& text, const matrix_view<const Scalar>& logits) const {
@@ -155,20 +118,20 @@ class token_classifier : public text_model<Scalar, Backend> {
     for (std::size_t t = 0; t < text.size(); ++t) {
       if (text.special_tokens_mask[t] != 0) continue;
       const scored_index best = top_k<Scalar>(logits.row_span(t), 1).front();
-      tokens.push_back(
-          {.position = t,
-           .id = text.ids[t],
-           .token = text.tokens[t],
-           .offsets = text.offsets[t],
-           .type_id = text.type_ids[t],
-           .best = {
-               .index = best.index, .label = labels_[best.index], .logit = best.logit, .score = best.probability}});
+      tokens.push_back({.position = t,
+                        .id = text.ids[t],
+                        .token = text.tokens[t],
+                        .offsets = text.offsets[t],
+                        .type_id = text.type_ids[t],
+                        .best = {.index = best.index,
+                                 .label = this->labels()[best.index],
+                                 .logit = best.logit,
+                                 .score = best.probability}});
     }
     return tokens;
   }
 
   head_type head_;
-  std::vector<std::string> labels_;
 };
 
 }  // namespace ultrafastbert

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+//
+// Sequences alone and in random company: what `ufb_invariance` runs and how it compares.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "invariance/tie_bomb.hpp"
+#include "support/random.hpp"
+#include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/encoder/config.hpp"
+#include "ultrafastbert/encoder/trace.hpp"
+#include "ultrafastbert/layers/sequences.hpp"
+#include "ultrafastbert/model/padded_batch.hpp"
+
+namespace ufb_test {
+
+/// Memory that begins a number of elements behind a 64-byte boundary.
+template <class T>
+class shifted_buffer {
+ public:
+  shifted_buffer() = default;
+  shifted_buffer(std::size_t size, std::size_t shift) : memory_(size + shift), shift_(shift) {}
+
+  [[nodiscard]] std::span<T> span() { return memory_.span().subspan(shift_); }
+  [[nodiscard]] std::span<const T> span() const { return memory_.span().subspan(shift_); }
+
+ private:
+  ufb::aligned_buffer<T> memory_{};
+  std::size_t shift_ = 0;
+};
+
+/// Final states of a batch, and its paths if they were traced.
+struct batch_result {
+  shifted_buffer<float> memory{};
+  ufb::matrix_view<float> states{};
+  std::vector<std::size_t> first_row{};  // of each sequence
+  ufb::encoder_trace<float> trace{};     // without layers if there is none
+};
+
+/// How a batch is computed.
+struct batch_choices {
+  bool padded = false;
+  bool traced = false;
+  std::size_t shift = 0;  ///< of all buffers. Units: elements.
+};
+
+/// Sequences of the pool, by number, in the order of the batch.
+using company = std::vector<std::size_t>;
+
+/// Sequences of random ids, the longest first, a single token second.
+[[nodiscard]] inline std::vector<token_sequence> random_pool(const ufb::encoder_config& config, std::size_t count,
+                                                             std::size_t longest, random_numbers& random) {
+  std::vector<token_sequence> pool;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t length = i == 0 ? longest : i == 1 ? 1 : random.size(1, random.size(1, longest));
+    token_sequence ids(length);
+    for (auto& id : ids) id = static_cast<ufb::token_id>(random.size(0, config.vocabulary_size - 1));
+    pool.push_back(std::move(ids));
+  }
+  return pool;
+}
+
+/// 1 to 64 sequences in any order, each as often as it comes.
+[[nodiscard]] inline company random_company(std::size_t pool, random_numbers& random) {
+  company drawn(random.size(1, random.size(1, 64)));
+  for (std::size_t& number : drawn) number = random.size(0, pool - 1);
+  return drawn;
+}
+
+namespace detail {
+
+// The one place that knows how an encoder takes its threads.
+template <class Encoder>
+void forward(const Encoder& encoder, std::span<const ufb::token_id> ids, const ufb::sequence_batch& batch,
+             const ufb::matrix_view<float>& states, ufb::workspace& scratch, ufb::executor_ref threads,
+             ufb::encoder_trace<float>* trace) {
+  static_cast<void>(threads);
+  encoder.forward(ids, batch, states, scratch, trace);
+}
+
+// The one place that knows how a padded batch is encoded. Shapes: ids, mask: (sequences, length).
+template <class Encoder>
+void forward_padded(const Encoder& encoder, const ufb::matrix_view<const ufb::token_id>& ids,
+                    const ufb::matrix_view<const float>& mask, const ufb::matrix_view<float>& states,
+                    ufb::workspace& scratch, ufb::executor_ref threads, ufb::encoder_trace<float>* trace) {
+  static_cast<void>(threads);
+  ufb::detail::encode_padded(encoder, ids, mask, states, scratch, trace);
+}
+
+}  // namespace detail
+
+/// The sequences one behind another.
+template <class Encoder>
+batch_result run_ragged(const Encoder& encoder, const std::vector<token_sequence>& pool, const company& drawn,
+                        const batch_choices& choices, ufb::executor_ref threads, ufb::workspace& scratch) {
+  std::vector<std::size_t> offsets{0};
+  for (const std::size_t number : drawn) offsets.push_back(offsets.back() + pool[number].size());
+  shifted_buffer<ufb::token_id> ids(offsets.back(), choices.shift);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    std::copy(pool[drawn[i]].begin(), pool[drawn[i]].end(), &ids.span()[offsets[i]]);
+  }
+  const std::size_t width = encoder.config().hidden_size;
+  batch_result result{.memory = {offsets.back() * width, choices.shift}, .first_row = offsets};
+  result.states = {result.memory.span().data(), {offsets.back(), width}};
+  const auto mask = mask_of_ones(encoder.config(), offsets);
+  ufb::sequence_batch batch{.offsets = offsets};
+  if (encoder.config().causal) batch.mask = mask.view();
+  detail::forward(encoder, ids.span(), batch, result.states, scratch, threads,
+                  choices.traced ? &result.trace : nullptr);
+  return result;
+}
+
+/// The sequences filled up on the right to the length of the longest with ids of all kinds, and a mask.
+template <class Encoder>
+batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence>& pool, const company& drawn,
+                        const batch_choices& choices, ufb::executor_ref threads, ufb::workspace& scratch) {
+  std::size_t length = 0;
+  for (const std::size_t number : drawn) length = std::max(length, pool[number].size());
+  const std::size_t rows = drawn.size() * length;
+  const std::size_t width = encoder.config().hidden_size;
+  shifted_buffer<ufb::token_id> ids(rows, choices.shift);
+  shifted_buffer<float> mask(rows, choices.shift);
+  batch_result result{.memory = {rows * width, choices.shift}};
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const token_sequence& from = pool[drawn[i]];
+    result.first_row.push_back(i * length);
+    for (std::size_t s = 0; s < length; ++s) {
+      const bool real = s < from.size();
+      ids.span()[i * length + s] = from[real ? s : (s + i) % from.size()];
+      mask.span()[i * length + s] = real ? 1.0F : 0.0F;
+    }
+  }
+  result.states = {result.memory.span().data(), {rows, width}};
+  detail::forward_padded(encoder, {ids.span().data(), {drawn.size(), length}},
+                         {mask.span().data(), {drawn.size(), length}}, result.states, scratch, threads,
+                         choices.traced ? &result.trace : nullptr);
+  return result;
+}
+
+/// Every sequence of the pool alone, traced, on one thread.
+template <class Encoder>
+std::vector<batch_result> run_alone(const Encoder& encoder, const std::vector<token_sequence>& pool) {
+  std::vector<batch_result> alone;
+  ufb::workspace scratch;
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    alone.push_back(run_ragged(encoder, pool, {i}, {.traced = true}, {}, scratch));
+  }
+  return alone;
+}
+
+/// The first token of sequence `i` of a batch whose state, or path in any layer if both runs were traced, has other
+/// bits than alone.
+[[nodiscard]] inline std::optional<std::size_t> first_difference(const batch_result& batch, std::size_t i,
+                                                                 const batch_result& alone) {
+  const auto differ = [](const auto& a, std::size_t a_row, const auto& b, std::size_t b_row) {
+    return std::memcmp(a.row(a_row), b.row(b_row), a.cols() * sizeof(*a.row(a_row))) != 0;
+  };
+  for (std::size_t t = 0; t < alone.states.rows(); ++t) {
+    const std::size_t row = batch.first_row[i] + t;
+    if (differ(alone.states, t, batch.states, row)) return t;
+    for (std::size_t layer = 0; layer < batch.trace.layers.size(); ++layer) {
+      const auto& path = alone.trace.layers.at(layer).paths;
+      if (path.cols() != 0 && differ(path, t, batch.trace.layers[layer].paths, row)) return t;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace ufb_test
