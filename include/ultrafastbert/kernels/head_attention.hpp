@@ -19,6 +19,7 @@
 #include "ultrafastbert/kernels/isa.hpp"
 #include "ultrafastbert/kernels/row_dispatch.hpp"
 #include "ultrafastbert/kernels/row_kernels.hpp"
+#include "ultrafastbert/kernels/transpose.hpp"
 
 namespace ultrafastbert {
 
@@ -150,7 +151,13 @@ class head_attention {
       float* const panel = panels.data() + first * keys.cols();
       const std::size_t count = std::min(columns, keys.rows() - first);
       if (count < columns) std::fill_n(panel, columns * keys.cols(), 0.0F);
-      for (std::size_t c = 0; c < count; ++c) {
+      std::size_t c = 0;
+      for (; c + 4 <= count; c += 4) {
+        const std::size_t key = first + c;
+        const float* const four[4] = {keys.row(key), keys.row(key + 1), keys.row(key + 2), keys.row(key + 3)};
+        kernels::transpose_4_rows(four, keys.cols(), panel + c, columns);
+      }
+      for (; c < count; ++c) {
         const float* const key = keys.row(first + c);
         for (std::size_t k = 0; k < keys.cols(); ++k) panel[k * columns + c] = key[k];
       }
