@@ -9,7 +9,7 @@ set(ufb_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/ultrafastbert")
 set(ufb_pkg_config_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/ultrafastbert" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-        FILES_MATCHING PATTERN "*.hpp")
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/ultrafastbert")
 
 # Two export sets, because the second names targets that a program of layers alone does not have.

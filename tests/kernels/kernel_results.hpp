@@ -4,6 +4,7 @@
 // machine computes from fixed random operands. Compiled several times with different options.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
 #include "ultrafastbert/kernels/packed_matrix.hpp"
+#include "ultrafastbert/kernels/row_dispatch.hpp"
 
 namespace ufb_test {
 
@@ -83,6 +85,26 @@ struct result_collector {
     }
   }
 
+  void collect_rows(isa_level level) {
+    const kernels::row_kernels& rows = kernels::rows_of(level);
+    const std::vector<float> operands = uniform(6, 3 * width, 1);
+    const float* x = operands.data();
+    std::vector<float> y(6 * width);
+    rows.layer_norm(width, 1e-5F, x + width, x + 2 * width, x, y.data());
+    rows.rms_norm(width, 1e-5F, x + width, x, y.data() + width);
+    rows.scale_norm(width, 1e-5F, 3.0F, x, y.data() + 2 * width);
+    rows.sum(width, x, x + width, y.data() + 3 * width);
+    for (std::size_t i = 4; i < 6; ++i) {
+      std::copy_n(x, width, y.data() + i * width);
+      kernels::running_softmax state;
+      const float* bias = i == 4 ? nullptr : x + width;
+      rows.softmax({.scores = y.data() + i * width, .count = 100, .factor = 0.7F, .bias = bias}, state);
+      all.push_back(rows.softmax({.scores = y.data() + i * width + 100, .count = width - 100, .factor = 9.0F}, state));
+      all.push_back(state.sum);
+    }
+    all.insert(all.end(), y.begin(), y.end());
+  }
+
   void collect_all() {
     for (const isa_level level : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(level)) continue;
@@ -91,6 +113,7 @@ struct result_collector {
       collect<bfloat16_bits>(level);
       collect<std::int8_t>(level);
       collect_products(level);
+      collect_rows(level);
       std::vector<float> values = uniform(3, 1003, 3);
       kernels::gelu_of(level)(values.size(), values.data());
       all.insert(all.end(), values.begin(), values.end());

@@ -18,6 +18,7 @@
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/row_chunks.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
+#include "ultrafastbert/kernels/row_operations.hpp"
 #include "ultrafastbert/layers/attention.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"
@@ -55,10 +56,10 @@ class block {
   template <tensor_source Source>
   [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
                                   const encoder_choices& choices = {}) {
-    return block(norm<Scalar>::load(source, prefix + "norm1.", norm_sizes(config)),
+    return block(norm<Scalar>::load(source, prefix + "norm1.", norm_sizes(config), choices.projections.isa),
                  attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config), choices.projections),
-                 norm<Scalar>::load(source, prefix + "norm2.", norm_sizes(config)),
-                 load_ffn(source, prefix + "ffn.", config, choices));
+                 norm<Scalar>::load(source, prefix + "norm2.", norm_sizes(config), choices.projections.isa),
+                 load_ffn(source, prefix + "ffn.", config, choices), row_operations<Scalar>(choices.projections.isa));
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
@@ -138,18 +139,23 @@ class block {
       attended = update;
     }
     if (record != nullptr) detail::record_rows(attended, rows, record->attn);
-    add(attended, states);
-    norm2_.forward(states, normed);
+    for (std::size_t r = 0; r < rows.size(); ++r) {  // normalised while the row is in the nearest cache
+      rows_.sum(states.cols(), states.row(r), attended.row(r), states.row(r));
+      norm2_.forward_row(states.row(r), normed.row(r));
+    }
     if (record != nullptr) detail::record_rows(normed, rows, record->norm2);
     forward_ffn(normed, update, scratch, rows, record);
     if (record != nullptr) detail::record_rows(update, rows, record->ffn);
-    add(update, states);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      rows_.sum(states.cols(), states.row(r), update.row(r), states.row(r));
+    }
     if (record != nullptr) detail::record_rows(states, rows, record->output);
   }
 
  private:
-  block(norm<Scalar> norm1, attention<Scalar, Backend> attn, norm<Scalar> norm2, ffn_type ffn)
-      : norm1_(std::move(norm1)), attn_(std::move(attn)), norm2_(std::move(norm2)), ffn_(std::move(ffn)) {}
+  block(norm<Scalar> norm1, attention<Scalar, Backend> attn, norm<Scalar> norm2, ffn_type ffn,
+        const row_operations<Scalar>& rows)
+      : norm1_(std::move(norm1)), attn_(std::move(attn)), norm2_(std::move(norm2)), ffn_(std::move(ffn)), rows_(rows) {}
 
   static norm_shape norm_sizes(const encoder_config& c) {
     return {.kind = c.norm, .width = c.hidden_size, .epsilon = c.norm_epsilon};
@@ -195,16 +201,11 @@ class block {
     fast.forward(x, y, scratch, record->paths.view().rows_from(rows.first, rows.size()));
   }
 
-  static void add(const matrix_view<Scalar>& update, const matrix_view<Scalar>& states) noexcept {
-    for (std::size_t t = 0; t < states.rows(); ++t) {
-      for (std::size_t k = 0; k < states.cols(); ++k) states(t, k) += update(t, k);
-    }
-  }
-
   norm<Scalar> norm1_;
   attention<Scalar, Backend> attn_;
   norm<Scalar> norm2_;
   ffn_type ffn_;
+  row_operations<Scalar> rows_;
 };
 
 }  // namespace ultrafastbert

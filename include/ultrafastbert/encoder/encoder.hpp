@@ -40,8 +40,11 @@ class encoder {
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
                                     const encoder_config& config, const encoder_choices& choices = {}) {
     encoder model(config, choices,
-                  embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config)));
-    if (config.final_norm) model.final_norm_ = norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config));
+                  embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config),
+                                          choices.projections.isa));
+    if (config.final_norm)
+      model.final_norm_ =
+          norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config), choices.projections.isa);
     model.layers_.reserve(config.layers);
     for (std::size_t i = 0; i < config.layers; ++i) {
       model.layers_.push_back(block<Scalar, Backend>::load(source, layer_prefix(prefix, i), config, choices));

@@ -39,7 +39,8 @@ class prediction_head {
                                             const prediction_head_shape& shape,
                                             const projection_choices& choices = {}) {
     return prediction_head(linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape), choices),
-                           norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape)), shape.activation);
+                           norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape), choices.isa),
+                           shape.activation);
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/kernels/head_attention.hpp"
 #include "ultrafastbert/kernels/softmax.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
@@ -56,7 +58,11 @@ class attention {
 
   /// Without one. Shapes: as above. Throws: shape_mismatch.
   attention(linear<Scalar, Backend> query_key_value, std::size_t heads, Scalar norm_factor, bool causal = false)
-      : query_key_value_(std::move(query_key_value)), heads_(heads), norm_factor_(norm_factor), causal_(causal) {
+      : query_key_value_(std::move(query_key_value)),
+        own_(kernels_for(query_key_value_)),
+        heads_(heads),
+        norm_factor_(norm_factor),
+        causal_(causal) {
     const std::size_t width = query_key_value_.input_width();
     if (heads == 0 || width % heads != 0 || query_key_value_.output_width() != 3 * width) {
       fail(error_code::shape_mismatch, {.where = "query_key_value",
@@ -168,8 +174,10 @@ class attention {
     return {.output_width = s.width, .input_width = s.width, .bias = s.output_bias};
   }
 
-  // Rounded to float as the reference does; the sum with the score then rounds as there, too.
-  static Scalar mask_bias(float mask) { return static_cast<Scalar>((1.0F - mask) * -10000.0F); }
+  static std::optional<head_attention> kernels_for(const linear<Scalar, Backend>& projection) {
+    if (projection.engine() != projection_engine::packed) return std::nullopt;
+    return head_attention(projection.isa());
+  }
 
   // What the scores of one sequence's queries are lowered by.
   struct sequence_mask {
@@ -196,7 +204,29 @@ class attention {
     const auto rows = projected.rows_from(batch.offsets[sequence], batch.length(sequence));
     const auto part = [&](std::size_t which) { return rows.cols_from((3 * head + which) * head_width, head_width); };
     const auto to = context.rows_from(batch.offsets[sequence], rows.rows()).cols_from(head * head_width, head_width);
-    attend_by_backend(part(0), part(1), part(2), mask_of(batch, sequence), to, scratch);
+    const auto mask = mask_of(batch, sequence);
+    if constexpr (std::same_as<Scalar, float>) {
+      if (own_) return attend_by_kernels(part(0), part(1), part(2), mask, to, scratch);
+    }
+    attend_by_backend(part(0), part(1), part(2), mask, to, scratch);
+  }
+
+  // Shapes: queries, keys, values, context: (length, width / heads).
+  void attend_by_kernels(const matrix_view<const float>& queries, const matrix_view<const float>& keys,
+                         const matrix_view<const float>& values, const sequence_mask& mask,
+                         const matrix_view<float>& context, workspace& scratch) const {
+    workspace::frame frame(scratch);
+    const auto bias = frame.take<float>(mask.per_key.size());
+    std::transform(mask.per_key.begin(), mask.per_key.end(), bias.begin(), mask_bias);
+    own_->forward({.queries = queries,
+                   .keys = keys,
+                   .values = values,
+                   .norm_factor = norm_factor_,
+                   .visible_keys = mask.keys,
+                   .key_bias = bias,
+                   .query_mask = mask.per_query,
+                   .causal = causal_ && !bias.empty()},
+                  context, scratch);
   }
 
   // Shapes: queries, keys, values, context: (length, width / heads).
@@ -217,14 +247,16 @@ class attention {
   void add_mask(const sequence_mask& mask, std::size_t query, std::span<Scalar> row) const noexcept {
     const std::size_t seen = causal_ ? std::min(query + 1, mask.per_key.size()) : mask.per_key.size();
     for (std::size_t key = 0; key < mask.per_key.size(); ++key) {
-      row[key] += mask_bias(key < seen ? mask.per_key[key] : 0.0F);
+      row[key] += static_cast<Scalar>(mask_bias(key < seen ? mask.per_key[key] : 0.0F));
     }
     if (mask.per_query.data() == nullptr) return;
-    for (std::size_t key = 0; key < row.size(); ++key) row[key] += mask_bias(mask.per_query(query, key));
+    for (std::size_t key = 0; key < row.size(); ++key)
+      row[key] += static_cast<Scalar>(mask_bias(mask.per_query(query, key)));
   }
 
   linear<Scalar, Backend> query_key_value_;
   std::optional<linear<Scalar, Backend>> dense_{};
+  std::optional<head_attention> own_;  // where the projections are the library's own, too
   std::size_t heads_;
   Scalar norm_factor_;
   bool causal_;

@@ -18,6 +18,8 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/kernels/row_operations.hpp"
 #include "ultrafastbert/layers/load.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
@@ -65,13 +67,15 @@ template <class Scalar>
 class embedding {
  public:
   /// Takes the word matrix from the tensor `word_name` (tied models store it under either of two names) and, as the
-  /// shape asks for them, `pos_embedding.scale_factor`, `pos_embedding.embedding.weight` and `norm.*` below `prefix`.
-  /// Shapes: (vocabulary_size, width), (1), (max_sequence_length, width). Throws: what the source throws, invalid_input
-  /// (sinusoidal positions of an odd width), std::bad_alloc.
+  /// shape asks for them, `pos_embedding.scale_factor`, `pos_embedding.embedding.weight` and `norm.*` below `prefix`;
+  /// float runs kernels of the level `isa`. Shapes: (vocabulary_size, width), (1), (max_sequence_length, width).
+  /// Throws: what the source throws, invalid_input (sinusoidal positions of an odd width), unsupported (the processor
+  /// lacks the level), std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static embedding load(const Source& source, const std::string& prefix, const std::string& word_name,
-                                      const embedding_shape& shape) {
+                                      const embedding_shape& shape, isa_level isa = isa_level::automatic) {
     embedding layer;
+    layer.rows_ = row_operations<Scalar>(isa);
     auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape.vocabulary_size, shape.width});
     detail::load_matrix(source, word_name, words->view());
     layer.word_embedding_ = std::move(words);
@@ -79,7 +83,7 @@ class embedding {
                                      ? shape.max_sequence_length
                                      : std::min(shape.longest_sequence, shape.max_sequence_length);
     layer.load_positions(source, prefix + "pos_embedding.", shape);
-    if (shape.normalization) layer.norm_ = norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape));
+    if (shape.normalization) layer.norm_ = norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape), isa);
     return layer;
   }
 
@@ -120,17 +124,8 @@ class embedding {
   }
 
   /// The same for one sequence, unchecked. Shapes: ids: (length); y: (length, width), overwritten.
-  void forward_sequence(std::span<const token_id> ids, const matrix_view<Scalar>& y) const {
-    for (std::size_t s = 0; s < ids.size(); ++s) {
-      const Scalar* word = word_embedding_->row(static_cast<std::size_t>(ids[s]));
-      if (positions_.rows() == 0) {
-        std::copy_n(word, width(), y.row(s));
-        continue;
-      }
-      const Scalar* position = positions_.row(s);
-      for (std::size_t k = 0; k < width(); ++k) y(s, k) = word[k] + position[k];
-    }
-    if (norm_) norm_->forward(y, y);
+  void forward_sequence(std::span<const token_id> ids, const matrix_view<Scalar>& y) const noexcept {
+    for (std::size_t s = 0; s < ids.size(); ++s) forward_row(static_cast<std::size_t>(ids[s]), s, y.row(s));
   }
 
   /// Throws invalid_input unless every id is a row of the word matrix and every sequence fits the positions.
@@ -158,6 +153,17 @@ class embedding {
     return {.kind = s.norm, .width = s.width, .epsilon = s.norm_epsilon};
   }
 
+  // Row by row, so that a row is normalised while it is in the nearest cache.
+  void forward_row(std::size_t id, std::size_t position, Scalar* y) const noexcept {
+    const Scalar* word = word_embedding_->row(id);
+    if (positions_.rows() == 0) {
+      std::copy_n(word, width(), y);
+    } else {
+      rows_.sum(width(), word, positions_.row(position), y);
+    }
+    if (norm_) norm_->forward_row(y, y);
+  }
+
   template <class Source>
   void load_positions(const Source& source, const std::string& prefix, const embedding_shape& shape) {
     if (shape.positions == position_kind::none) return;
@@ -180,6 +186,7 @@ class embedding {
   std::size_t max_sequence_length_ = 0;
   matrix<Scalar> positions_{};
   std::optional<norm<Scalar>> norm_{};
+  row_operations<Scalar> rows_{};
 };
 
 }  // namespace ultrafastbert

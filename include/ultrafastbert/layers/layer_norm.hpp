@@ -12,7 +12,8 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
-#include "ultrafastbert/kernels/layer_norm.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/kernels/row_operations.hpp"
 #include "ultrafastbert/layers/load.hpp"
 
 namespace ultrafastbert {
@@ -29,9 +30,11 @@ class layer_norm {
  public:
   layer_norm() = default;
 
-  /// Copies the parameters. Shapes: weight, bias: (width). Throws: shape_mismatch, std::bad_alloc.
-  layer_norm(std::span<const Scalar> weight, std::span<const Scalar> bias, double epsilon)
-      : weight_(weight.size()), bias_(bias.size()), epsilon_(static_cast<Scalar>(epsilon)) {
+  /// Copies the parameters; float runs kernels of the level `isa`. Shapes: weight, bias: (width).
+  /// Throws: shape_mismatch, unsupported (the processor lacks the level), std::bad_alloc.
+  layer_norm(std::span<const Scalar> weight, std::span<const Scalar> bias, double epsilon,
+             isa_level isa = isa_level::automatic)
+      : weight_(weight.size()), bias_(bias.size()), epsilon_(static_cast<Scalar>(epsilon)), rows_(isa) {
     if (weight.size() != bias.size()) {
       fail(error_code::shape_mismatch, {.where = "bias",
                                         .expected = std::to_string(weight.size()) + " elements",
@@ -41,10 +44,13 @@ class layer_norm {
     std::copy(bias.begin(), bias.end(), bias_.data());
   }
 
-  /// Takes `weight` and `bias` below `prefix`. Shapes: (width) each. Throws: what the source throws, std::bad_alloc.
+  /// Takes `weight` and `bias` below `prefix`. Shapes: (width) each.
+  /// Throws: what the source throws, unsupported, std::bad_alloc.
   template <tensor_source Source>
-  [[nodiscard]] static layer_norm load(const Source& source, const std::string& prefix, const layer_norm_shape& shape) {
+  [[nodiscard]] static layer_norm load(const Source& source, const std::string& prefix, const layer_norm_shape& shape,
+                                       isa_level isa = isa_level::automatic) {
     layer_norm layer;
+    layer.rows_ = row_operations<Scalar>(isa);
     layer.weight_ = aligned_buffer<Scalar>(shape.width);
     layer.bias_ = aligned_buffer<Scalar>(shape.width);
     layer.epsilon_ = static_cast<Scalar>(shape.epsilon);
@@ -69,15 +75,19 @@ class layer_norm {
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
     detail::check_extents(x, x.rows(), width(), "x");
     detail::check_extents(y, x.rows(), width(), "y");
-    for (std::size_t t = 0; t < x.rows(); ++t) {
-      kernels::layer_norm(width(), epsilon_, weight_.data(), bias_.data(), x.row(t), y.row(t));
-    }
+    for (std::size_t t = 0; t < x.rows(); ++t) forward_row(x.row(t), y.row(t));
+  }
+
+  /// The same for one row, unchecked. Shapes: x, y: (width).
+  void forward_row(const Scalar* x, Scalar* y) const noexcept {
+    rows_.layer_norm(width(), epsilon_, weight_.data(), bias_.data(), x, y);
   }
 
  private:
   aligned_buffer<Scalar> weight_{};
   aligned_buffer<Scalar> bias_{};
   Scalar epsilon_ = 0;
+  row_operations<Scalar> rows_{};
 };
 
 }  // namespace ultrafastbert

@@ -12,6 +12,7 @@
 
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
 #include "ultrafastbert/layers/layer_norm.hpp"
 #include "ultrafastbert/layers/length_norms.hpp"
 
@@ -38,16 +39,18 @@ class norm {
   /// A norm that was built before.
   explicit norm(layer_type layer) : layer_(std::move(layer)) {}
 
-  /// Takes the parameters of the shape's kind below `prefix`. Throws: what the source throws, std::bad_alloc.
+  /// Takes the parameters of the shape's kind below `prefix`; float runs kernels of the level `isa`.
+  /// Throws: what the source throws, unsupported (the processor lacks the level), std::bad_alloc.
   template <tensor_source Source>
-  [[nodiscard]] static norm load(const Source& source, const std::string& prefix, const norm_shape& shape) {
+  [[nodiscard]] static norm load(const Source& source, const std::string& prefix, const norm_shape& shape,
+                                 isa_level isa = isa_level::automatic) {
     const length_norm_shape sizes{.width = shape.width, .epsilon = shape.epsilon};
     switch (shape.kind) {
-      case norm_kind::rms_norm: return norm(rms_norm<Scalar>::load(source, prefix, sizes));
-      case norm_kind::scale_norm: return norm(scale_norm<Scalar>::load(source, prefix, sizes));
+      case norm_kind::rms_norm: return norm(rms_norm<Scalar>::load(source, prefix, sizes, isa));
+      case norm_kind::scale_norm: return norm(scale_norm<Scalar>::load(source, prefix, sizes, isa));
       case norm_kind::layer_norm: break;
     }
-    return norm(layer_norm<Scalar>::load(source, prefix, {.width = shape.width, .epsilon = shape.epsilon}));
+    return norm(layer_norm<Scalar>::load(source, prefix, {.width = shape.width, .epsilon = shape.epsilon}, isa));
   }
 
   /// Tells `visit(name, sizes)` every tensor that `load` reads.
@@ -75,6 +78,12 @@ class norm {
   /// Throws: invalid_input (shapes). Complexity: tokens * width.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
     std::visit([&](const auto& layer) { layer.forward(x, y); }, layer_);
+  }
+
+  /// The same for one row, unchecked, so that callers can norm a row that they have just written.
+  /// Shapes: x, y: (width()); y may be x.
+  void forward_row(const Scalar* x, Scalar* y) const noexcept {
+    std::visit([x, y](const auto& layer) { layer.forward_row(x, y); }, layer_);
   }
 
  private:

@@ -121,19 +121,19 @@ class masked_lm : public text_model<Scalar, Backend> {
   }
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
-  /// without a mask has none.
+  /// without a mask has none. The work is spread over an executor's threads.
   /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model has positions), missing_token (the
   ///   vocabulary has no mask token; or a word is unknown, and no unknown token), std::bad_alloc.
   [[nodiscard]] std::vector<mask_candidate> fill_mask(std::string_view text, const fill_mask_options& options,
-                                                      workspace& scratch) const {
+                                                      workspace& scratch, executor_ref threads = {}) const {
     const std::string copy(text);
-    return std::move(fill_mask(std::span<const std::string>(&copy, 1), options, scratch).front());
+    return std::move(fill_mask(std::span<const std::string>(&copy, 1), options, scratch, threads).front());
   }
 
   /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
   [[nodiscard]] std::vector<std::vector<mask_candidate>> fill_mask(std::span<const std::string> texts,
-                                                                   const fill_mask_options& options,
-                                                                   workspace& scratch) const {
+                                                                   const fill_mask_options& options, workspace& scratch,
+                                                                   executor_ref threads = {}) const {
     if (options.top_k == 0) fail_input("top_k", "at least 1", "0");
     const token_id mask = mask_id();
     std::vector<std::vector<mask_candidate>> results(texts.size());
@@ -142,7 +142,7 @@ class masked_lm : public text_model<Scalar, Backend> {
       return std::find(text.ids.begin(), text.ids.end(), mask) != text.ids.end();
     };
     this->for_each_pass(texts.size(), encode, has_mask, [&](const packed_texts& pass) {
-      fill_pass(pass, masks_of(pass, mask), options, scratch, results);
+      fill_pass(pass, masks_of(pass, mask), options, results, scratch, threads);
     });
     return results;
   }
@@ -187,17 +187,17 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   // Computes a pass and appends its masks' candidates to the texts' results.
   void fill_pass(const packed_texts& pass, std::span<const mask_place> masks, const fill_mask_options& options,
-                 workspace& scratch, std::vector<std::vector<mask_candidate>>& results) const {
+                 std::vector<std::vector<mask_candidate>>& results, workspace& scratch, executor_ref threads) const {
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
-    this->encode_packed(pass, states, scratch);
+    this->encode_packed(pass, states, scratch, threads);
     const std::size_t most = std::min(masks.size(), masks_at_a_time);
     const auto scores = frame.take_matrix<Scalar>(most, vocabulary_size());
     const auto rows = frame.take<std::size_t>(most);
     for (std::size_t first = 0; first < masks.size(); first += masks_at_a_time) {
       const auto part = masks.subspan(first, std::min(masks.size() - first, masks_at_a_time));
       for (std::size_t i = 0; i < part.size(); ++i) rows[i] = part[i].row;
-      logits(states, rows.first(part.size()), scores.rows_from(0, part.size()), scratch);
+      logits(states, rows.first(part.size()), scores.rows_from(0, part.size()), scratch, threads);
       for (std::size_t i = 0; i < part.size(); ++i) append(part[i], scores.row_span(i), options.top_k, results);
     }
   }

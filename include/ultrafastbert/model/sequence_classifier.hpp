@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -79,13 +80,14 @@ class sequence_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch) const {
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
     detail::check_extents(logits, ids.rows(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
     for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
-    this->encode(ids, mask, states, scratch, {.padding_states = pooler_.shape().kind != pooler_kind::zero_index});
+    this->encode(ids, mask, states, scratch,
+                 {.threads = threads, .padding_states = pooler_.shape().kind != pooler_kind::zero_index});
     forward_head(states, offsets, logits, scratch);
   }
 
@@ -114,12 +116,12 @@ class sequence_classifier
     head_.forward(pooled, logits, scratch);
   }
 
-  void classify_pass(const packed_texts& pass, std::vector<std::vector<label_score>>& results,
-                     workspace& scratch) const {
+  void classify_pass(const packed_texts& pass, std::vector<std::vector<label_score>>& results, workspace& scratch,
+                     executor_ref threads) const {
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
     const auto logits = frame.take_matrix<Scalar>(pass.size(), this->labels().size());
-    this->encode_packed(pass, states, scratch);
+    this->encode_packed(pass, states, scratch, threads);
     forward_head(states, pass.offsets, logits, scratch);
     for (std::size_t i = 0; i < pass.size(); ++i) {
       results.push_back(detail::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));

@@ -15,6 +15,7 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -80,8 +81,6 @@ class text_model {
 
   /// Texts one behind another, as one pass of the encoder takes them: never padded, each at its own length.
   struct packed_texts {
-    static constexpr std::size_t tokens_at_a_time = 2048;  // bounds the workspace of long lists of texts
-
     std::vector<token_id> ids{};
     std::vector<std::size_t> offsets{0};
     std::vector<std::size_t> numbers{};  // of the texts in the call
@@ -89,7 +88,6 @@ class text_model {
 
     [[nodiscard]] std::size_t size() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
-    [[nodiscard]] bool has_room(std::size_t tokens) const noexcept { return ids.size() + tokens <= tokens_at_a_time; }
     void add(std::size_t number, encoding text) {
       ids.insert(ids.end(), text.ids.begin(), text.ids.end());
       offsets.push_back(ids.size());
@@ -115,7 +113,7 @@ class text_model {
         fail_text(i, "at most " + std::to_string(most) + " tokens", std::to_string(text.size()));
       }
       if (!wanted(i, std::as_const(text))) continue;
-      if (texts.size() != 0 && !texts.has_room(text.size())) {
+      if (texts.size() != 0 && texts.ids.size() + text.size() > encoder_.choices().token_budget) {
         pass(std::as_const(texts));
         texts = packed_texts{};
       }
@@ -131,16 +129,17 @@ class text_model {
 
   /// Final states of packed texts. A causal encoder gets a mask, without which it would look ahead; masks of ones
   /// change nothing else. Shapes: states: (tokens, hidden_size), overwritten.
-  void encode_packed(const packed_texts& texts, const matrix_view<Scalar>& states, workspace& scratch) const {
-    if (!encoder_.config().causal) return encoder_.forward(texts.ids, {.offsets = texts.offsets}, states, scratch);
-    std::size_t longest = 0;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      longest = std::max(longest, texts.offsets[i + 1] - texts.offsets[i]);
+  void encode_packed(const packed_texts& texts, const matrix_view<Scalar>& states, workspace& scratch,
+                     executor_ref threads) const {
+    if (!encoder_.config().causal) {
+      return encoder_.forward(texts.ids, {.offsets = texts.offsets}, states, scratch, threads);
     }
+    std::size_t longest = 0;
+    for (std::size_t i = 0; i < texts.size(); ++i) longest = std::max(longest, texts.length(i));
     workspace::frame frame(scratch);
     const auto mask = frame.take_matrix<float>(texts.size(), longest);
     for (std::size_t i = 0; i < texts.size(); ++i) std::fill_n(mask.row(i), longest, 1.0F);
-    encoder_.forward(texts.ids, {.offsets = texts.offsets, .mask = mask}, states, scratch);
+    encoder_.forward(texts.ids, {.offsets = texts.offsets, .mask = mask}, states, scratch, threads);
   }
 
  private:

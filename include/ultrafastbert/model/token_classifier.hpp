@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -80,11 +81,11 @@ class token_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch) const {
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
     detail::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
-    this->encode(ids, mask, states, scratch, {.padding_states = true});
+    this->encode(ids, mask, states, scratch, {.threads = threads, .padding_states = true});
     head_.forward(states, logits, scratch);
   }
 
@@ -101,12 +102,12 @@ class token_classifier
                    std::vector<std::string> labels)
       : base(std::move(encoder), std::move(text), std::move(labels)), head_(std::move(head)) {}
 
-  void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results,
-                     workspace& scratch) const {
+  void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results, workspace& scratch,
+                     executor_ref threads) const {
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
     const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());
-    this->encode_packed(pass, states, scratch);
+    this->encode_packed(pass, states, scratch, threads);
     head_.forward(states, logits, scratch);
     for (std::size_t i = 0; i < pass.size(); ++i) {
       results.push_back(label_tokens(pass.encodings[i], logits.rows_from(pass.offsets[i], pass.length(i))));
