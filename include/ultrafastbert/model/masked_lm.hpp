@@ -77,13 +77,12 @@ class masked_lm : public text_model<Scalar, Backend> {
     if (config.decoder_bias) checkpoint.need_tensor(bias_name, {config.encoder.vocabulary_size});
     checkpoint.check();
     auto text = checkpoint.load_tokenizer();
+    aligned_buffer<Scalar> bias(config.decoder_bias ? config.encoder.vocabulary_size : 0);
+    if (config.decoder_bias) detail::load_vector(checkpoint.source(), bias_name, bias.span());
     masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                    read_mask_token(checkpoint.folder()));
-    if (head_shape)
+                    read_mask_token(checkpoint.folder()), std::move(bias), checkpoint.head_choices());
+    if (head_shape) {
       model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape, checkpoint.head_choices());
-    if (config.decoder_bias) {
-      model.decoder_bias_ = aligned_buffer<Scalar>(config.encoder.vocabulary_size);
-      detail::load_vector(checkpoint.source(), bias_name, model.decoder_bias_.span());
     }
     checkpoint.finish();
     return model;
