@@ -14,6 +14,7 @@
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/head_attention.hpp"
 #include "ultrafastbert/kernels/packed_matrix.hpp"
 #include "ultrafastbert/kernels/row_dispatch.hpp"
 
@@ -105,6 +106,29 @@ struct result_collector {
     all.insert(all.end(), y.begin(), y.end());
   }
 
+  // Two blocks of keys, a cut panel, a mask that has to be computed.
+  void collect_attention(isa_level level) {
+    constexpr std::size_t length = 300;
+    constexpr std::size_t head_width = 20;
+    const std::vector<float> rows = uniform(7, length * 3 * head_width, 0);
+    const std::vector<float> mask = uniform(8, length * length, -10);
+    const matrix_view<const float> operands(rows.data(), {length, 3 * head_width});
+    workspace scratch;
+    for (const bool masked : {false, true}) {
+      std::vector<float> context(length * head_width);
+      head_attention(level).forward(
+          {.queries = operands.cols_from(0, head_width),
+           .keys = operands.cols_from(head_width, head_width),
+           .values = operands.cols_from(2 * head_width, head_width),
+           .norm_factor = 0.3F,
+           .visible_keys = length,
+           .query_mask = masked ? matrix_view<const float>(mask.data(), {length, length}) : matrix_view<const float>{},
+           .causal = masked},
+          {context.data(), {length, head_width}}, scratch);
+      all.insert(all.end(), context.begin(), context.end());
+    }
+  }
+
   void collect_all() {
     for (const isa_level level : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(level)) continue;
@@ -114,6 +138,7 @@ struct result_collector {
       collect<std::int8_t>(level);
       collect_products(level);
       collect_rows(level);
+      collect_attention(level);
       std::vector<float> values = uniform(3, 1003, 3);
       kernels::gelu_of(level)(values.size(), values.data());
       all.insert(all.end(), values.begin(), values.end());

@@ -54,7 +54,7 @@ TEST_CASE("The exponential is accurate to two units in the last place wherever i
   for (int i = 0; i < 100'000; ++i) x.push_back(-std::ldexp(std::abs(random.real<float>()), -(i % 30)));
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    REQUIRE(largest_error(level, x) <= 1.5);  // 1.16 without fused operations, 0.96 with them
+    REQUIRE(largest_error(level, x) <= 1.5);  // of all floats, 1.18 without fused operations and 0.89 with them
   }
 }
 
