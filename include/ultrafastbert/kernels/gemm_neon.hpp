@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // NEON kernels of the packed matrix product for 64-bit ARM: panels of four vectors, up to 6 rows, so that 24 of the 32
-// registers hold sums.
+// registers hold sums. Narrow storage is left to the portable kernels.
 // Layer: kernels.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <arm_neon.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "ultrafastbert/kernels/gemm_kernels.hpp"
@@ -55,12 +56,13 @@ struct sums<std::index_sequence<R...>, std::index_sequence<V...>> {
     const gemm_tile t = tile;
     sums s;
     (s.template begin<R>(t), ...);
-    const float* x = t.x;
-    const float* panel = t.panel;
-    const float* next = t.next;
+    const float* x = static_cast<const float*>(t.x);
+    const std::uint32_t* panel = t.panel;
+    const std::uint32_t* next = t.next;
     for (std::size_t k = 0; k < t.inner; ++k, ++x, panel += columns, next += t.next_step) {
       __builtin_prefetch(next, 0, 2);
-      const float32x4_t b[vectors] = {vld1q_f32(panel + V / 4 * t.panel_stride + V % 4 * lanes)...};
+      const float32x4_t b[vectors] = {
+          vreinterpretq_f32_u32(vld1q_u32(panel + V / 4 * t.panel_stride + V % 4 * lanes))...};
       (s.template add<R>(b, x + R * t.x_stride), ...);
     }
     if (t.bias != nullptr) (s.template add_bias<R>(t.bias), ...);
@@ -72,6 +74,7 @@ template <std::size_t Rows, std::size_t Panels>
 inline constexpr gemm_kernel kernel = sums<std::make_index_sequence<Rows>, std::make_index_sequence<4 * Panels>>::run;
 
 inline constexpr gemm_kernels table{
+    .name = "neon",
     .columns = columns,
     .rows = 6,
     .single = {kernel<1, 1>, kernel<2, 1>, kernel<3, 1>, kernel<4, 1>, kernel<5, 1>, kernel<6, 1>},
