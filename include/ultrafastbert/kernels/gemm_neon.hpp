@@ -24,6 +24,11 @@ namespace ultrafastbert::kernels::detail::gemm_neon {
 inline constexpr std::size_t lanes = 4;
 inline constexpr std::size_t columns = 4 * lanes;
 
+// Functions, because clang's intrinsics are macros, inside which packs are not found.
+UFB_NEON_INLINE float32x4_t load(const float* p) noexcept { return vld1q_f32(p); }
+UFB_NEON_INLINE float32x4_t load(const std::uint32_t* p) noexcept { return vreinterpretq_f32_u32(vld1q_u32(p)); }
+UFB_NEON_INLINE void store(float* p, float32x4_t v) noexcept { vst1q_f32(p, v); }
+
 template <class Rows, class Vectors>
 struct sums;
 
@@ -36,7 +41,7 @@ struct sums<std::index_sequence<R...>, std::index_sequence<V...>> {
   template <std::size_t Row>
   UFB_NEON_INLINE void begin(const gemm_tile& t) noexcept {
     const float* y = t.y + Row * t.y_stride;
-    ((a[Row * vectors + V] = t.add ? vld1q_f32(y + V * lanes) : vdupq_n_f32(0.0F)), ...);
+    ((a[Row * vectors + V] = t.add ? load(y + V * lanes) : vdupq_n_f32(0.0F)), ...);
   }
   template <std::size_t Row>
   UFB_NEON_INLINE void add(const float32x4_t* b, const float* x) noexcept {
@@ -45,11 +50,11 @@ struct sums<std::index_sequence<R...>, std::index_sequence<V...>> {
   }
   template <std::size_t Row>
   UFB_NEON_INLINE void add_bias(const float* bias) noexcept {
-    ((a[Row * vectors + V] = vaddq_f32(a[Row * vectors + V], vld1q_f32(bias + V * lanes))), ...);
+    ((a[Row * vectors + V] = vaddq_f32(a[Row * vectors + V], load(bias + V * lanes))), ...);
   }
   template <std::size_t Row>
-  UFB_NEON_INLINE void store(float* y) const noexcept {
-    (vst1q_f32(y + V * lanes, a[Row * vectors + V]), ...);
+  UFB_NEON_INLINE void end(float* y) const noexcept {
+    (store(y + V * lanes, a[Row * vectors + V]), ...);
   }
 
   static void run(const gemm_tile& tile) {
@@ -61,12 +66,11 @@ struct sums<std::index_sequence<R...>, std::index_sequence<V...>> {
     const std::uint32_t* next = t.next;
     for (std::size_t k = 0; k < t.inner; ++k, ++x, panel += columns, next += t.next_step) {
       __builtin_prefetch(next, 0, 2);
-      const float32x4_t b[vectors] = {
-          vreinterpretq_f32_u32(vld1q_u32(panel + V / 4 * t.panel_stride + V % 4 * lanes))...};
+      const float32x4_t b[vectors] = {load(panel + V / 4 * t.panel_stride + V % 4 * lanes)...};
       (s.template add<R>(b, x + R * t.x_stride), ...);
     }
     if (t.bias != nullptr) (s.template add_bias<R>(t.bias), ...);
-    (s.template store<R>(t.y + R * t.y_stride), ...);
+    (s.template end<R>(t.y + R * t.y_stride), ...);
   }
 };
 

@@ -79,24 +79,37 @@ class packed_matrix {
 
   /// Sets the weights of one output. Shapes: from: (inputs). Pre: output < outputs().
   void store_row(std::size_t output, const float* from) noexcept {
-    if (!scaled()) {
-      for (std::size_t k = 0; k < inputs_; ++k) store(output, k, from[k]);
-      return;
+    if (storage_ == weight_storage::float32) {
+      fill_row<1>(output, [from](std::size_t k) { return std::bit_cast<std::uint32_t>(from[k]); });
+    } else if (storage_ == weight_storage::bfloat16) {
+      fill_row<2>(output, [from](std::size_t k) { return std::uint32_t{kernels::round_to_bfloat16(from[k]).bits}; });
+    } else {
+      const float scale = kernels::int8_scale(from, inputs_);
+      std::uint32_t sum = 0;
+      fill_row<4>(output, [from, scale, &sum](std::size_t k) {
+        const auto weight = static_cast<std::uint32_t>(std::int32_t{kernels::round_to_int8(from[k], scale)});
+        sum += weight;
+        return weight & 0xffU;
+      });
+      scale_[output] = scale;
+      start_[output] = static_cast<std::int32_t>(0U - kernels_->shift * sum);
     }
-    const float scale = kernels::int8_scale(from, inputs_);
-    std::uint32_t sum = 0;
-    for (std::size_t k = 0; k < inputs_; ++k) {
-      const auto weight = static_cast<std::uint32_t>(std::int32_t{kernels::round_to_int8(from[k], scale)});
-      put(output, k, weight & 0xffU);
-      sum += weight;
-    }
-    scale_[output] = scale;
-    start_[output] = static_cast<std::int32_t>(0U - kernels_->shift * sum);
   }
   /// Sets the weights of one input. Shapes: from: (outputs). Pre: input < inputs(); storage() is not int8, whose scales
   /// need whole rows.
   void store_column(std::size_t input, const float* from) noexcept {
-    for (std::size_t n = 0; n < outputs_; ++n) store(n, input, from[n]);
+    const std::size_t columns = kernels_->columns;
+    for (std::size_t n = 0; n < outputs_; n += columns) {
+      std::uint32_t* to = word(n, input / kernels_->terms);
+      for (std::size_t i = 0; i < std::min(columns, outputs_ - n); ++i) {
+        if (storage_ == weight_storage::float32) {
+          to[i] = std::bit_cast<std::uint32_t>(from[n + i]);
+        } else {
+          const std::uint32_t bits = kernels::round_to_bfloat16(from[n + i]).bits;
+          to[i] = input % 2 == 0 ? (to[i] & 0xffff0000U) | bits : (to[i] & 0xffffU) | bits << 16U;
+        }
+      }
+    }
   }
 
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }     ///< columns of y
@@ -195,20 +208,22 @@ class packed_matrix {
   [[nodiscard]] std::size_t panel_stride() const noexcept { return words_ * kernels_->columns; }
   [[nodiscard]] std::size_t panel_count() const noexcept { return parts_of(outputs_, kernels_->columns); }
 
-  // An element where no row has a scale.
-  void store(std::size_t output, std::size_t input, float value) noexcept {
-    put(output, input,
-        storage_ == weight_storage::float32 ? std::bit_cast<std::uint32_t>(value)
-                                            : std::uint32_t{kernels::round_to_bfloat16(value).bits});
-  }
-  // The bits of an element as part of its word.
-  void put(std::size_t output, std::size_t input, std::uint32_t bits) noexcept {
+  // Word w of an output's row.
+  [[nodiscard]] std::uint32_t* word(std::size_t output, std::size_t w) noexcept {
     const std::size_t columns = kernels_->columns;
-    const std::size_t terms = kernels_->terms;
-    std::uint32_t& word = panels_[output / columns * panel_stride() + input / terms * columns + output % columns];
-    const auto width = static_cast<unsigned>(32 / terms);
-    const auto at = static_cast<unsigned>(input % terms) * width;
-    word = (word & ~(0xffffffffU >> (32U - width) << at)) | bits << at;
+    return panels_.data() + output / columns * panel_stride() + w * columns + output % columns;
+  }
+  // `bits(k)`: those of element k, of which a word has `Terms`.
+  template <std::size_t Terms, class Bits>
+  void fill_row(std::size_t output, const Bits& bits) noexcept {
+    std::uint32_t* to = word(output, 0);
+    for (std::size_t k = 0; k < inputs_; k += Terms, to += kernels_->columns) {
+      std::uint32_t whole = 0;
+      for (std::size_t i = 0; i < Terms && k + i < inputs_; ++i) {
+        whole |= bits(k + i) << static_cast<unsigned>(32 / Terms * i);
+      }
+      *to = whole;
+    }
   }
 
   void check(const matrix_view<const float>& x, const matrix_view<float>& y, const packed_product& with) const {
