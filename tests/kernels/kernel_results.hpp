@@ -72,11 +72,11 @@ struct result_collector {
   }
 
   // Whole and cut panels, one and several rows.
-  void collect_products(isa_level level) {
+  void collect_products(isa_level level, weight_storage storage) {
     constexpr std::size_t outputs = 75;
     const std::vector<float> inputs = uniform(4, 15 * width, 0);
     const std::vector<float> matrix = uniform(5, outputs * width, 0);
-    const packed_matrix weights({matrix.data(), {outputs, width}}, level);
+    const packed_matrix weights({matrix.data(), {outputs, width}}, storage, level);
     workspace scratch;
     for (const std::size_t rows : {std::size_t{1}, std::size_t{15}}) {
       std::vector<float> y(rows * outputs);
@@ -136,7 +136,9 @@ struct result_collector {
       collect<float16_bits>(level);
       collect<bfloat16_bits>(level);
       collect<std::int8_t>(level);
-      collect_products(level);
+      collect_products(level, weight_storage::float32);
+      collect_products(level, weight_storage::bfloat16);
+      collect_products(level, weight_storage::int8);
       collect_rows(level);
       collect_attention(level);
       std::vector<float> values = uniform(3, 1003, 3);

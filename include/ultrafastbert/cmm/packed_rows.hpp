@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <variant>
@@ -16,6 +15,7 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/fff_kernels.hpp"
+#include "ultrafastbert/kernels/rounding.hpp"
 
 namespace ultrafastbert {
 
@@ -33,20 +33,12 @@ inline float pack_row(const float* from, std::size_t n, float16_bits* to) noexce
   return 1.0F;
 }
 inline float pack_row(const float* from, std::size_t n, bfloat16_bits* to) noexcept {
-  for (std::size_t k = 0; k < n; ++k) to[k].bits = Eigen::bfloat16(from[k]).value;
+  for (std::size_t k = 0; k < n; ++k) to[k] = kernels::round_to_bfloat16(from[k]);
   return 1.0F;
 }
 inline float pack_row(const float* from, std::size_t n, std::int8_t* to) noexcept {
-  float largest = 0.0F;
-  for (std::size_t k = 0; k < n; ++k) largest = std::max(largest, std::abs(from[k]));
-  if (largest == 0.0F || !(largest < HUGE_VALF)) {
-    std::fill_n(to, n, std::int8_t{0});
-    return largest;
-  }
-  const float scale = largest / 127.0F;
-  for (std::size_t k = 0; k < n; ++k) {
-    to[k] = static_cast<std::int8_t>(std::lrint(std::clamp(from[k] / scale, -127.0F, 127.0F)));
-  }
+  const float scale = kernels::int8_scale(from, n);
+  for (std::size_t k = 0; k < n; ++k) to[k] = kernels::round_to_int8(from[k], scale);
   return scale;
 }
 

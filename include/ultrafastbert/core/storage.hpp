@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How weights are stored, apart from how they are computed with: arithmetic is always float.
+// How weights are stored, apart from how they are computed with: in float, unless a class says otherwise.
 // Layer: core.
 #pragma once
 

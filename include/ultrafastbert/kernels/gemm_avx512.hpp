@@ -12,9 +12,11 @@
 #include <immintrin.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "ultrafastbert/kernels/gemm_kernels.hpp"
+#include "ultrafastbert/kernels/gemm_rows_avx512.hpp"
 
 // See fff_avx512.hpp.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -34,63 +36,180 @@ inline constexpr std::size_t columns = 2 * lanes;
 
 // Keeps a vector in its register: g++ 12 would fold the load into each of its uses.
 UFB_AVX512_INLINE void keep(__m512& v) noexcept { asm("" : "+v"(v)); }
+UFB_AVX512_INLINE void keep(__m512i& v) noexcept { asm("" : "+v"(v)); }
 
-template <class Rows, class Vectors>
-struct sums;
+// Sums in float, from their beginning to their end.
+struct float_sums {
+  using sum = __m512;
 
-// Written out by packs instead of loops: g++ 12 unrolls nested loops too late to keep the sums in registers.
-template <std::size_t... R, std::size_t... V>
-struct sums<std::index_sequence<R...>, std::index_sequence<V...>> {
-  static constexpr std::size_t vectors = sizeof...(V);
-  __m512 a[sizeof...(R) * vectors];
-
-  template <std::size_t Row>
-  UFB_AVX512_INLINE void begin(const gemm_tile& t) noexcept {
-    const float* y = t.y + Row * t.y_stride;
-    ((a[Row * vectors + V] = t.add ? _mm512_loadu_ps(y + V * lanes) : _mm512_setzero_ps()), ...);
+  UFB_AVX512_INLINE static sum begin(const gemm_tile& t, std::size_t row, std::size_t column) noexcept {
+    return t.add ? _mm512_loadu_ps(t.y + row * t.y_stride + column) : _mm512_setzero_ps();
   }
-  template <std::size_t Row>
-  UFB_AVX512_INLINE void add(const __m512* b, const float* x) noexcept {
-    __m512 c = _mm512_set1_ps(*x);
+  UFB_AVX512_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, sum s) noexcept {
+    if (t.bias != nullptr) s = _mm512_add_ps(s, _mm512_loadu_ps(t.bias + column));
+    _mm512_storeu_ps(t.y + row * t.y_stride + column, s);
+  }
+};
+
+struct float32 : float_sums {
+  using word = float;
+  using vector = __m512;
+  static constexpr std::size_t parts = 1;
+
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+    return _mm512_load_ps(panel);
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+    return _mm512_set1_ps(*x);
+  }
+  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
+};
+
+// Widened to float. The second terms of the words come first, as `native_bfloat16` takes them.
+struct bfloat16 : float_sums {
+  using word = std::uint32_t;
+  using vector = __m512;
+  static constexpr std::size_t parts = 2;
+
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector widen(__m512i words) noexcept {
+    return _mm512_castsi512_ps(Part == 0 ? _mm512_and_si512(words, _mm512_set1_epi32(-0x10000))
+                                         : _mm512_slli_epi32(words, 16));
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+    return widen<Part>(_mm512_load_si512(panel));
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+    return widen<Part>(_mm512_set1_epi32(static_cast<int>(*x)));
+  }
+  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
+};
+
+// Words as they are, for instructions of extensions. These are written in assembler, so that the kernels around them
+// are the same functions for every processor: the intrinsics ask for functions compiled for the extension.
+struct whole_words {
+  using word = std::uint32_t;
+  using vector = __m512i;
+  static constexpr std::size_t parts = 1;
+
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+    return _mm512_load_si512(panel);
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+    return _mm512_set1_epi32(static_cast<int>(*x));
+  }
+};
+
+// AVX512-BF16: the product of the second terms is added by one fused operation, then that of the first ones, but
+// subnormal operands and results count as zero. So the bits are those of `bfloat16` unless a number is subnormal.
+struct native_bfloat16 : whole_words, float_sums {
+  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
+    asm("{vdpbf16ps %2, %1, %0|vdpbf16ps %0, %1, %2}" : "+v"(s) : "v"(x), "v"(b));
+  }
+};
+
+// AVX512-VNNI: unsigned times signed. Sums may wrap around on their way; the last one does not.
+struct native_int8 : whole_words {
+  using sum = __m512i;
+
+  UFB_AVX512_INLINE static sum begin(const gemm_tile& t, std::size_t /*row*/, std::size_t column) noexcept {
+    return _mm512_load_si512(t.start + column);
+  }
+  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
+    asm("{vpdpbusd %2, %1, %0|vpdpbusd %0, %1, %2}" : "+v"(s) : "v"(x), "v"(b));
+  }
+  UFB_AVX512_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, const sum& s) noexcept {
+    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_load_ps(t.column_scale + column));
+    v = _mm512_mul_ps(v, _mm512_set1_ps(t.row_scale[row]));
+    keep(v);  // rounded before it is added
+    float* y = t.y + row * t.y_stride + column;
+    if (t.add) v = _mm512_add_ps(_mm512_loadu_ps(y), v);
+    if (t.bias != nullptr) v = _mm512_add_ps(v, _mm512_loadu_ps(t.bias + column));
+    _mm512_storeu_ps(y, v);
+  }
+};
+
+// A tile of `Vectors` vectors a row. Sum I is that of row I / Vectors and vector I % Vectors. Written out by packs
+// instead of loops: g++ 12 unrolls nested loops too late to keep the sums in registers.
+template <class Operation, std::size_t Vectors, class Sums>
+struct tile;
+
+template <class Operation, std::size_t Vectors, std::size_t... I>
+struct tile<Operation, Vectors, std::index_sequence<I...>> {
+  using word = typename Operation::word;
+  using vector = typename Operation::vector;
+  using sum = typename Operation::sum;
+
+  // One vector of each row and panel after the other; a word of x serves all vectors of its row.
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static void add(sum* a, const word* x, std::size_t x_stride, const std::uint32_t* panel,
+                                    std::size_t panel_stride) noexcept {
+    vector b[Vectors];
+    ((I < Vectors ? load<Part>(b[I % Vectors], panel + I / 2 * panel_stride + I % 2 * lanes) : void()), ...);
+    vector c;
+    ((I % Vectors == 0 ? broadcast<Part>(c, x + I / Vectors * x_stride) : void(),
+      Operation::add(a[I], c, b[I % Vectors])),
+     ...);
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static void load(vector& b, const std::uint32_t* panel) noexcept {
+    b = Operation::template load<Part>(panel);
+    keep(b);
+  }
+  template <std::size_t Part>
+  UFB_AVX512_INLINE static void broadcast(vector& c, const word* x) noexcept {
+    c = Operation::template broadcast<Part>(x);
     keep(c);
-    ((a[Row * vectors + V] = _mm512_fmadd_ps(c, b[V], a[Row * vectors + V])), ...);
-  }
-  template <std::size_t Row>
-  UFB_AVX512_INLINE void add_bias(const float* bias) noexcept {
-    ((a[Row * vectors + V] = _mm512_add_ps(a[Row * vectors + V], _mm512_loadu_ps(bias + V * lanes))), ...);
-  }
-  template <std::size_t Row>
-  UFB_AVX512_INLINE void store(float* y) const noexcept {
-    (_mm512_storeu_ps(y + V * lanes, a[Row * vectors + V]), ...);
   }
 
   UFB_AVX512 static void run(const gemm_tile& tile) {
     const gemm_tile t = tile;
-    sums s;
-    (s.template begin<R>(t), ...);
-    const float* x = t.x;
-    const float* panel = t.panel;
-    const float* next = t.next;
+    sum a[] = {Operation::begin(t, I / Vectors, I % Vectors * lanes)...};
+    const word* x = static_cast<const word*>(t.x);
+    const std::uint32_t* panel = t.panel;
+    const std::uint32_t* next = t.next;
     for (std::size_t k = 0; k < t.inner; ++k, ++x, panel += columns, next += t.next_step) {
       __builtin_prefetch(next, 0, 2);
-      __m512 b[vectors] = {_mm512_load_ps(panel + V / 2 * t.panel_stride + V % 2 * lanes)...};
-      (keep(b[V]), ...);
-      (s.template add<R>(b, x + R * t.x_stride), ...);
+      add<0>(a, x, t.x_stride, panel, t.panel_stride);
+      if constexpr (Operation::parts == 2) add<1>(a, x, t.x_stride, panel, t.panel_stride);
     }
-    if (t.bias != nullptr) (s.template add_bias<R>(t.bias), ...);
-    (s.template store<R>(t.y + R * t.y_stride), ...);
+    (Operation::end(t, I / Vectors, I % Vectors * lanes, a[I]), ...);
   }
 };
 
-template <std::size_t Rows, std::size_t Panels>
-inline constexpr gemm_kernel kernel = sums<std::make_index_sequence<Rows>, std::make_index_sequence<2 * Panels>>::run;
+template <class Operation, std::size_t Rows, std::size_t Panels>
+inline constexpr gemm_kernel kernel = tile<Operation, 2 * Panels, std::make_index_sequence<2 * Panels * Rows>>::run;
 
-inline constexpr gemm_kernels table{
-    .columns = columns,
-    .rows = 12,
-    .single = {kernel<1, 1>, kernel<2, 1>, kernel<3, 1>, kernel<4, 1>, kernel<5, 1>, kernel<6, 1>, kernel<7, 1>,
-               kernel<8, 1>, kernel<9, 1>, kernel<10, 1>, kernel<11, 1>, kernel<12, 1>},
-    .pair = {kernel<1, 2>, kernel<2, 2>, kernel<3, 2>, kernel<4, 2>, kernel<5, 2>, kernel<6, 2>}};
+// Of the numbers of rows - 1 that there are kernels for, with one panel and with two. `rest`: what else makes a table.
+template <class Operation, std::size_t... Single, std::size_t... Pair>
+constexpr gemm_kernels table_of(const gemm_kernels& rest, std::index_sequence<Single...> /*single*/,
+                                std::index_sequence<Pair...> /*pair*/) noexcept {
+  gemm_kernels table = rest;
+  table.columns = columns;
+  table.rows = sizeof...(Single);
+  table.single = {kernel<Operation, Single + 1, 1>...};
+  table.pair = {kernel<Operation, Pair + 1, 2>...};
+  return table;
+}
+
+inline constexpr gemm_kernels table =
+    table_of<float32>({.name = "avx512"}, std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
+// Sums, and both parts of a word and of the vectors it is multiplied with, leave no more registers than for 8 rows.
+inline constexpr gemm_kernels bfloat16_table =
+    table_of<bfloat16>({.name = "avx512", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<8>{},
+                       std::make_index_sequence<4>{});
+inline constexpr gemm_kernels native_bfloat16_table =
+    table_of<native_bfloat16>({.name = "avx512_bf16", .terms = 2, .convert = to_native_bfloat16},
+                              std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
+inline constexpr gemm_kernels native_int8_table =
+    table_of<native_int8>({.name = "avx512_vnni", .terms = 4, .convert = to_shifted_int8, .shift = 128},
+                          std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
 
 }  // namespace ultrafastbert::kernels::detail::gemm_avx512
 

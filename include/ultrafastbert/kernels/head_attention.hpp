@@ -7,7 +7,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -90,8 +93,8 @@ class head_attention {
   // Rows of scores and of results are padded to whole panels.
   struct buffers {
     buffers(workspace::frame& frame, const attention_operands& head, std::size_t columns)
-        : keys(frame.take<float>(padded(most_keys(head), columns) * head.keys.cols())),
-          values(frame.take<float>(most_keys(head) * padded(head.keys.cols(), columns))),
+        : keys(frame.take<std::uint32_t>(padded(most_keys(head), columns) * head.keys.cols())),
+          values(frame.take<std::uint32_t>(most_keys(head) * padded(head.keys.cols(), columns))),
           scores(frame.take_matrix<float>(most_queries(head), padded(most_keys(head), columns))),
           results(frame.take_matrix<float>(most_queries(head), padded(head.keys.cols(), columns))),
           bias(frame.take<float>(has_bias_per_query(head) ? most_keys(head) : 0)),
@@ -99,8 +102,8 @@ class head_attention {
       std::fill(states.begin(), states.end(), kernels::running_softmax{});
     }
 
-    std::span<float> keys;    // panels of (head width, columns)
-    std::span<float> values;  // panels of (keys, columns)
+    std::span<std::uint32_t> keys;    // panels of (head width, columns), as the product's kernels take them
+    std::span<std::uint32_t> values;  // panels of (keys, columns)
     matrix_view<float> scores;
     matrix_view<float> results;
     std::span<float> bias;  // of one query
@@ -145,12 +148,12 @@ class head_attention {
   }
 
   // Transposed: column c of the panels is key c. Columns without a key are zero.
-  void pack_keys(const matrix_view<const float>& keys, std::span<float> panels) const noexcept {
+  void pack_keys(const matrix_view<const float>& keys, std::span<std::uint32_t> panels) const noexcept {
     const std::size_t columns = gemm_->columns;
     for (std::size_t first = 0; first < keys.rows(); first += columns) {
-      float* const panel = panels.data() + first * keys.cols();
+      std::uint32_t* const panel = panels.data() + first * keys.cols();
       const std::size_t count = std::min(columns, keys.rows() - first);
-      if (count < columns) std::fill_n(panel, columns * keys.cols(), 0.0F);
+      if (count < columns) std::fill_n(panel, columns * keys.cols(), 0U);
       std::size_t c = 0;
       for (; c + 4 <= count; c += 4) {
         const std::size_t key = first + c;
@@ -159,19 +162,19 @@ class head_attention {
       }
       for (; c < count; ++c) {
         const float* const key = keys.row(first + c);
-        for (std::size_t k = 0; k < keys.cols(); ++k) panel[k * columns + c] = key[k];
+        for (std::size_t k = 0; k < keys.cols(); ++k) panel[k * columns + c] = std::bit_cast<std::uint32_t>(key[k]);
       }
     }
   }
 
-  void pack_values(const matrix_view<const float>& values, std::span<float> panels) const noexcept {
+  void pack_values(const matrix_view<const float>& values, std::span<std::uint32_t> panels) const noexcept {
     const std::size_t columns = gemm_->columns;
     for (std::size_t first = 0; first < values.cols(); first += columns) {
-      float* to = panels.data() + first * values.rows();
+      std::uint32_t* to = panels.data() + first * values.rows();
       const std::size_t count = std::min(columns, values.cols() - first);
       for (std::size_t key = 0; key < values.rows(); ++key, to += columns) {
-        std::copy_n(values.row(key) + first, count, to);
-        std::fill_n(to + count, columns - count, 0.0F);
+        std::memcpy(to, values.row(key) + first, count * sizeof(float));
+        std::fill_n(to + count, columns - count, 0U);
       }
     }
   }
@@ -216,7 +219,7 @@ class head_attention {
   }
 
   // y [+]= x times the panels. Shapes: x: (rows, inner); y: (rows, whole panels).
-  void multiply(const matrix_view<const float>& x, std::span<const float> panels, const matrix_view<float>& y,
+  void multiply(const matrix_view<const float>& x, std::span<const std::uint32_t> panels, const matrix_view<float>& y,
                 bool add) const noexcept {
     const std::size_t columns = gemm_->columns;
     const std::size_t stride = x.cols() * columns;
@@ -228,7 +231,7 @@ class head_attention {
       for (std::size_t i = 0; i < parts; ++i) {
         const std::size_t row = x.rows() * i / parts;
         const std::size_t rows = x.rows() * (i + 1) / parts - row;
-        const float* const panel = panels.data() + p * stride;
+        const std::uint32_t* const panel = panels.data() + p * stride;
         (two ? gemm_->pair : gemm_->single)[rows - 1]({.x = x.row(row),
                                                        .x_stride = x.stride(),
                                                        .panel = panel,

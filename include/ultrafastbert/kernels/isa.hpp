@@ -58,6 +58,25 @@ namespace detail {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & static_cast<unsigned int>(bit_F16C)) != 0;
 }
 
+/// Dot products of four bytes; compilers disagree on the name. Pre: AVX-512 is supported, also by the system.
+[[nodiscard]] inline bool has_avx512_vnni() noexcept {
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c >> 11U & 1U) != 0;
+}
+
+/// Dot products of two bfloat16. Pre: as above.
+[[nodiscard]] inline bool has_avx512_bf16() noexcept {
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || a < 1) return false;  // a: the last page of leaf 7
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5U & 1U) != 0;
+}
+
 }  // namespace detail
 #endif
 

@@ -148,7 +148,7 @@ class linear {
 
   [[nodiscard]] static any_weights make_weights(const matrix_extents& extents, const projection_choices& choices) {
     if constexpr (can_be_packed) {
-      if (has_own_kernels<Scalar, Backend>(choices)) return packed_matrix(extents, choices.isa);
+      if (has_own_kernels<Scalar, Backend>(choices)) return packed_matrix(extents, choices.storage, choices.isa);
     }
     return matrix<Scalar>(extents);
   }
