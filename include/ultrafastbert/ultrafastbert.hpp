@@ -20,6 +20,7 @@
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
+#include "ultrafastbert/model/compare_models.hpp"
 #include "ultrafastbert/model/encoder_model.hpp"
 #include "ultrafastbert/model/masked_lm.hpp"
 #include "ultrafastbert/model/sequence_classifier.hpp"

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+//
+// What narrow weights cost a masked language model on given texts, beside the same model in float32:
+//   compare_precision --model examples/models/tiny-mlm --storage-in int8 --storage-out int8 --file texts.txt
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <exception>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/ultrafastbert.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+using nlohmann::ordered_json;
+
+struct options {
+  std::string model{};
+  std::string file{};
+  std::string storage_in = "int8";
+  std::string storage_out = "int8";
+  bool json = false;
+};
+
+std::vector<std::string> built_in_texts() {
+  return {"The old bridge across the river was closed for repairs all summer.",
+          "She put the letter on the kitchen table and went out without a word.",
+          "Most birds of this island cannot fly, because nothing ever hunted them.",
+          "When the train finally arrived, only two people were waiting on the platform.",
+          "He asked the doctor whether the medicine could be taken with milk.",
+          "In winter the village is cut off from the valley for several weeks.",
+          "The committee will vote on the new budget at its next meeting.",
+          "Bread, cheese and a bottle of water were all that they had left."};
+}
+
+// The lines that are not empty.
+std::vector<std::string> read_file(const std::string& name) {
+  std::ifstream in(name, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + name);
+  std::vector<std::string> texts;
+  for (std::string line; std::getline(in, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) texts.push_back(std::move(line));
+  }
+  if (in.bad()) throw std::runtime_error("cannot read " + name);
+  return texts;
+}
+
+ufb::weight_storage storage_of(const std::string& wanted) {
+  using enum ufb::weight_storage;
+  for (const auto storage : {float32, float16, bfloat16, int8}) {
+    if (wanted == name(storage)) return storage;
+  }
+  throw std::runtime_error("a storage is f32, f16, bf16 or int8");
+}
+
+double percent(std::size_t part, std::size_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+void print_json(const ufb::model_comparison& cost) {
+  const ordered_json line{{"tokens", cost.tokens},
+                          {"tokens_on_other_paths", cost.tokens_on_other_paths},
+                          {"largest_state_difference", cost.largest_state_difference},
+                          {"mean_state_difference", cost.mean_state_difference},
+                          {"same_best", cost.same_best},
+                          {"top_1_agreement", cost.top_1_agreement()},
+                          {"largest_logit_difference", cost.largest_logit_difference}};
+  std::cout << line.dump() << '\n';
+}
+
+void print_table(const ufb::model_comparison& cost) {
+  std::cout << "layer  tokens of " << cost.tokens << " on other paths\n" << std::fixed << std::setprecision(2);
+  for (std::size_t i = 0; i < cost.tokens_on_other_paths.size(); ++i) {
+    const std::size_t tokens = cost.tokens_on_other_paths[i];
+    std::cout << std::setw(5) << i << std::setw(8) << tokens << std::setw(9) << percent(tokens, cost.tokens) << " %\n";
+  }
+  std::cout << "same best word: " << cost.same_best << " tokens, " << percent(cost.same_best, cost.tokens) << " %\n"
+            << std::defaultfloat << std::setprecision(3)
+            << "largest difference of a logit: " << cost.largest_logit_difference << '\n'
+            << "largest difference of a state: " << cost.largest_state_difference << ", mean "
+            << cost.mean_state_difference << '\n';
+}
+
+void run(const options& wanted) {
+  ufb::load_options narrow;
+  narrow.feedforward.storage_in = storage_of(wanted.storage_in);
+  narrow.feedforward.storage_out = storage_of(wanted.storage_out);
+  const auto reference = ufb::masked_lm<float>::load(wanted.model);
+  const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
+  const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
+  auto workspace = reference.make_workspace();
+  const auto cost = ufb::compare_models(reference, candidate, texts, workspace);
+  wanted.json ? print_json(cost) : print_table(cost);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Compares a masked language model in narrow weights with the same in float32"};
+  app.add_option("--model", wanted.model, "checkpoint folder")->required();
+  app.add_option("--file", wanted.file, "file with a text on every line; a few sentences if none is given");
+  app.add_option("--storage-in", wanted.storage_in, "first matrix of the fast feedforward layers: f32, f16, bf16, int8")
+      ->capture_default_str();
+  app.add_option("--storage-out", wanted.storage_out, "their second matrix")->capture_default_str();
+  app.add_flag("--json", wanted.json, "one JSON object instead of a table");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(wanted);
+  } catch (const std::exception& e) {
+    std::cerr << "compare_precision: " << e.what() << '\n';
+    return 1;
+  }
+}
