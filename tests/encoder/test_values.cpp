@@ -14,6 +14,24 @@ using namespace ufb_test;
 
 namespace {
 
+// Some of OpenBLAS's kernels for small products call malloc, which no caller can help. Float does not meet them: its
+// encoder runs on the library's own kernels.
+template <class Backend, class Scalar>
+bool allocates_by_itself() {
+  if (std::is_same_v<Scalar, float>) return false;
+  random_numbers random(140);
+  const guarded_matrix<Scalar> a(24, 24, 0, random);
+  guarded_matrix<Scalar> c(24, 24);
+  const auto multiply = [&] {
+    for (std::size_t rows = 1; rows <= a.rows(); ++rows) {
+      Backend::multiply_transposed(Scalar{1}, a.view().rows_from(0, rows), a.view(), c.view().rows_from(0, rows));
+      Backend::multiply(Scalar{1}, a.view().rows_from(0, rows), a.view(), c.view().rows_from(0, rows));
+    }
+  };
+  multiply();
+  return allocations_in(multiply) != 0;
+}
+
 // Every step from what was recorded before it: sharp bounds in float and double.
 template <class TestType>
 void check_steps(bool fast, bool with_mask, std::uint64_t seed) {
@@ -169,6 +187,10 @@ TEMPLATE_LIST_TEST_CASE("An encoder's forward allocates nothing once a call of i
   using Scalar = typename TestType::scalar;
   if (!runs_on_one_thread<typename TestType::backend>()) {
     WARN("not checked: OPENBLAS_NUM_THREADS is not 1");
+    return;
+  }
+  if (allocates_by_itself<typename TestType::backend, Scalar>()) {
+    WARN("not checked: this BLAS allocates in small products on this processor");
     return;
   }
   for (const bool fast : {true, false}) {
