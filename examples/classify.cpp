@@ -26,6 +26,8 @@ struct options {
   std::string file{};
   std::vector<std::string> sentences{};
   bool json = false;
+  std::string projection = "f32";
+  std::size_t threads = 1;
 };
 
 // Sentences, and the labels that a file gives them.
@@ -75,8 +77,17 @@ void print_accuracy(std::size_t right, std::size_t n, bool json) {
   std::cout << std::fixed << std::setprecision(1) << 100 * accuracy << " % of " << n << " labels are right\n";
 }
 
+ufb::weight_storage storage_of(const std::string& wanted) {
+  using enum ufb::weight_storage;
+  for (const auto storage : {float32, bfloat16, int8}) {
+    if (wanted == name(storage)) return storage;
+  }
+  throw std::runtime_error("--projection takes f32, bf16 or int8");
+}
+
 void run(options wanted) {
-  const auto model = ufb::sequence_classifier<float>::load(wanted.model);
+  const auto model =
+      ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage_of(wanted.projection)}});
   data_set data;
   if (!wanted.file.empty()) {
     data = read_file(wanted.file);
@@ -85,8 +96,9 @@ void run(options wanted) {
   } else {
     for (std::string line; std::getline(std::cin, line);) data.texts.push_back(line);
   }
+  ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
-  const auto results = model.classify(data.texts, workspace);
+  const auto results = model.classify(data.texts, workspace, threads);
   std::size_t right = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!data.labels.empty() && results[i].front().label == data.labels[i]) ++right;
@@ -104,6 +116,11 @@ int main(int argc, char** argv) {
   auto* sentences = app.add_option("sentences", wanted.sentences, "sentences; standard input if none is given");
   app.add_option("--file", wanted.file, "file with a sentence, a tab and its label on every line")->excludes(sentences);
   app.add_flag("--json", wanted.json, "one JSON line per sentence, and one for the accuracy on a file");
+  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
+      ->capture_default_str();
+  app.add_option("--threads", wanted.threads, "threads that share the work")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     run(std::move(wanted));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What narrow weights cost a masked language model on given texts, beside the same model in float32:
-//   compare_precision --model examples/models/tiny-mlm --storage-in int8 --storage-out int8 --file texts.txt
+//   compare_precision --model examples/models/tiny-mlm --storage-in int8 --storage-out int8 --projection bf16
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <exception>
@@ -26,6 +26,7 @@ struct options {
   std::string file{};
   std::string storage_in = "int8";
   std::string storage_out = "int8";
+  std::string projection = "f32";
   bool json = false;
 };
 
@@ -93,6 +94,7 @@ void run(const options& wanted) {
   ufb::load_options narrow;
   narrow.feedforward.storage_in = storage_of(wanted.storage_in);
   narrow.feedforward.storage_out = storage_of(wanted.storage_out);
+  narrow.projections.storage = storage_of(wanted.projection);
   const auto reference = ufb::masked_lm<float>::load(wanted.model);
   const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
   const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
@@ -111,6 +113,8 @@ int main(int argc, char** argv) {
   app.add_option("--storage-in", wanted.storage_in, "first matrix of the fast feedforward layers: f32, f16, bf16, int8")
       ->capture_default_str();
   app.add_option("--storage-out", wanted.storage_out, "their second matrix")->capture_default_str();
+  app.add_option("--projection", wanted.projection, "attention and dense feedforward layers: f32, bf16, int8")
+      ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -30,6 +30,8 @@ struct options {
   std::string ids{};
   std::string dump_logits{};
   std::string storage = "f32";
+  std::string projection = "f32";
+  std::size_t threads = 1;
 };
 
 // Candidates go to standard output and nothing else does; the sentences they belong to go to standard error.
@@ -81,19 +83,21 @@ ufb::weight_storage storage_of(const std::string& wanted) {
   for (const auto storage : {float32, float16, bfloat16, int8}) {
     if (wanted == name(storage)) return storage;
   }
-  throw std::runtime_error("--storage takes f32, f16, bf16 or int8");
+  throw std::runtime_error("--storage takes f32, f16, bf16 or int8, --projection all but f16");
 }
 
 void run(options wanted) {
   ufb::load_options how;
   how.feedforward.storage_in = how.feedforward.storage_out = storage_of(wanted.storage);
+  how.projections.storage = storage_of(wanted.projection);
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   if (wanted.sentences.empty()) {
     for (std::string line; std::getline(std::cin, line);) wanted.sentences.push_back(line);
   }
+  ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
-  const auto results = model.fill_mask(wanted.sentences, {.top_k = wanted.top_k}, workspace);
+  const auto results = model.fill_mask(wanted.sentences, {.top_k = wanted.top_k}, workspace, threads);
   for (std::size_t i = 0; i < results.size(); ++i) {
     (wanted.json ? print_json : print_plain)(wanted.sentences[i], results[i]);
   }
@@ -113,6 +117,11 @@ int main(int argc, char** argv) {
   ids->needs(dump);
   dump->needs(ids);
   app.add_option("--storage", wanted.storage, "weights of the fast feedforward layers: f32, f16, bf16 or int8")
+      ->capture_default_str();
+  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
+      ->capture_default_str();
+  app.add_option("--threads", wanted.threads, "threads that share the work")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {

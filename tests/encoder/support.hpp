@@ -44,10 +44,10 @@ template <class Scalar, class Backend>
 struct encoder_problem {
   using encoder_type = ufb::encoder<Scalar, Backend>;
 
-  encoder_problem(const ufb::encoder_config& model_config, std::uint64_t seed)
+  encoder_problem(const ufb::encoder_config& model_config, std::uint64_t seed, const ufb::encoder_choices& choices = {})
       : config(model_config),
         source(random_source(list(model_config), seed)),
-        model(encoder_type::load(source, encoder_prefix, word_name, config)) {}
+        model(encoder_type::load(source, encoder_prefix, word_name, config, choices)) {}
 
   [[nodiscard]] static tensor_list list(const ufb::encoder_config& model_config) {
     tensor_list out;
@@ -67,6 +67,7 @@ struct encoder_problem {
 struct token_batch {
   std::vector<std::int32_t> ids{};
   std::vector<std::size_t> offsets{0};
+  std::vector<std::size_t> lengths{};  // none: no room behind tokens
   guarded_matrix<float> mask = guarded_matrix<float>(0, 0);
   guarded_matrix<float> query_mask = guarded_matrix<float>(0, 0);
 
@@ -76,6 +77,7 @@ struct token_batch {
   }
   [[nodiscard]] ufb::sequence_batch view() const {
     return {.offsets = offsets,
+            .lengths = lengths,
             .mask = mask.rows() == 0 ? ufb::matrix_view<const float>() : mask.view(),
             .query_mask = query_mask.rows() == 0 ? ufb::matrix_view<const float>() : query_mask.view()};
   }
@@ -132,6 +134,16 @@ encoder_run<Scalar> run(const encoder_problem<Scalar, Backend>& problem, const t
   problem.model.forward(batch.ids, batch.view(), out.states.view(), scratch, &out.trace);
   CHECK(out.states.surroundings_intact());
   return out;
+}
+
+/// Final states alone, with nothing recorded, so that passes and threads are as a caller's.
+template <class Scalar, class Backend>
+guarded_matrix<Scalar> states_of(const ufb::encoder<Scalar, Backend>& model, const token_batch& batch,
+                                 ufb::workspace& scratch, ufb::executor_ref threads = {}) {
+  guarded_matrix<Scalar> states(batch.ids.size(), model.config().hidden_size, 3);
+  model.forward(batch.ids, batch.view(), states.view(), scratch, threads);
+  CHECK(states.surroundings_intact());
+  return states;
 }
 
 /// What a block gives according to the reference.
@@ -292,6 +304,12 @@ bool same_rows(const guarded_matrix<Scalar>& a, std::size_t a_first, const guard
     if (std::memcmp(a.row(a_first + r), b.row(b_first + r), a.cols() * sizeof(Scalar)) != 0) return false;
   }
   return true;
+}
+
+/// Both matrices hold the same bytes.
+template <class Scalar>
+bool same_bits(const guarded_matrix<Scalar>& a, const guarded_matrix<Scalar>& b) {
+  return a.rows() == b.rows() && a.cols() == b.cols() && same_rows(a, 0, b, 0, a.rows());
 }
 
 }  // namespace ufb_test

@@ -44,15 +44,16 @@ class shifted_buffer {
 struct batch_result {
   shifted_buffer<float> memory{};
   ufb::matrix_view<float> states{};
-  std::vector<std::size_t> first_row{};  // of each sequence
-  ufb::encoder_trace<float> trace{};     // without layers if there is none
+  std::vector<std::size_t> first_row{};     // of each sequence
+  std::vector<std::size_t> first_traced{};  // the same in the trace, which has the computed rows alone
+  ufb::encoder_trace<float> trace{};        // without layers if there is none
 };
 
 /// How a batch is computed.
 struct batch_choices {
-  bool padded = false;
   bool traced = false;
-  std::size_t shift = 0;  ///< of all buffers. Units: elements.
+  bool padding_states = false;  ///< of a padded batch: computed or left out
+  std::size_t shift = 0;        ///< of all buffers. Units: elements.
 };
 
 /// Sequences of the pool, by number, in the order of the batch.
@@ -78,28 +79,6 @@ using company = std::vector<std::size_t>;
   return drawn;
 }
 
-namespace detail {
-
-// The one place that knows how an encoder takes its threads.
-template <class Encoder>
-void forward(const Encoder& encoder, std::span<const ufb::token_id> ids, const ufb::sequence_batch& batch,
-             const ufb::matrix_view<float>& states, ufb::workspace& scratch, ufb::executor_ref threads,
-             ufb::encoder_trace<float>* trace) {
-  static_cast<void>(threads);
-  encoder.forward(ids, batch, states, scratch, trace);
-}
-
-// The one place that knows how a padded batch is encoded. Shapes: ids, mask: (sequences, length).
-template <class Encoder>
-void forward_padded(const Encoder& encoder, const ufb::matrix_view<const ufb::token_id>& ids,
-                    const ufb::matrix_view<const float>& mask, const ufb::matrix_view<float>& states,
-                    ufb::workspace& scratch, ufb::executor_ref threads, ufb::encoder_trace<float>* trace) {
-  static_cast<void>(threads);
-  ufb::detail::encode_padded(encoder, ids, mask, states, scratch, trace);
-}
-
-}  // namespace detail
-
 /// The sequences one behind another.
 template <class Encoder>
 batch_result run_ragged(const Encoder& encoder, const std::vector<token_sequence>& pool, const company& drawn,
@@ -111,13 +90,12 @@ batch_result run_ragged(const Encoder& encoder, const std::vector<token_sequence
     std::copy(pool[drawn[i]].begin(), pool[drawn[i]].end(), &ids.span()[offsets[i]]);
   }
   const std::size_t width = encoder.config().hidden_size;
-  batch_result result{.memory = {offsets.back() * width, choices.shift}, .first_row = offsets};
+  batch_result result{.memory = {offsets.back() * width, choices.shift}, .first_row = offsets, .first_traced = offsets};
   result.states = {result.memory.span().data(), {offsets.back(), width}};
   const auto mask = mask_of_ones(encoder.config(), offsets);
   ufb::sequence_batch batch{.offsets = offsets};
   if (encoder.config().causal) batch.mask = mask.view();
-  detail::forward(encoder, ids.span(), batch, result.states, scratch, threads,
-                  choices.traced ? &result.trace : nullptr);
+  encoder.forward(ids.span(), batch, result.states, scratch, threads, choices.traced ? &result.trace : nullptr);
   return result;
 }
 
@@ -132,9 +110,12 @@ batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence
   shifted_buffer<ufb::token_id> ids(rows, choices.shift);
   shifted_buffer<float> mask(rows, choices.shift);
   batch_result result{.memory = {rows * width, choices.shift}};
+  std::size_t tokens = 0;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
     const token_sequence& from = pool[drawn[i]];
     result.first_row.push_back(i * length);
+    result.first_traced.push_back(choices.padding_states ? i * length : tokens);
+    tokens += from.size();
     for (std::size_t s = 0; s < length; ++s) {
       const bool real = s < from.size();
       ids.span()[i * length + s] = from[real ? s : (s + i) % from.size()];
@@ -142,9 +123,10 @@ batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence
     }
   }
   result.states = {result.memory.span().data(), {rows, width}};
-  detail::forward_padded(encoder, {ids.span().data(), {drawn.size(), length}},
-                         {mask.span().data(), {drawn.size(), length}}, result.states, scratch, threads,
-                         choices.traced ? &result.trace : nullptr);
+  ufb::encoder_trace<float>* const trace = choices.traced ? &result.trace : nullptr;
+  ufb::detail::encode_padded(encoder, {ids.span().data(), {drawn.size(), length}},
+                             {mask.span().data(), {drawn.size(), length}}, result.states, scratch,
+                             {.threads = threads, .padding_states = choices.padding_states}, trace);
   return result;
 }
 
@@ -167,11 +149,12 @@ std::vector<batch_result> run_alone(const Encoder& encoder, const std::vector<to
     return std::memcmp(a.row(a_row), b.row(b_row), a.cols() * sizeof(*a.row(a_row))) != 0;
   };
   for (std::size_t t = 0; t < alone.states.rows(); ++t) {
-    const std::size_t row = batch.first_row[i] + t;
-    if (differ(alone.states, t, batch.states, row)) return t;
+    if (differ(alone.states, t, batch.states, batch.first_row[i] + t)) return t;
     for (std::size_t layer = 0; layer < batch.trace.layers.size(); ++layer) {
       const auto& path = alone.trace.layers.at(layer).paths;
-      if (path.cols() != 0 && differ(path, t, batch.trace.layers[layer].paths, row)) return t;
+      if (path.cols() != 0 && differ(path, t, batch.trace.layers[layer].paths, batch.first_traced[i] + t)) {
+        return t;
+      }
     }
   }
   return std::nullopt;

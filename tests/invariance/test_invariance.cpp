@@ -42,7 +42,8 @@ struct bombed_encoder {
   ~bombed_encoder() = default;
 
   [[nodiscard]] encoder_type load(ufb::isa_level isa) const {
-    return encoder_type::load(source, names.prefix, names.words, config, {.isa = isa});
+    return encoder_type::load(source, names.prefix, names.words, config,
+                              {.feedforward = {.isa = isa}, .projections = {.isa = isa}});
   }
 
   ufb::encoder_config config{.vocabulary_size = 37,
@@ -51,7 +52,7 @@ struct bombed_encoder {
                              .heads = 4,
                              .max_sequence_length = 24,
                              .feedforward = ufb::fast_feedforward_config{.depth = 4, .parallel_size = 2}};
-  ufb::feedforward_choices choices{};
+  ufb::encoder_choices choices{};
   memory_source weights{};
   replacing_source<memory_source> source{weights};
   std::vector<token_sequence> pool{};
@@ -81,7 +82,7 @@ TEST_CASE("Every node that the pool visits has a token whose logit is exactly 0"
 TEST_CASE("Kernels that sum in another order leave the paths of a tie bomb") {
   if (ufb::resolve(ufb::isa_level::automatic) == ufb::isa_level::portable) return;  // there is no other order
   const bombed_encoder bomb;
-  const auto alone = run_alone(bomb.load(bomb.choices.isa), bomb.pool);
+  const auto alone = run_alone(bomb.load(ufb::isa_level::automatic), bomb.pool);
   const auto other = run_alone(bomb.load(ufb::isa_level::portable), bomb.pool);
   std::size_t flips = 0;
   for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -94,24 +95,26 @@ TEST_CASE("Kernels that sum in another order leave the paths of a tie bomb") {
 }
 
 TEST_CASE("Sequences keep their bits in every company") {
+  ufb::thread_pool pool(3);
   for (const bool causal : {false, true}) {
     const bombed_encoder bomb(causal);
-    const auto encoder = bomb.load(bomb.choices.isa);
+    const auto encoder = bomb.load(ufb::isa_level::automatic);
     const auto alone = run_alone(encoder, bomb.pool);
     random_numbers random(73);
     ufb::workspace scratch;
     for (int round = 0; round < 20; ++round) {
       const company drawn = random_company(bomb.pool.size(), random);
-      const batch_choices choices{.traced = random.coin(), .shift = random.size(0, 15)};
-      CHECK(differing_sequences(run_ragged(encoder, bomb.pool, drawn, choices, {}, scratch), drawn, alone) == 0);
-      CHECK(differing_sequences(run_padded(encoder, bomb.pool, drawn, choices, {}, scratch), drawn, alone) == 0);
+      const batch_choices choices{
+          .traced = random.coin(), .padding_states = random.coin(), .shift = random.size(0, 15)};
+      CHECK(differing_sequences(run_ragged(encoder, bomb.pool, drawn, choices, pool, scratch), drawn, alone) == 0);
+      CHECK(differing_sequences(run_padded(encoder, bomb.pool, drawn, choices, pool, scratch), drawn, alone) == 0);
     }
   }
 }
 
 TEST_CASE("One bit of a state, or one node of a path, is found") {
   const bombed_encoder bomb;
-  const auto encoder = bomb.load(bomb.choices.isa);
+  const auto encoder = bomb.load(ufb::isa_level::automatic);
   const auto alone = run_alone(encoder, bomb.pool);
   company drawn(bomb.pool.size());
   std::iota(drawn.begin(), drawn.end(), std::size_t{0});

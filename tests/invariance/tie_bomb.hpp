@@ -161,10 +161,10 @@ ufb::encoder_trace<float>::block run_alone(const Block& block, const ufb::encode
 /// The sequences' embeddings: the states before the first block.
 template <class Backend, class Source>
 std::vector<ufb::matrix<float>> embed(const Source& source, const encoder_names& names, ufb::encoder_config config,
-                                      const std::vector<token_sequence>& pool) {
+                                      const ufb::encoder_choices& choices, const std::vector<token_sequence>& pool) {
   config.layers = 0;
   config.final_norm = false;
-  const auto encoder = ufb::encoder<float, Backend>::load(source, names.prefix, names.words, config);
+  const auto encoder = ufb::encoder<float, Backend>::load(source, names.prefix, names.words, config, choices);
   std::vector<ufb::matrix<float>> states;
   for (const token_sequence& ids : pool) {
     const std::array<std::size_t, 2> offsets{0, ids.size()};
@@ -181,15 +181,15 @@ std::vector<ufb::matrix<float>> embed(const Source& source, const encoder_names&
 /// pool on other paths than the bomb was made for.
 template <class Backend, class Source>
 tie_count plant_tie_bomb(replacing_source<Source>& source, const encoder_names& names,
-                         const ufb::encoder_config& config, const ufb::feedforward_choices& choices,
+                         const ufb::encoder_config& config, const ufb::encoder_choices& choices,
                          const std::vector<token_sequence>& pool) {
   tie_count sum;
   if (!std::holds_alternative<ufb::fast_feedforward_config>(config.feedforward)) return sum;
-  auto states = detail::embed<Backend>(source, names, config, pool);
+  auto states = detail::embed<Backend>(source, names, config, choices, pool);
   for (std::size_t i = 0; i < config.layers; ++i) {
     const std::string prefix = names.prefix + "layers." + std::to_string(i) + '.';
     const auto load = [&] { return ufb::block<float, Backend>::load(source, prefix, config, choices); };
-    tie_maker ties(source, prefix + "ffn.", config, choices.isa);
+    tie_maker ties(source, prefix + "ffn.", config, choices.feedforward.isa);
     std::vector<std::vector<std::int32_t>> paths;
     for (const auto block = load(); auto& before : states) {
       auto copy = ufb::detail::recorded(before.view());

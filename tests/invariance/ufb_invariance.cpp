@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // Shows that a sequence has the same bits whatever stands beside it:
-//   ufb_invariance --model DIR [--batches N] [--threads LIST] [--seed S]
+//   ufb_invariance --model DIR [--batches N] [--threads LIST] [--projection f32|bf16|int8] [--seed S]
 // makes a tie bomb (see tie_bomb.hpp) of the folder's encoder, computes a pool of random sequences one at a time, and
 // then random batches of them: 1 to 64 sequences, lengths mixed, in any order and repeated, one behind another and,
-// every second batch, padded on the right too, in shifted buffers, once for every number of threads in LIST (such as
-// 1,2,4). States and paths of the real tokens have to equal those of the sequence alone, bit by bit.
-// The last line is `N passed, N failed`, which counts batches times numbers of threads.
+// every second batch, padded on the right too (computed or left out), in shifted buffers, once for every number of
+// threads in LIST (such as 1,2,4). States and paths of the real tokens have to equal those of the sequence alone, bit
+// by bit. The last line is `N passed, N failed`, which counts batches times numbers of threads.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
@@ -44,6 +44,7 @@ struct options {
   std::filesystem::path model{};
   std::size_t batches = 200;
   std::vector<std::size_t> threads{1, 2, 4};
+  std::string projection = "f32";
   std::uint64_t seed = 1;
 };
 
@@ -57,6 +58,14 @@ struct bombed_model {
   encoder_type encoder;
 };
 
+ufb::weight_storage storage_of(const std::string& wanted) {
+  using enum ufb::weight_storage;
+  for (const auto storage : {float32, bfloat16, int8}) {
+    if (wanted == name(storage)) return storage;
+  }
+  throw std::runtime_error("--projection takes f32, bf16 or int8");
+}
+
 bombed_model load(const options& wanted, random_numbers& random) {
   ufb::detail::checkpoint_reader checkpoint(
       wanted.model, {},
@@ -68,7 +77,8 @@ bombed_model load(const options& wanted, random_numbers& random) {
   std::size_t longest = std::min(longest_sequence, config.max_sequence_length);
   if (config.longest_sequence != 0) longest = std::min(longest, config.longest_sequence);
   auto pool = random_pool(config, pool_size, longest, random);
-  const ufb::feedforward_choices choices{};
+  const ufb::encoder_choices choices{
+      .projections = {.engine = ufb::projection_engine::packed, .storage = storage_of(wanted.projection)}};
   replacing_source source(checkpoint.source());
   const encoder_names names{.prefix = checkpoint.names().encoder, .words = checkpoint.names().words};
   const tie_count ties = plant_tie_bomb<backend>(source, names, config, choices, pool);
@@ -111,6 +121,7 @@ tally run(const options& wanted) {
       bool good = agrees(run_ragged(model.encoder, model.pool, drawn, choices, *pools[k], scratch), drawn, alone, what);
       if (b % 2 == 1) {
         choices.shift = random.size(0, 15);
+        choices.padding_states = b % 4 == 1;
         const auto padded = run_padded(model.encoder, model.pool, drawn, choices, *pools[k], scratch);
         good = agrees(padded, drawn, alone, what + ", padded") && good;
       }
@@ -130,6 +141,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", wanted.threads, "numbers of threads, separated by commas")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
+  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
+      ->capture_default_str();
   app.add_option("--seed", wanted.seed, "of pool and batches");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -34,7 +34,8 @@ struct block_buffers {
   matrix_view<Scalar> projected{};  ///< (tokens, 3 * hidden): queries, keys and values
   matrix_view<Scalar> context{};    ///< (tokens, hidden): what attention makes of them
 
-  /// Takes the memory of `projected` and `context` from a frame. Throws: overflow, std::bad_alloc.
+  /// Takes the memory of `projected` and `context` from a frame. Shapes: states: (tokens, hidden).
+  /// Throws: overflow, std::bad_alloc.
   [[nodiscard]] static block_buffers take(workspace::frame& frame, const matrix_view<Scalar>& states) {
     return {.states = states,
             .projected = frame.take_matrix<Scalar>(states.rows(), 3 * states.cols()),

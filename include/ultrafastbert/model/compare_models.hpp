@@ -130,7 +130,7 @@ class model_comparer {
     const auto mask = frame.take_matrix<float>(1, ids.size());
     std::fill_n(mask.row(0), ids.size(), 1.0F);
     encoder_trace<typename Model::scalar_type> trace;
-    model.encode({ids.data(), {1, ids.size()}}, mask, states, scratch, &trace);
+    model.encode({ids.data(), {1, ids.size()}}, mask, states, scratch, {}, &trace);
     return trace;
   }
 

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+//
+// Linear layers in every storage and by every engine: values within what a storage rounds, and what chooses the engine.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "layers/support.hpp"
+#include "support/backends.hpp"
+
+using namespace ufb_test;
+
+namespace {
+
+using reference::estimate;
+using ufb::projection_choices;
+using ufb::projection_engine;
+using ufb::weight_storage;
+
+// The numbers of a row as a storage keeps them: bfloat16 has 8 significant bits, int8 has steps of 1 / 127 of the row's
+// largest magnitude. The float arithmetic of the steps adds a little.
+template <class Scalar>
+std::vector<estimate> stored(const Scalar* row, std::size_t n, weight_storage storage) {
+  constexpr double room = 1 + 1e-5;
+  double largest = 0;
+  for (std::size_t k = 0; k < n; ++k) largest = std::max(largest, std::abs(static_cast<double>(row[k])));
+  std::vector<estimate> out;
+  for (std::size_t k = 0; k < n; ++k) {
+    const auto value = static_cast<double>(row[k]);
+    double error = 0;
+    if (storage == weight_storage::bfloat16) error = std::abs(value) * std::ldexp(1.0, -8) * room;
+    if (storage == weight_storage::int8) error = largest / 254 * room;
+    out.push_back({value, error});
+  }
+  return out;
+}
+
+template <class Scalar>
+struct linear_problem {
+  linear_problem(std::size_t tokens, std::size_t out, std::size_t in, random_numbers& random)
+      : weight(out, in, 2, random),
+        bias(random.coin() ? random.reals<Scalar>(out) : std::vector<Scalar>()),
+        x(tokens, in, 1, random) {}
+
+  [[nodiscard]] reference::table expected(weight_storage storage) const {
+    const auto arithmetic = reference::arithmetic::of<Scalar>();
+    reference::table y(x.rows(), weight.rows());
+    for (std::size_t j = 0; j < y.cols; ++j) {
+      const auto w = stored(weight.row(j), weight.cols(), storage);
+      for (std::size_t t = 0; t < y.rows; ++t) {
+        const auto from = stored(x.row(t), x.cols(), storage);
+        y(t, j) = arithmetic.dot(
+            w.size(), [&](std::size_t k) { return from[k]; }, [&](std::size_t k) { return w[k]; });
+        if (!bias.empty()) y(t, j) = arithmetic.sum(y(t, j), {static_cast<double>(bias[j])});
+      }
+    }
+    return y;
+  }
+
+  guarded_matrix<Scalar> weight;
+  std::vector<Scalar> bias;
+  guarded_matrix<Scalar> x;
+};
+
+template <class Layer, class Scalar>
+guarded_matrix<Scalar> output_of(const Layer& layer, const guarded_matrix<Scalar>& x) {
+  ufb::workspace scratch;
+  guarded_matrix<Scalar> y(x.rows(), layer.output_width(), 3);
+  layer.forward(x.view(), y.view(), scratch);
+  CHECK(y.surroundings_intact());
+  return y;
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("A linear layer follows the reference with every engine and in every storage", "[linear]",
+                        every_backend) {
+  using Scalar = typename TestType::scalar;
+  using layer_type = ufb::linear<Scalar, typename TestType::backend>;
+  constexpr bool is_float = std::is_same_v<Scalar, float>;
+  random_numbers random(291);
+  for (const auto engine : {projection_engine::automatic, projection_engine::packed, projection_engine::blas}) {
+    for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+      for (const std::size_t tokens : {0U, 1U, 7U, 40U}) {
+        const linear_problem<Scalar> problem(tokens, random.size(1, 70), random.size(1, 150), random);
+        const layer_type layer(problem.weight.view(), problem.bias, {.engine = engine, .storage = storage});
+        const bool rounds = is_float && engine != projection_engine::blas;  // the others take no notice of storage
+        const auto expected = problem.expected(rounds ? storage : weight_storage::float32);
+        const auto y = output_of(layer, problem.x);
+        INFO(tokens << " tokens, engine " << static_cast<int>(engine) << ", " << name(storage));
+        CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+        if (rounds && storage != weight_storage::float32 && tokens == 40 && problem.x.cols() > 4) {
+          CHECK(reference::worst_ratio(y.view(), problem.expected(weight_storage::float32)) > 1);
+        }
+      }
+    }
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("An activation is applied to the biased sums", "[linear]", every_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(292);
+  for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+    for (const auto kind : {ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
+                            ufb::activation_kind::tanh}) {
+      const linear_problem<Scalar> problem(9, 37, 20, random);
+      const ufb::linear<Scalar, typename TestType::backend> layer(problem.weight.view(), problem.bias,
+                                                                  {.storage = storage});
+      auto expected = problem.expected(layer.engine() == projection_engine::packed ? storage : weight_storage::float32);
+      for (auto& cell : expected.cells) cell = reference::arithmetic::of<Scalar>().activate(kind, cell);
+      ufb::workspace scratch;
+      guarded_matrix<Scalar> y(9, 37, 1);
+      layer.forward(problem.x.view(), y.view(), scratch, kind);
+      INFO(name(storage) << ", activation " << static_cast<int>(kind));
+      CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+      CHECK(y.surroundings_intact());
+    }
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("A loaded linear layer has the bits of a constructed one", "[linear]", every_backend) {
+  using Scalar = typename TestType::scalar;
+  using layer_type = ufb::linear<Scalar, typename TestType::backend>;
+  random_numbers random(293);
+  for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+    for (const std::size_t rows : {1U, 63U, 64U, 65U, 150U}) {  // weights are loaded some rows at a time
+      memory_source source;
+      source.add_random("a.weight", {rows, 21}, random);
+      source.add_random("a.bias", {rows}, random);
+      const auto& values = source.at("a.weight").values;
+      const std::vector<Scalar> weight(values.begin(), values.end());
+      const std::vector<Scalar> bias(source.at("a.bias").values.begin(), source.at("a.bias").values.end());
+      const guarded_matrix<Scalar> x(6, 21, 0, random);
+      for (const bool has_bias : {false, true}) {
+        const projection_choices choices{.storage = storage};
+        const layer_type built({weight.data(), {rows, 21}}, has_bias ? bias : std::vector<Scalar>(), choices);
+        const auto loaded = layer_type::load(source, "a.", {rows, 21, has_bias}, choices);
+        CHECK(loaded.bytes() == built.bytes());
+        CHECK(loaded.engine() == built.engine());
+        CHECK(same_bits(output_of(loaded, x), output_of(built, x)));
+      }
+    }
+  }
+}
+
+TEST_CASE("A row has the same bits alone and among others, in every storage and at every level", "[linear]") {
+  random_numbers random(294);
+  for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+    for (const auto isa :
+         {ufb::isa_level::portable, ufb::isa_level::neon, ufb::isa_level::avx2, ufb::isa_level::avx512}) {
+      if (!ufb::supported(isa)) continue;
+      const linear_problem<float> problem(50, 45, 33, random);
+      const ufb::linear<float> layer(problem.weight.view(), problem.bias, {.storage = storage, .isa = isa});
+      CHECK(layer.isa() == isa);
+      const auto all = output_of(layer, problem.x);
+      for (std::size_t t = 0; t < 50; ++t) {
+        guarded_matrix<float> x(1, 33);
+        std::copy_n(problem.x.row(t), 33, x.row(0));
+        REQUIRE(std::equal(all.row(t), all.row(t) + 45, output_of(layer, x).row(0)));
+      }
+    }
+  }
+}
+
+TEST_CASE("Who computes a product follows from scalar, backend and choices", "[linear]") {
+  using ufb::has_own_kernels;
+  using ufb::native_backend;
+  using ufb::plain_backend;
+  constexpr auto packed = projection_engine::packed;
+  constexpr auto blas = projection_engine::blas;
+  CHECK((has_own_kernels<float, ufb::default_backend>({})));
+  CHECK((has_own_kernels<float, native_backend>({})));
+  CHECK_FALSE((has_own_kernels<float, ufb::default_backend>({.engine = blas})));
+  CHECK_FALSE((has_own_kernels<float, ufb::default_backend>({.engine = blas, .storage = weight_storage::int8})));
+  CHECK_FALSE((has_own_kernels<float, plain_backend>({})));
+  CHECK_FALSE((has_own_kernels<float, plain_backend>({.engine = blas, .isa = ufb::isa_level::portable})));
+  CHECK((has_own_kernels<float, plain_backend>({.engine = packed})));
+  CHECK((has_own_kernels<float, plain_backend>({.storage = weight_storage::bfloat16})));
+  CHECK((has_own_kernels<float, plain_backend>({.isa = ufb::isa_level::portable})));
+  CHECK_FALSE((has_own_kernels<double, ufb::default_backend>({})));
+  CHECK_FALSE((has_own_kernels<double, ufb::default_backend>({.engine = packed})));
+
+  random_numbers random(295);
+  const guarded_matrix<float> weight(5, 12, 0, random);
+  const guarded_matrix<double> exact(5, 12, 0, random);
+  CHECK(ufb::linear<float>(weight.view(), {}).engine() == packed);
+  CHECK(ufb::linear<float>(weight.view(), {}).isa() == ufb::resolve(ufb::isa_level::automatic));
+  CHECK(ufb::linear<float>(weight.view(), {}, {.engine = blas}).engine() == blas);
+  CHECK(ufb::linear<float>(weight.view(), {}, {.engine = blas}).isa() == ufb::isa_level::portable);
+  CHECK(ufb::linear<double>(exact.view(), {}, {.engine = packed}).engine() == blas);
+}
+
+TEST_CASE("Narrow weights take less memory", "[linear]") {
+  random_numbers random(296);
+  const guarded_matrix<float> weight(64, 128, 0, random);
+  const auto bytes = [&](weight_storage storage) {
+    return ufb::linear<float>(weight.view(), {}, {.storage = storage}).bytes();
+  };
+  CHECK(bytes(weight_storage::float32) == 64 * 128 * 4);
+  CHECK(bytes(weight_storage::bfloat16) == 64 * 128 * 2);
+  CHECK(bytes(weight_storage::int8) == 64 * (128 + 8));  // a scale and a start for each row
+}
+
+TEST_CASE("Storages and levels that there are not are refused", "[linear]") {
+  random_numbers random(297);
+  const guarded_matrix<float> weight(5, 12, 0, random);
+  const auto text = [&](const projection_choices& choices) {
+    return error_text_of([&] { (void)ufb::linear<float>(weight.view(), {}, choices); });
+  };
+  CHECK(text({.storage = weight_storage::float16}) == "unsupported: packed matrix: f32, bf16 or int8: f16");
+  CHECK(text({.engine = projection_engine::blas, .storage = weight_storage::float16}) == "none");
+  memory_source source;
+  source.add_random("weight", {5, 12}, random);
+  const auto problem = error_of([&] {
+    (void)ufb::linear<float>::load(source, "", {5, 12}, {.storage = weight_storage::float16});
+  });
+  REQUIRE(problem);
+  CHECK(problem->code() == ufb::error_code::unsupported);
+  for (const auto isa : {ufb::isa_level::neon, ufb::isa_level::avx2, ufb::isa_level::avx512}) {
+    if (ufb::supported(isa)) continue;
+    const auto refused = error_of([&] { (void)ufb::linear<float>(weight.view(), {}, {.isa = isa}); });
+    REQUIRE(refused);
+    CHECK(refused->code() == ufb::error_code::unsupported);
+    CHECK(refused->found() == name(isa));
+  }
+}
