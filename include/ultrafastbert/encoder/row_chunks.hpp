@@ -19,7 +19,8 @@ namespace ultrafastbert::detail {
 template <class Step>
 void for_each_row_chunk(std::size_t rows, workspace& scratch, executor_ref threads, const Step& step) {
   constexpr std::size_t most_rows = 192;  // three such matrices of width 768 fit into a second-level cache and a half
-  constexpr std::size_t fewest_rows = 8;  // products lose too much of their speed below
+  // Of a task: every task reads all weights of a step, so that few rows wait for memory, not for each other.
+  constexpr std::size_t fewest_rows = 32;
   const auto walk = [&](const index_range& range, workspace& mine) {
     const std::size_t chunks = (range.size() + most_rows - 1) / most_rows;
     for (std::size_t i = 0; i < chunks; ++i) {

@@ -140,11 +140,11 @@ class attention {
     const auto run = [&](std::size_t unit, workspace& mine) {
       attend(projected, context, batch, unit / heads_, unit % heads_, mine);
     };
-    if (threads.concurrency() < 2 || units < 2) {
+    const std::size_t tasks = tasks_for(batch, threads.concurrency());
+    if (tasks < 2) {
       for (std::size_t unit = 0; unit < units; ++unit) run(unit, scratch);
       return;
     }
-    const std::size_t tasks = std::min(units, 6 * threads.concurrency());
     scratch.reserve_parts(tasks);
     threads.run(tasks, [&](std::size_t i) {
       const auto some = detail::part_of(units, tasks, i);
@@ -172,6 +172,15 @@ class attention {
   }
   static linear_shape output(const attention_shape& s) {
     return {.output_width = s.width, .input_width = s.width, .bias = s.output_bias};
+  }
+
+  // Parts that are worth a thread, and a few for each, so that the caller works while the others wake.
+  [[nodiscard]] std::size_t tasks_for(const sequence_batch& batch, std::size_t threads) const noexcept {
+    constexpr std::size_t products_per_task = std::size_t{1} << 21U;
+    if (threads < 2) return 1;
+    std::size_t products = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) products += 2 * batch.length(i) * batch.length(i) * width();
+    return std::min({batch.size() * heads_, 6 * threads, products / products_per_task});
   }
 
   static std::optional<head_attention> kernels_for(const linear<Scalar, Backend>& projection) {
