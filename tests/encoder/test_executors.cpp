@@ -150,6 +150,7 @@ TEST_CASE("Equal sequences are dealt out in one run, unequal ones share the step
   CHECK(runs(std::vector<std::size_t>(8, 20)) == 1);
   CHECK(runs({200}) == 2 + 3);  // attention of two layers, the rows before, between and behind
   CHECK(runs({200, 10}) == 2 + 3);
+  CHECK(runs({100, 100}) == 2 + 3);  // equal, but fewer than threads
 }
 
 TEST_CASE("What an executor throws leaves forward, and the workspace can be used again", "[encoder]") {

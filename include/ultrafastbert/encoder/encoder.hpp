@@ -129,10 +129,11 @@ class encoder {
       return run_group(now, members, scratch, threads, trace);
     }
     detail::sort_by_length(now.batch, pass, members);
-    const std::size_t groups = std::min(threads.concurrency(), members.size());
+    const std::size_t groups = threads.concurrency();  // with fewer sequences, some would have nothing to do
     const auto group_of = frame.take<std::size_t>(members.size());
     const auto load = frame.take<std::size_t>(groups);
-    if (groups < 2 || !detail::deal(now.batch, config_.hidden_size, members, group_of, load)) {
+    if (groups < 2 || members.size() < groups ||
+        !detail::deal(now.batch, config_.hidden_size, members, group_of, load)) {
       return run_group(now, members, scratch, threads, nullptr);
     }
     scratch.reserve_parts(groups);
