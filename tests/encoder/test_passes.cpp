@@ -24,19 +24,10 @@ token_batch equal_sequences(std::size_t count, std::size_t length, random_number
   return batch;
 }
 
-// With the memory of the parts, which tasks use.
-std::size_t bytes_of(ufb::workspace& scratch) {
-  constexpr std::size_t most_parts = 64;
-  scratch.reserve_parts(most_parts);
-  std::size_t sum = scratch.capacity();
-  for (std::size_t i = 0; i < most_parts; ++i) sum += scratch.part(i).capacity();
-  return sum;
-}
-
 std::size_t bytes_for(const problem_type& problem, const token_batch& batch, ufb::executor_ref threads) {
   ufb::workspace scratch;
   for (int round = 0; round < 3; ++round) static_cast<void>(states_of(problem.model, batch, scratch, threads));
-  return bytes_of(scratch);
+  return scratch.capacity();
 }
 
 }  // namespace

@@ -33,16 +33,16 @@ class workspace {
   /// Makes later frames of up to `bytes` in all, each array rounded up to 64, free of allocation; does nothing while a
   /// frame is open. Throws: overflow, std::bad_alloc.
   void reserve(std::size_t bytes) {
-    if (open_frames_ != 0 || (bytes <= capacity() && blocks_.size() < 2)) return;
+    if (open_frames_ != 0 || (bytes <= own_bytes() && blocks_.size() < 2)) return;
     std::vector<aligned_buffer<std::byte>> fresh;
-    fresh.emplace_back(std::max({bytes, rounded(bytes), capacity()}));  // a size too large to be rounded overflows here
+    fresh.emplace_back(std::max({bytes, rounded(bytes), own_bytes()}));  // a size too large to be rounded overflows here
     blocks_ = std::move(fresh);
   }
 
-  /// Bytes held now.
+  /// Bytes held now, by the parts too.
   [[nodiscard]] std::size_t capacity() const noexcept {
-    std::size_t total = 0;
-    for (const auto& block : blocks_) total += block.size();
+    std::size_t total = own_bytes();
+    for (const auto& part : parts_) total += part->capacity();
     return total;
   }
 
@@ -102,13 +102,20 @@ class workspace {
     return (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
   }
 
+  // Without the parts.
+  [[nodiscard]] std::size_t own_bytes() const noexcept {
+    std::size_t total = 0;
+    for (const auto& block : blocks_) total += block.size();
+    return total;
+  }
+
   std::byte* allocate(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < size) {
       ++block_;
       used_ = 0;
     }
-    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(size, capacity()));
+    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(size, own_bytes()));
     std::byte* const memory = blocks_[block_].data() + used_;
     used_ += size;
     return memory;
@@ -116,7 +123,7 @@ class workspace {
 
   void join_blocks() {
     if (blocks_.size() < 2) return;
-    const std::size_t bytes = capacity();
+    const std::size_t bytes = own_bytes();
     blocks_.clear();  // first, so that the peak stays at the sum of the blocks
     block_ = 0;
     used_ = 0;
