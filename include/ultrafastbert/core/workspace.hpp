@@ -35,7 +35,8 @@ class workspace {
   void reserve(std::size_t bytes) {
     if (open_frames_ != 0 || (bytes <= own_bytes() && blocks_.size() < 2)) return;
     std::vector<aligned_buffer<std::byte>> fresh;
-    fresh.emplace_back(std::max({bytes, rounded(bytes), own_bytes()}));  // a size too large to be rounded overflows here
+    // A size too large to be rounded overflows here.
+    fresh.emplace_back(std::max({bytes, rounded(bytes), own_bytes()}));
     blocks_ = std::move(fresh);
   }
 
