@@ -119,9 +119,8 @@ struct product {
         }
         sums.push_back(sum);
         magnitudes.push_back(magnitude);
-        volatile float value = static_cast<float>(int8_sum) * int8_weights[n].scale;  // rounded at every step
-        value = value * row.scale;
-        int8_values.push_back(value);
+        const volatile float scaled = static_cast<float>(int8_sum) * int8_weights[n].scale;  // rounded at every step
+        int8_values.push_back(static_cast<float>(scaled * row.scale));
       }
     }
   }

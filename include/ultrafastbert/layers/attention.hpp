@@ -131,9 +131,8 @@ class attention {
   /// The second step, sequence by sequence and spread over an executor's threads: the heads' weighted values. A query's
   /// bits depend on its own sequence's visible tokens alone, but for the `blas` engine.
   /// Shapes: projected: (tokens, 3 * width); context: (tokens, width), overwritten; `batch` covers all rows.
-  /// Pre: the batch is valid. Throws: std::bad_alloc while the workspace grows, what the executor throws. Each task
-  /// uses
-  ///   a part of `scratch` of its own.
+  /// Pre: the batch is valid; each task uses a part of `scratch` of its own.
+  /// Throws: std::bad_alloc while the workspace grows, what the executor throws.
   void attend(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
               const sequence_batch& batch, workspace& scratch, executor_ref threads = {}) const {
     const std::size_t units = batch.size() * heads_;
@@ -198,8 +197,9 @@ class attention {
   [[nodiscard]] sequence_mask mask_of(const sequence_batch& batch, std::size_t sequence) const noexcept {
     const std::size_t length = batch.length(sequence);
     sequence_mask mask{.keys = length};
-    if (batch.query_mask.data() != nullptr)
+    if (batch.query_mask.data() != nullptr) {
       mask.per_query = batch.query_mask.rows_from(batch.offsets[sequence], length);
+    }
     if (batch.mask.data() == nullptr) return mask;
     const auto whole = batch.mask.row_span(sequence).first(length);
     mask.keys = detail::visible_keys(whole, causal_);
@@ -259,8 +259,9 @@ class attention {
       row[key] += static_cast<Scalar>(mask_bias(key < seen ? mask.per_key[key] : 0.0F));
     }
     if (mask.per_query.data() == nullptr) return;
-    for (std::size_t key = 0; key < row.size(); ++key)
+    for (std::size_t key = 0; key < row.size(); ++key) {
       row[key] += static_cast<Scalar>(mask_bias(mask.per_query(query, key)));
+    }
   }
 
   linear<Scalar, Backend> query_key_value_;
