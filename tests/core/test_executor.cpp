@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <numeric>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -30,6 +31,13 @@ TEST_CASE("A reference to nothing runs on the calling thread", "[executor]") {
   std::vector<std::size_t> order;
   threads.run(4, [&](std::size_t i) { order.push_back(i); });
   CHECK(order == std::vector<std::size_t>{0, 1, 2, 3});
+}
+
+TEST_CASE("Executors that cannot run are not taken", "[executor]") {
+  STATIC_REQUIRE(std::is_convertible_v<ufb::thread_pool&, ufb::executor_ref>);
+  STATIC_REQUIRE(std::is_convertible_v<ufb::sequential_executor&, ufb::executor_ref>);
+  STATIC_REQUIRE_FALSE(std::is_convertible_v<const ufb::thread_pool&, ufb::executor_ref>);
+  STATIC_REQUIRE_FALSE(std::is_convertible_v<const ufb::sequential_executor&, ufb::executor_ref>);
 }
 
 TEST_CASE("Parts cover every number once and differ by one at most", "[executor]") {

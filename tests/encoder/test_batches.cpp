@@ -59,6 +59,27 @@ TEMPLATE_TEST_CASE("With the plain backend a sequence's bits depend neither on i
   }
 }
 
+TEST_CASE("A trace that was used before keeps nothing of it", "[encoder]") {
+  const encoder_problem<float, ufb::default_backend> problem(small_config(true), 158);
+  random_numbers random(159);
+  ufb::workspace scratch;
+  ufb::encoder_trace<float> trace{.states = true};
+  const auto batch = joined(random_sequences(3, random));
+  guarded_matrix<float> states(batch.ids.size(), 16);
+  problem.model.forward(batch.ids, batch.view(), states.view(), scratch, &trace);
+  CHECK(trace.embedding.rows() == batch.ids.size());
+  CHECK(trace.layers.at(1).paths.rows() == batch.ids.size());
+  problem.model.forward({}, {}, {nullptr, {0, 16}}, scratch, &trace);
+  CHECK(trace.embedding.rows() == 0);
+  REQUIRE(trace.layers.size() == 2);
+  CHECK(trace.layers[1].paths.rows() == 0);
+  CHECK(trace.layers[1].output.rows() == 0);
+  trace.states = false;
+  problem.model.forward(batch.ids, batch.view(), states.view(), scratch, &trace);
+  CHECK(trace.embedding.rows() == 0);
+  CHECK(trace.layers.at(0).paths.rows() == batch.ids.size());
+}
+
 TEST_CASE("An empty batch is an empty result", "[encoder]") {
   for (const bool fast : {true, false}) {
     const encoder_problem<float, ufb::default_backend> problem(small_config(fast), 155);

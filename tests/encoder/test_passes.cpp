@@ -165,3 +165,19 @@ TEST_CASE("Sequences are dealt to groups of about the same work, or not at all",
   CHECK_FALSE(deal({24, 24}, 3, group));
   CHECK(deal({24, 24, 23}, 3, group));
 }
+
+TEST_CASE("Dealt and shared passes use the same memory, and not much more than they need", "[encoder]") {
+  auto config = small_config(true);
+  config.hidden_size = 64;
+  const problem_type problem(config, 208);
+  random_numbers random(209);
+  ufb::thread_pool threads(2);
+  const auto shared = joined({random_ids(24, random)});
+  const auto dealt = equal_sequences(2, 24, random);
+  const std::size_t one_kind = bytes_for(problem, dealt, threads);
+  ufb::workspace scratch;
+  for (int round = 0; round < 3; ++round) {
+    for (const auto* batch : {&shared, &dealt}) static_cast<void>(states_of(problem.model, *batch, scratch, threads));
+  }
+  CHECK(scratch.capacity() <= one_kind + one_kind / 2);
+}

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
@@ -161,7 +162,7 @@ class executor_ref {
 
   /// Not explicit: functions that take an executor_ref are called with executors.
   template <executor Executor>
-  requires(!std::same_as<Executor, executor_ref>) executor_ref(Executor& threads)
+  requires(!std::is_const_v<Executor> && !std::same_as<Executor, executor_ref>) executor_ref(Executor& threads)
   noexcept
       : executor_(&threads),
         concurrency_([](const void* e) -> std::size_t { return static_cast<const Executor*>(e)->concurrency(); }),

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
@@ -34,12 +35,22 @@ struct block_buffers {
   matrix_view<Scalar> projected{};  ///< (tokens, 3 * hidden): queries, keys and values
   matrix_view<Scalar> context{};    ///< (tokens, hidden): what attention makes of them
 
-  /// Takes the memory of `projected` and `context` from a frame. Shapes: states: (tokens, hidden).
-  /// Throws: overflow, std::bad_alloc.
-  [[nodiscard]] static block_buffers take(workspace::frame& frame, const matrix_view<Scalar>& states) {
-    return {.states = states,
-            .projected = frame.take_matrix<Scalar>(states.rows(), 3 * states.cols()),
-            .context = frame.take_matrix<Scalar>(states.rows(), states.cols())};
+  /// Uninitialised, in one array: a workspace grows by doubling, so that pieces would leave more of it unused.
+  /// Shapes: of `tokens` tokens, `width` columns of a state. Throws: overflow, std::bad_alloc.
+  [[nodiscard]] static block_buffers take(workspace::frame& frame, std::size_t tokens, std::size_t width) {
+    constexpr std::size_t unit = buffer_alignment / sizeof(Scalar);
+    const std::size_t size = (tokens * width + unit - 1) / unit * unit;
+    const auto memory = frame.take_matrix<Scalar>(5, size);
+    return {.states = {memory.row(0), {tokens, width}},
+            .projected = {memory.row(1), {tokens, 3 * width}},
+            .context = {memory.row(4), {tokens, width}}};
+  }
+
+  /// Rows [first, first + count) of all three. Pre: there are as many.
+  [[nodiscard]] block_buffers rows_from(std::size_t first, std::size_t count) const noexcept {
+    return {.states = states.rows_from(first, count),
+            .projected = projected.rows_from(first, count),
+            .context = context.rows_from(first, count)};
   }
 };
 
@@ -53,7 +64,8 @@ class block {
   using ffn_type = std::variant<fast_feedforward_type, feedforward_type>;
 
   /// Takes `norm1.*`, `attn.*`, `norm2.*` and `ffn.*` below `prefix`.
-  /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
+  /// Throws: what the source throws, unsupported (the processor lacks the level asked for, no such storage), overflow,
+  ///   std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
                                   const encoder_choices& choices = {}) {
@@ -97,7 +109,8 @@ class block {
     attn_.check(batch);
     detail::check_extents(states, batch.total_rows(), attn_.width(), "states");
     workspace::frame frame(scratch);
-    const auto buffers = block_buffers<Scalar>::take(frame, states);
+    auto buffers = block_buffers<Scalar>::take(frame, states.rows(), states.cols());
+    buffers.states = states;
     if (record != nullptr) detail::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
     detail::for_each_row_chunk(states.rows(), scratch, {}, [&](const detail::index_range& rows, workspace& mine) {
       begin(buffers, rows, mine, record);

@@ -35,7 +35,8 @@ template <class Scalar, class Backend = default_backend>
 class encoder {
  public:
   /// Takes `embedding.*`, `layers.<i>.*` and `final_norm.*` below `prefix`, the word matrix from `word_name`.
-  /// Throws: what the source throws, unsupported (the processor lacks the level asked for), std::bad_alloc.
+  /// Throws: what the source throws, unsupported (the processor lacks the level asked for, no such storage), overflow,
+  ///   std::bad_alloc.
   template <tensor_source Source>
   [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
                                     const encoder_config& config, const encoder_choices& choices = {}) {
@@ -104,7 +105,7 @@ class encoder {
       run_pass(now, pass, scratch, threads, trace);
       first = pass.last;
     }
-    if (trace != nullptr && batch.size() == 0) trace->layers.resize(layers_.size());
+    if (trace != nullptr && batch.size() == 0) start_trace(*trace, states);
   }
 
  private:
@@ -120,51 +121,70 @@ class encoder {
 
   static detail::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
 
+  // All memory that grows with the tokens is the pass's; what tasks have of their own does not.
   void run_pass(const call& now, const detail::index_range& pass, workspace& scratch, executor_ref threads,
                 encoder_trace<Scalar>* trace) const {
     workspace::frame frame(scratch);
     const auto members = frame.take<std::size_t>(pass.size());
-    if (trace != nullptr) {
-      std::iota(members.begin(), members.end(), pass.first);
-      return run_group(now, members, scratch, threads, trace);
-    }
-    detail::sort_by_length(now.batch, pass, members);
-    const std::size_t groups = threads.concurrency();  // with fewer sequences, some would have nothing to do
-    const auto group_of = frame.take<std::size_t>(members.size());
-    const auto load = frame.take<std::size_t>(groups);
-    if (groups < 2 || members.size() < groups ||
-        !detail::deal(now.batch, config_.hidden_size, members, group_of, load)) {
-      return run_group(now, members, scratch, threads, nullptr);
-    }
+    const bool one_each = members.size() >= threads.concurrency();  // else threads would have nothing to do
+    const auto ends = frame.take<std::size_t>(one_each ? threads.concurrency() : 1);
+    std::iota(members.begin(), members.end(), pass.first);
+    const std::size_t groups = trace != nullptr ? 1 : deal(now.batch, pass, members, ends, scratch);
+    const auto offsets = frame.take<std::size_t>(members.size() + 1);
+    const sequence_batch batch = gather(now.batch, members, offsets, frame);
+    const auto buffers = block_buffers<Scalar>::take(frame, batch.total_rows(), config_.hidden_size);
+    if (groups < 2) return run_group(now, members, batch, buffers, scratch, threads, trace);
     scratch.reserve_parts(groups);
     threads.run(groups, [&](std::size_t g) {
+      const detail::index_range own{.first = g == 0 ? 0 : ends[g - 1], .last = ends[g]};
+      const std::size_t first_row = offsets[own.first];
+      const std::size_t rows = offsets[own.last] - first_row;
       workspace::frame group_frame(scratch.part(g));
-      const auto own = group_frame.template take<std::size_t>(members.size());
-      std::size_t count = 0;
-      for (std::size_t i = 0; i < members.size(); ++i) {
-        if (group_of[i] == g) own[count++] = members[i];
-      }
-      run_group(now, own.first(count), scratch.part(g), executor_ref{}, nullptr);
+      const auto own_offsets = group_frame.template take<std::size_t>(own.size() + 1);
+      for (std::size_t i = 0; i <= own.size(); ++i) own_offsets[i] = offsets[own.first + i] - first_row;
+      sequence_batch part{.offsets = own_offsets};
+      if (batch.mask.data() != nullptr) part.mask = batch.mask.rows_from(own.first, own.size());
+      if (batch.query_mask.data() != nullptr) part.query_mask = batch.query_mask.rows_from(first_row, rows);
+      run_group(now, members.subspan(own.first, own.size()), part, buffers.rows_from(first_row, rows), scratch.part(g),
+                executor_ref{}, nullptr);
     });
   }
 
-  // Takes sequences through the whole stack, one behind another in memory of its own, and writes their final states.
-  void run_group(const call& now, std::span<const std::size_t> members, workspace& scratch, executor_ref threads,
-                 encoder_trace<Scalar>* trace) const {
+  // Orders the sequences of a pass by the groups that they are dealt to, or by length if there had better be one group.
+  // Returns the number of groups. Shapes: members: (sequences); ends: (groups at most), where each group ends.
+  [[nodiscard]] std::size_t deal(const sequence_batch& batch, const detail::index_range& pass,
+                                 std::span<std::size_t> members, std::span<std::size_t> ends,
+                                 workspace& scratch) const {
     workspace::frame frame(scratch);
-    const auto offsets = frame.take<std::size_t>(members.size() + 1);
-    const sequence_batch batch = gather(now.batch, members, offsets, frame);
-    const auto states = frame.take_matrix<Scalar>(batch.total_rows(), config_.hidden_size);
+    const auto sorted = frame.take<std::size_t>(members.size());
+    const auto group_of = frame.take<std::size_t>(members.size());
+    detail::sort_by_length(batch, pass, sorted);
+    std::copy(sorted.begin(), sorted.end(), members.begin());
+    if (ends.size() < 2 || !detail::deal(batch, config_.hidden_size, sorted, group_of, ends)) return 1;
+    std::size_t next = 0;
+    for (std::size_t g = 0; g < ends.size(); ++g) {
+      for (std::size_t i = 0; i < sorted.size(); ++i) {
+        if (group_of[i] == g) members[next++] = sorted[i];
+      }
+      ends[g] = next;
+    }
+    return ends.size();
+  }
+
+  // Takes sequences, which lie one behind another in the buffers, through the whole stack and writes their final
+  // states.
+  void run_group(const call& now, std::span<const std::size_t> members, const sequence_batch& batch,
+                 const block_buffers<Scalar>& buffers, workspace& scratch, executor_ref threads,
+                 encoder_trace<Scalar>* trace) const {
     for (std::size_t i = 0; i < members.size(); ++i) {
       embedding_.forward_sequence(now.ids.subspan(now.batch.offsets[members[i]], batch.length(i)),
-                                  states.rows_from(offsets[i], batch.length(i)));
+                                  buffers.states.rows_from(batch.offsets[i], batch.length(i)));
     }
-    if (trace != nullptr) start_trace(*trace, states);
-    run_layers(block_buffers<Scalar>::take(frame, states), batch, scratch, threads, trace);
+    if (trace != nullptr) start_trace(*trace, buffers.states);
+    run_layers(buffers, batch, scratch, threads, trace);
     for (std::size_t i = 0; i < members.size(); ++i) {
-      const auto to = now.states.rows_from(now.batch.offsets[members[i]], now.batch.rows(members[i]));
-      const auto from = states.rows_from(offsets[i], batch.length(i));
-      finish_sequence(from, to);
+      finish_sequence(buffers.states.rows_from(batch.offsets[i], batch.length(i)),
+                      now.states.rows_from(now.batch.offsets[members[i]], now.batch.rows(members[i])));
     }
   }
 
@@ -186,7 +206,7 @@ class encoder {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       detail::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(), trace.states);
     }
-    if (trace.states) trace.embedding = detail::recorded(states);
+    trace.embedding = trace.states ? detail::recorded(states) : matrix<Scalar>{};
   }
 
   // Shapes: from: (length, hidden_size); to: (rows of the sequence, hidden_size).

@@ -33,7 +33,7 @@ template <class Scalar, class Backend = default_backend>
 class prediction_head {
  public:
   /// Takes `dense.*` and `norm.*` below `prefix`. Shapes: (width, width), (width).
-  /// Throws: what the source throws, std::bad_alloc.
+  /// Throws: what `linear::load` throws.
   template <tensor_source Source>
   [[nodiscard]] static prediction_head load(const Source& source, const std::string& prefix,
                                             const prediction_head_shape& shape,

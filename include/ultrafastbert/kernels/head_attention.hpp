@@ -228,23 +228,25 @@ class head_attention {
     const bool pairs = gemm_->pair[parts_of(x.rows(), parts) - 1] != nullptr;
     for (std::size_t p = 0; p < count;) {
       const bool two = pairs && p + 2 <= count;
+      const std::size_t step = two ? 2 : 1;
       for (std::size_t i = 0; i < parts; ++i) {
         const std::size_t row = x.rows() * i / parts;
         const std::size_t rows = x.rows() * (i + 1) / parts - row;
         const std::uint32_t* const panel = panels.data() + p * stride;
-        (two ? gemm_->pair : gemm_->single)[rows - 1]({.x = x.row(row),
-                                                       .x_stride = x.stride(),
-                                                       .panel = panel,
-                                                       .panel_stride = stride,
-                                                       .inner = x.cols(),
-                                                       .y = y.row(row) + p * columns,
-                                                       .y_stride = y.stride(),
-                                                       .add = add,
-                                                       .bias = nullptr,
-                                                       .next = panels.data() + (p + 1 < count ? p + 1 : 0) * stride,
-                                                       .next_step = columns});
+        (two ? gemm_->pair
+             : gemm_->single)[rows - 1]({.x = x.row(row),
+                                         .x_stride = x.stride(),
+                                         .panel = panel,
+                                         .panel_stride = stride,
+                                         .inner = x.cols(),
+                                         .y = y.row(row) + p * columns,
+                                         .y_stride = y.stride(),
+                                         .add = add,
+                                         .bias = nullptr,
+                                         .next = panels.data() + (p + step < count ? p + step : 0) * stride,
+                                         .next_step = columns});
       }
-      p += two ? 2 : 1;
+      p += step;
     }
   }
 

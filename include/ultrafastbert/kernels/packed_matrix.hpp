@@ -304,6 +304,7 @@ class packed_matrix {
     for (std::size_t p = panels.first; p < panels.last;) {
       const bool cut = (p + 1) * columns > outputs_;
       const bool two = pairs && p + 2 <= panels.last && (p + 2) * columns <= outputs_;
+      const std::size_t step = two ? 2 : 1;
       for (std::size_t i = 0; i < tiles; ++i) {
         const range rows = detail::part_of(y.rows(), tiles, i);
         const kernels::gemm_tile tile{.x = x.row(rows.first),
@@ -315,7 +316,7 @@ class packed_matrix {
                                       .y_stride = y.stride(),
                                       .add = with.add,
                                       .bias = with.bias.empty() ? nullptr : with.bias.data() + p * columns,
-                                      .next = panel(std::min(p + 1, panel_count() - 1), inner.first) +
+                                      .next = panel(std::min(p + step, panel_count() - 1), inner.first) +
                                               detail::part_of(inner.size() * columns, tiles, i).first,
                                       .next_step = columns / tiles,
                                       .row_scale = scaled() ? x.scale + rows.first : nullptr,
@@ -328,7 +329,7 @@ class packed_matrix {
           (two ? kernels_->pair : kernels_->single)[kernel](tile);
         }
       }
-      p += two ? 2 : 1;
+      p += step;
     }
   }
 

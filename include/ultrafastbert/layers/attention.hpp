@@ -73,8 +73,8 @@ class attention {
   }
 
   /// Takes `self_attention.query_key_value.*`, `self_attention.norm_factor` and `dense.*` below `prefix`.
-  /// Shapes: (3 * width, width), (), (width, width); biases (3 * width), (width). Throws: what the source throws,
-  /// std::bad_alloc.
+  /// Shapes: (3 * width, width), (), (width, width); biases (3 * width), (width). Throws: what
+  /// `linear::load` throws.
   template <tensor_source Source>
   [[nodiscard]] static attention load(const Source& source, const std::string& prefix, const attention_shape& shape,
                                       const projection_choices& choices = {}) {

@@ -103,7 +103,7 @@ class embedding {
   [[nodiscard]] std::size_t width() const noexcept { return word_embedding_->cols(); }             ///< columns of y
   [[nodiscard]] std::size_t max_sequence_length() const noexcept { return max_sequence_length_; }  ///< most tokens
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return word_embedding_->rows(); }   ///< word vectors
-  /// The position table (max_sequence_length, width), without rows if there are no positions.
+  /// The position table of (the shape's max_sequence_length, width), without rows if there are no positions.
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }
   /// The word vectors (vocabulary_size, width), shared with a tied decoder.
   [[nodiscard]] std::shared_ptr<const matrix<Scalar>> word_embedding() const noexcept { return word_embedding_; }

@@ -48,7 +48,7 @@ class feedforward {
 
   /// Takes `dense_in.*` and `dense_out.*` below `prefix`.
   /// Shapes: (intermediate, width), (width, intermediate), the latter with half the columns if gated.
-  /// Throws: what the source throws, std::bad_alloc.
+  /// Throws: what `linear::load` throws.
   template <tensor_source Source>
   [[nodiscard]] static feedforward load(const Source& source, const std::string& prefix, const feedforward_shape& shape,
                                         activation_kind activation, const projection_choices& choices = {}) {

@@ -25,7 +25,7 @@ struct sequence_batch {
   std::span<const std::size_t> lengths{};
   /// (sequences, longest length), or empty: 1 attends to the key, 0 does not, values between weaken it.
   matrix_view<const float> mask{};
-  /// (tokens, longest length), or empty: the same for each token by itself, whose row it is.
+  /// (rows, longest length), or empty: the same for each token by itself, whose row it is; rows of room are not read.
   matrix_view<const float> query_mask{};
 
   [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }    ///< sequences

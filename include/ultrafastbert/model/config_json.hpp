@@ -208,9 +208,8 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
 
 /// Reads a configuration in either published form: config.json keeps the architecture under "arch", the local form is
 /// the architecture itself.
-/// Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type, bad_value (naming the key
-/// and
-///   what is accepted), unsupported (valid for the training code, but not for this library).
+/// Throws: bad_json, duplicate_key, limit_exceeded (text over 1 MiB), missing_key, bad_type, bad_value (which names the
+///   key and what is accepted), unsupported (valid for the training code, but not for this library).
 /// Source: the configuration files of UltraFastBERT-1x11-long and of crammed BERT checkpoints.
 [[nodiscard]] inline checkpoint_config read_checkpoint_config(const json_document& document) {
   checkpoint_config config;

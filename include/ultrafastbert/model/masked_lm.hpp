@@ -122,7 +122,8 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
   /// without a mask has none. The work is spread over an executor's threads.
   /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model has positions), missing_token (the
-  ///   vocabulary has no mask token; or a word is unknown, and no unknown token), std::bad_alloc.
+  ///   vocabulary has no mask token; or a word is unknown, and no unknown token), std::bad_alloc, what the executor
+  ///   throws.
   [[nodiscard]] std::vector<mask_candidate> fill_mask(std::string_view text, const fill_mask_options& options,
                                                       workspace& scratch, executor_ref threads = {}) const {
     const std::string copy(text);

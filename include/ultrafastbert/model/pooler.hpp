@@ -89,7 +89,7 @@ template <class Scalar, class Backend = default_backend>
 class pooler {
  public:
   /// Takes `dense.*` below `prefix` where the shape has a linear layer. Shapes: (head_dim, width), (head_dim).
-  /// Throws: what the source throws, std::bad_alloc.
+  /// Throws: what `linear::load` throws.
   template <tensor_source Source>
   [[nodiscard]] static pooler load(const Source& source, const std::string& prefix, const pooler_shape& shape,
                                    const projection_choices& choices = {}) {
