@@ -26,8 +26,8 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #endif
 
-#define UFB_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
-#define UFB_AVX512_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
+#define UFB_GEMM [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
+#define UFB_GEMM_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
 
 namespace ultrafastbert::kernels::detail::gemm_avx512 {
 
@@ -35,17 +35,17 @@ inline constexpr std::size_t lanes = 16;
 inline constexpr std::size_t columns = 2 * lanes;
 
 // Keeps a vector in its register: g++ 12 would fold the load into each of its uses.
-UFB_AVX512_INLINE void keep(__m512& v) noexcept { asm("" : "+v"(v)); }
-UFB_AVX512_INLINE void keep(__m512i& v) noexcept { asm("" : "+v"(v)); }
+UFB_GEMM_INLINE void keep(__m512& v) noexcept { asm("" : "+v"(v)); }
+UFB_GEMM_INLINE void keep(__m512i& v) noexcept { asm("" : "+v"(v)); }
 
 // Sums in float, from their beginning to their end.
 struct float_sums {
   using sum = __m512;
 
-  UFB_AVX512_INLINE static sum begin(const gemm_tile& t, std::size_t row, std::size_t column) noexcept {
+  UFB_GEMM_INLINE static sum begin(const gemm_tile& t, std::size_t row, std::size_t column) noexcept {
     return t.add ? _mm512_loadu_ps(t.y + row * t.y_stride + column) : _mm512_setzero_ps();
   }
-  UFB_AVX512_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, sum s) noexcept {
+  UFB_GEMM_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, sum s) noexcept {
     if (t.bias != nullptr) s = _mm512_add_ps(s, _mm512_loadu_ps(t.bias + column));
     _mm512_storeu_ps(t.y + row * t.y_stride + column, s);
   }
@@ -57,14 +57,14 @@ struct float32 : float_sums {
   static constexpr std::size_t parts = 1;
 
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+  UFB_GEMM_INLINE static vector load(const std::uint32_t* panel) noexcept {
     return _mm512_load_ps(panel);
   }
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+  UFB_GEMM_INLINE static vector broadcast(const word* x) noexcept {
     return _mm512_set1_ps(*x);
   }
-  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
+  UFB_GEMM_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
 };
 
 // Widened to float. The second terms of the words come first, as `native_bfloat16` takes them.
@@ -74,19 +74,19 @@ struct bfloat16 : float_sums {
   static constexpr std::size_t parts = 2;
 
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector widen(__m512i words) noexcept {
+  UFB_GEMM_INLINE static vector widen(__m512i words) noexcept {
     return _mm512_castsi512_ps(Part == 0 ? _mm512_and_si512(words, _mm512_set1_epi32(-0x10000))
                                          : _mm512_slli_epi32(words, 16));
   }
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+  UFB_GEMM_INLINE static vector load(const std::uint32_t* panel) noexcept {
     return widen<Part>(_mm512_load_si512(panel));
   }
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+  UFB_GEMM_INLINE static vector broadcast(const word* x) noexcept {
     return widen<Part>(_mm512_set1_epi32(static_cast<int>(*x)));
   }
-  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
+  UFB_GEMM_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept { s = _mm512_fmadd_ps(x, b, s); }
 };
 
 // Words as they are, for instructions of extensions. These are written in assembler, so that the kernels around them
@@ -97,11 +97,11 @@ struct whole_words {
   static constexpr std::size_t parts = 1;
 
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector load(const std::uint32_t* panel) noexcept {
+  UFB_GEMM_INLINE static vector load(const std::uint32_t* panel) noexcept {
     return _mm512_load_si512(panel);
   }
   template <std::size_t Part>
-  UFB_AVX512_INLINE static vector broadcast(const word* x) noexcept {
+  UFB_GEMM_INLINE static vector broadcast(const word* x) noexcept {
     return _mm512_set1_epi32(static_cast<int>(*x));
   }
 };
@@ -109,7 +109,7 @@ struct whole_words {
 // AVX512-BF16: the product of the second terms is added by one fused operation, then that of the first ones, but
 // subnormal operands and results count as zero. So the bits are those of `bfloat16` unless a number is subnormal.
 struct native_bfloat16 : whole_words, float_sums {
-  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
+  UFB_GEMM_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
     asm("{vdpbf16ps %2, %1, %0|vdpbf16ps %0, %1, %2}" : "+v"(s) : "v"(x), "v"(b));
   }
 };
@@ -118,13 +118,13 @@ struct native_bfloat16 : whole_words, float_sums {
 struct native_int8 : whole_words {
   using sum = __m512i;
 
-  UFB_AVX512_INLINE static sum begin(const gemm_tile& t, std::size_t /*row*/, std::size_t column) noexcept {
+  UFB_GEMM_INLINE static sum begin(const gemm_tile& t, std::size_t /*row*/, std::size_t column) noexcept {
     return _mm512_load_si512(t.start + column);
   }
-  UFB_AVX512_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
+  UFB_GEMM_INLINE static void add(sum& s, const vector& x, const vector& b) noexcept {
     asm("{vpdpbusd %2, %1, %0|vpdpbusd %0, %1, %2}" : "+v"(s) : "v"(x), "v"(b));
   }
-  UFB_AVX512_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, const sum& s) noexcept {
+  UFB_GEMM_INLINE static void end(const gemm_tile& t, std::size_t row, std::size_t column, const sum& s) noexcept {
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_load_ps(t.column_scale + column));
     v = _mm512_mul_ps(v, _mm512_set1_ps(t.row_scale[row]));
     keep(v);  // rounded before it is added
@@ -135,68 +135,7 @@ struct native_int8 : whole_words {
   }
 };
 
-// A tile of `Vectors` vectors a row. Sum I is that of row I / Vectors and vector I % Vectors. Written out by packs
-// instead of loops: g++ 12 unrolls nested loops too late to keep the sums in registers.
-template <class Operation, std::size_t Vectors, class Sums>
-struct tile;
-
-template <class Operation, std::size_t Vectors, std::size_t... I>
-struct tile<Operation, Vectors, std::index_sequence<I...>> {
-  using word = typename Operation::word;
-  using vector = typename Operation::vector;
-  using sum = typename Operation::sum;
-
-  // One vector of each row and panel after the other; a word of x serves all vectors of its row.
-  template <std::size_t Part>
-  UFB_AVX512_INLINE static void add(sum* a, const word* x, std::size_t x_stride, const std::uint32_t* panel,
-                                    std::size_t panel_stride) noexcept {
-    vector b[Vectors];
-    ((I < Vectors ? load<Part>(b[I % Vectors], panel + I / 2 * panel_stride + I % 2 * lanes) : void()), ...);
-    vector c;
-    ((I % Vectors == 0 ? broadcast<Part>(c, x + I / Vectors * x_stride) : void(),
-      Operation::add(a[I], c, b[I % Vectors])),
-     ...);
-  }
-  template <std::size_t Part>
-  UFB_AVX512_INLINE static void load(vector& b, const std::uint32_t* panel) noexcept {
-    b = Operation::template load<Part>(panel);
-    keep(b);
-  }
-  template <std::size_t Part>
-  UFB_AVX512_INLINE static void broadcast(vector& c, const word* x) noexcept {
-    c = Operation::template broadcast<Part>(x);
-    keep(c);
-  }
-
-  UFB_AVX512 static void run(const gemm_tile& tile) {
-    const gemm_tile t = tile;
-    sum a[] = {Operation::begin(t, I / Vectors, I % Vectors * lanes)...};
-    const word* x = static_cast<const word*>(t.x);
-    const std::uint32_t* panel = t.panel;
-    const std::uint32_t* next = t.next;
-    for (std::size_t k = 0; k < t.inner; ++k, ++x, panel += columns, next += t.next_step) {
-      __builtin_prefetch(next, 0, 2);
-      add<0>(a, x, t.x_stride, panel, t.panel_stride);
-      if constexpr (Operation::parts == 2) add<1>(a, x, t.x_stride, panel, t.panel_stride);
-    }
-    (Operation::end(t, I / Vectors, I % Vectors * lanes, a[I]), ...);
-  }
-};
-
-template <class Operation, std::size_t Rows, std::size_t Panels>
-inline constexpr gemm_kernel kernel = tile<Operation, 2 * Panels, std::make_index_sequence<2 * Panels * Rows>>::run;
-
-// Of the numbers of rows - 1 that there are kernels for, with one panel and with two. `rest`: what else makes a table.
-template <class Operation, std::size_t... Single, std::size_t... Pair>
-constexpr gemm_kernels table_of(const gemm_kernels& rest, std::index_sequence<Single...> /*single*/,
-                                std::index_sequence<Pair...> /*pair*/) noexcept {
-  gemm_kernels table = rest;
-  table.columns = columns;
-  table.rows = sizeof...(Single);
-  table.single = {kernel<Operation, Single + 1, 1>...};
-  table.pair = {kernel<Operation, Pair + 1, 2>...};
-  return table;
-}
+#include "ultrafastbert/kernels/gemm_tiles.inc"
 
 inline constexpr gemm_kernels table =
     table_of<float32>({.name = "avx512"}, std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
@@ -213,8 +152,8 @@ inline constexpr gemm_kernels native_int8_table =
 
 }  // namespace ultrafastbert::kernels::detail::gemm_avx512
 
-#undef UFB_AVX512
-#undef UFB_AVX512_INLINE
+#undef UFB_GEMM
+#undef UFB_GEMM_INLINE
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
