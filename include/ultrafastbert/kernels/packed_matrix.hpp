@@ -136,9 +136,8 @@ class packed_matrix {
 
   /// The same spread over an executor's threads, many rows by rows and few by columns; equal bits for any number of
   /// threads. Shapes, Pre, Throws: as above; what the executor throws. Each task uses a part of `scratch` of its own.
-  template <executor Executor>
-  void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch, Executor& threads,
-                const packed_product& with = {}) const {
+  void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
+                executor_ref threads, const packed_product& with = {}) const {
     check(x, y, with);
     const std::size_t most = std::max<std::size_t>(threads.concurrency(), 1);
     const bool by_rows = x.rows() >= most * rows_per_block;

@@ -180,9 +180,8 @@ class fast_feedforward {
   /// The same spread over an executor's threads where that pays, tokens split evenly; equal bits for any number of
   /// threads, but for the `blas` engine.
   /// Shapes, Pre, Throws: as above; what the executor throws. Each task uses a part of `scratch` of its own.
-  template <executor Executor>
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch, Executor& threads,
-               const matrix_view<std::int32_t>& paths = {}) const {
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+               executor_ref threads, const matrix_view<std::int32_t>& paths = {}) const {
     check(x, y, paths);
     const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
     if (tasks < 2) return multiply(x, y, scratch, paths);
