@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The dense feedforward layers that the FFF layer is set against: y = W2 gelu(W1 x), no biases (in their favour).
+// The dense feedforward layers that the FFF layer is set against: y = W2 gelu(W1 x), no biases (in their favor).
 #pragma once
 
 #include <cstddef>
@@ -52,7 +52,7 @@ class dense_layer {
   virtual void forward(const float* x, float* y, std::size_t batch) = 0;
 };
 
-/// The GELU of all layers that have none of their own: the library's vectorised one, over the pool where that pays.
+/// The GELU of all layers that have none of their own: the library's vectorized one, over the pool where that pays.
 class shared_gelu {
  public:
   explicit shared_gelu(ufb::thread_pool& pool);

@@ -84,7 +84,7 @@ class dot_layer final : public blas_layer {
     blas_layer::prepare(batch);
     if (out_.rows() != 0) return;
     out_ = ufb::matrix<float>({weights_.shape.neurons, weights_.shape.width});
-    ufb::detail::copy_transposed(weights_.out.view(), out_.view());
+    ufb::layers::copy_transposed(weights_.out.view(), out_.view());
   }
   void forward(const float* x, float* y, std::size_t batch) override {
     const auto hidden = hidden_.view().rows_from(0, batch);

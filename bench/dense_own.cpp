@@ -5,7 +5,7 @@
 #include <string>
 
 #include "dense.hpp"
-#include "ultrafastbert/kernels/packed_matrix.hpp"
+#include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ufb_bench {
 

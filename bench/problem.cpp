@@ -117,9 +117,9 @@ std::unique_ptr<stored_problem> stored_problem::from_checkpoint(const std::files
   const auto file = ufb::checkpoint_folder::open(folder).open_weights();
   const ufb::safetensors_source source(file);
   const std::string prefix = "encoder.layers." + std::to_string(layer) + ".ffn.";
-  ufb::detail::load_matrix(source, prefix + "linear_in.weight", weights.in.view());
-  ufb::detail::load_vector(source, prefix + "linear_in.bias", std::span<float>(weights.bias));
-  ufb::detail::load_transposed(source, prefix + "linear_out.weight", weights.out.view());
+  ufb::layers::load_matrix(source, prefix + "linear_in.weight", weights.in.view());
+  ufb::layers::load_vector(source, prefix + "linear_in.bias", std::span<float>(weights.bias));
+  ufb::layers::load_transposed(source, prefix + "linear_out.weight", weights.out.view());
 
   const auto states = states_at(model, layer, texts);
   ufb::matrix<float> inputs({tokens, shape.input_width, shape.input_width});

@@ -46,7 +46,7 @@ class normal_stream {
     return values;
   }
 
-  [[nodiscard]] std::uint64_t bits(std::uint64_t counter) const noexcept {  // the finaliser of splitmix64
+  [[nodiscard]] std::uint64_t bits(std::uint64_t counter) const noexcept {  // the finalizer of splitmix64
     std::uint64_t z = seed_ + (counter + 1) * 0x9E3779B97F4A7C15U;
     z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
     z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;

@@ -6,7 +6,7 @@
 # tests/run.sh --build-only  builds tests, examples and benchmarks as Release into build/ and stops
 # tests/run.sh --long PART   sanitizers: the whole suite under ASan/UBSan and under TSan
 #                            lint: clang-tidy and cppcheck
-#                            portability: clang 14 and 16, g++ unoptimised and with -march=native; x86-64 without AVX
+#                            portability: clang 14 and 16, g++ unoptimized and with -march=native; x86-64 without AVX
 #                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
 set -euo pipefail
@@ -123,7 +123,7 @@ run_portability() {
   unset QEMU_CPU
   test_labelled arithmetic build-clang-14 "clang 14" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=clang++-14
   test_labelled portable build-clang-16 "clang 16" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=clang++-16
-  test_labelled arithmetic build-unoptimised "unoptimised" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}"
+  test_labelled arithmetic build-unoptimized "unoptimized" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}"
   test_labelled arithmetic build-native "for this machine" -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
     -D CMAKE_CXX_FLAGS="-march=native -ffp-contract=fast"
   say "${SECONDS} s in all"

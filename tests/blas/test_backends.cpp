@@ -255,11 +255,11 @@ TEST_CASE("The plain dot product adds in rising order, whatever the compiler mak
 
 TEST_CASE("Sizes that a 32-bit BLAS cannot take are an overflow", "[blas]") {
   constexpr std::size_t largest = 2'147'483'647;
-  CHECK(ufb::detail::blas_size(0) == 0);
-  CHECK(ufb::detail::blas_size(largest) == std::numeric_limits<int>::max());
-  CHECK(error_text_of([] { (void)ufb::detail::blas_size(largest + 1); }) ==
+  CHECK(ufb::blas::blas_size(0) == 0);
+  CHECK(ufb::blas::blas_size(largest) == std::numeric_limits<int>::max());
+  CHECK(error_text_of([] { (void)ufb::blas::blas_size(largest + 1); }) ==
         "overflow: BLAS call: sizes below 2^31: 2147483648");
-  CHECK(error_text_of([] { (void)ufb::detail::blas_size(std::numeric_limits<std::size_t>::max()); }) ==
+  CHECK(error_text_of([] { (void)ufb::blas::blas_size(std::numeric_limits<std::size_t>::max()); }) ==
         "overflow: BLAS call: sizes below 2^31: 18446744073709551615");
   float element = 1;
   CHECK(error_text_of([&] { (void)ufb::cblas_backend::dot(largest + 1, &element, &element); }) ==

@@ -45,7 +45,7 @@ TEST_CASE("Parts cover every number once and differ by one at most", "[executor]
     for (const std::size_t parts : {1U, 2U, 7U, 13U}) {
       std::size_t next = 0;
       for (std::size_t i = 0; i < parts; ++i) {
-        const auto part = ufb::detail::part_of(size, parts, i);
+        const auto part = ufb::core::part_of(size, parts, i);
         CHECK(part.first == next);
         CHECK(part.size() - size / parts <= 1);
         next = part.last;

@@ -166,7 +166,7 @@ TEST_CASE("Views overlap if their ranges of memory do", "[matrix_view]") {
   const auto at = [&](std::size_t first, std::size_t rows, std::size_t cols, std::size_t stride = 0) {
     return writing(memory.data() + first, {rows, cols, stride});
   };
-  using ufb::detail::overlap;
+  using ufb::core::overlap;
   CHECK(overlap(at(0, 3, 4), at(0, 3, 4)));
   CHECK(overlap(at(0, 3, 4), at(11, 1, 1)));
   CHECK_FALSE(overlap(at(0, 3, 4), at(12, 1, 1)));
@@ -181,7 +181,7 @@ TEST_CASE("Views overlap if their ranges of memory do", "[matrix_view]") {
 TEST_CASE("A view of other sizes than asked for is refused by the argument's name", "[matrix_view]") {
   std::array<float, 12> memory{};
   const writing view(memory.data(), {3, 4});
-  CHECK(error_text_of([&] { ufb::detail::check_extents(view, 3, 4, "y"); }) == "none");
-  CHECK(error_text_of([&] { ufb::detail::check_extents(view, 4, 3, "y"); }) == "invalid_input: y: (4, 3): (3, 4)");
-  CHECK(error_text_of([&] { ufb::detail::check_extents(view, 3, 5, "x"); }) == "invalid_input: x: (3, 5): (3, 4)");
+  CHECK(error_text_of([&] { ufb::core::check_extents(view, 3, 4, "y"); }) == "none");
+  CHECK(error_text_of([&] { ufb::core::check_extents(view, 4, 3, "y"); }) == "invalid_input: y: (4, 3): (3, 4)");
+  CHECK(error_text_of([&] { ufb::core::check_extents(view, 3, 5, "x"); }) == "invalid_input: x: (3, 5): (3, 4)");
 }

@@ -36,7 +36,7 @@ TEMPLATE_LIST_TEST_CASE("A padded and masked batch gives the real tokens what th
   }
 }
 
-TEMPLATE_TEST_CASE("With the plain backend a sequence's bits depend neither on its place nor on its neighbours",
+TEMPLATE_TEST_CASE("With the plain backend a sequence's bits depend neither on its place nor on its neighbors",
                    "[encoder]", float, double) {
   ufb::workspace scratch;
   random_numbers random(153);

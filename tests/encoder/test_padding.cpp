@@ -23,7 +23,7 @@ guarded_matrix<float> encode(const problem_type& problem, const token_batch& bat
                              const ufb::padded_batch_options& options, ufb::encoder_trace<float>* trace = nullptr) {
   const std::size_t sequences = batch.offsets.size() - 1;
   guarded_matrix<float> states(batch.ids.size(), problem.config.hidden_size, 2);
-  ufb::detail::encode_padded(problem.model, {batch.ids.data(), {sequences, batch.ids.size() / sequences}},
+  ufb::models::encode_padded(problem.model, {batch.ids.data(), {sequences, batch.ids.size() / sequences}},
                              batch.view().mask, states.view(), scratch, options, trace);
   CHECK(states.surroundings_intact());
   return states;
@@ -46,7 +46,7 @@ token_batch masked(const std::vector<std::vector<float>>& masks, random_numbers&
   return batch;
 }
 
-std::size_t visible(const std::vector<float>& mask, bool causal) { return ufb::detail::visible_keys(mask, causal); }
+std::size_t visible(const std::vector<float>& mask, bool causal) { return ufb::layers::visible_keys(mask, causal); }
 
 }  // namespace
 
@@ -160,7 +160,7 @@ TEMPLATE_TEST_CASE("Masks between 0 and 1 follow the reference, and leaving keys
     const auto whole = states_of(problem.model, batch, scratch);
     CHECK(same_bits(whole, got.states));
     for (std::size_t i = 0; i < 6; ++i) {
-      batch.lengths.push_back(ufb::detail::visible_keys({batch.mask.row(i), 6}, causal));
+      batch.lengths.push_back(ufb::layers::visible_keys({batch.mask.row(i), 6}, causal));
     }
     CHECK(batch.lengths ==
           (causal ? std::vector<std::size_t>{3, 6, 6, 6, 6, 1} : std::vector<std::size_t>{3, 6, 6, 4, 6, 1}));

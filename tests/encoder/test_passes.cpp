@@ -112,7 +112,7 @@ TEST_CASE("A pass takes the sequences that fit into the budget, and one at least
   const std::vector<std::size_t> offsets{0, 5, 7, 17, 18};
   const ufb::sequence_batch batch{.offsets = offsets};
   const auto last = [&](std::size_t first, std::size_t budget) {
-    const auto pass = ufb::detail::next_pass(batch, first, budget);
+    const auto pass = ufb::encoders::next_pass(batch, first, budget);
     CHECK(pass.first == first);
     return pass.last;
   };
@@ -128,17 +128,17 @@ TEST_CASE("A pass takes the sequences that fit into the budget, and one at least
   // Room behind tokens is not counted.
   const std::vector<std::size_t> lengths{2, 1, 4, 1};
   const ufb::sequence_batch roomy{.offsets = offsets, .lengths = lengths};
-  CHECK(ufb::detail::next_pass(roomy, 0, 7).last == 3);
-  CHECK(ufb::detail::next_pass(roomy, 0, 8).last == 4);
+  CHECK(ufb::encoders::next_pass(roomy, 0, 7).last == 3);
+  CHECK(ufb::encoders::next_pass(roomy, 0, 8).last == 4);
 }
 
 TEST_CASE("A pass's sequences are sorted by length, those of equal length by number", "[encoder]") {
   const std::vector<std::size_t> offsets{0, 9, 11, 14, 16, 19};  // lengths 9 2 3 2 3
   std::vector<std::size_t> members(4);
-  ufb::detail::sort_by_length({.offsets = offsets}, {.first = 1, .last = 5}, members);
+  ufb::encoders::sort_by_length({.offsets = offsets}, {.first = 1, .last = 5}, members);
   CHECK(members == std::vector<std::size_t>{2, 4, 1, 3});
   const std::vector<std::size_t> lengths{1, 2, 1, 1, 3};
-  ufb::detail::sort_by_length({.offsets = offsets, .lengths = lengths}, {.first = 1, .last = 5}, members);
+  ufb::encoders::sort_by_length({.offsets = offsets, .lengths = lengths}, {.first = 1, .last = 5}, members);
   CHECK(members == std::vector<std::size_t>{4, 1, 2, 3});
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("Sequences are dealt to groups of about the same work, or not at all",
     }
     group.assign(members.size(), groups);
     std::vector<std::size_t> load(groups);
-    return ufb::detail::deal({.offsets = offsets}, 16, members, group, load);
+    return ufb::encoders::deal({.offsets = offsets}, 16, members, group, load);
   };
   std::vector<std::size_t> group;
   CHECK(deal({8, 8, 8, 8}, 2, group));

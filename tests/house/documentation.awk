@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Reads C++ headers in this project's layout (clang-format) and reports functions that break the documentation contract;
-# documentation.sh says what that is. Scopes are a stack: "open" (namespace or public part of a class), "hidden"
-# (namespace detail, private part) and "body" (function bodies, initialisers, enumerations).
+# documentation.sh says what that is. Scopes are a stack: "open" (namespace ultrafastbert or public part of a class), "hidden"
+# (other namespaces, private part) and "body" (function bodies, initializers, enumerations).
 
 function complain(text) { print file ":" start ": " text; bad = 1 }
 
@@ -72,7 +72,7 @@ function split_function(text,   i, c, paren, first) {
   } else if (name ~ /operator/) {
     sub(/^.*operator/, "operator", name)
   } else {
-    if (name ~ /=/) return 0  # a variable with an initialiser
+    if (name ~ /=/) return 0  # a variable with an initializer
     sub(/[ \t]+$/, "", name)
     sub(/^.*[^A-Za-z0-9_:~]/, "", name)
     if (name == "" || name ~ /::/ || name ~ /^(decltype|alignas|noexcept|requires)$/) return 0
@@ -158,7 +158,7 @@ function open_brace(   text, previous) {
   previous = substr(statement, length(statement), 1)
   text = bare(statement)
   if (text ~ /^(inline )?namespace([^A-Za-z0-9_]|$)/) {
-    push(text ~ /detail/ ? "hidden" : "open", "")
+    push(text ~ /namespace ultrafastbert[ \t]*$/ ? "open" : "hidden", "")
     reset()
   } else if (text ~ /^(class|struct|union)([^A-Za-z0-9_]|$)/ && text !~ /=/) {
     push(text ~ /^class/ ? "hidden" : "open", "class")
@@ -166,7 +166,7 @@ function open_brace(   text, previous) {
   } else if (text ~ /^enum([^A-Za-z0-9_]|$)/ || outer(text) ~ /[^=]=([^=]|$)/ && text !~ /operator/ ||
              text ~ /^concept / || text ~ /requires[ \t]*(\([^()]*\))?[ \t]*$/ || previous ~ /[A-Za-z0-9_>]/ ||
              text ~ /->[ \t]*[A-Za-z_:<>]*$/ || text !~ /\(/) {
-    push("body", "initialiser")  # the statement goes on behind it
+    push("body", "initializer")  # the statement goes on behind it
   } else {
     check_function()
     push("body", "function")
@@ -182,7 +182,7 @@ function close_brace() {
     pending = ""
     --depth
     reset()
-  } else if (classes[depth] == "initialiser") {
+  } else if (classes[depth] == "initializer") {
     --depth
   } else {
     --depth

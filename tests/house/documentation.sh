@@ -9,7 +9,7 @@
 #   2. one that takes a matrix_view, or a span or pointer of numbers, states "Shapes";
 #   3. one whose body throws (fail, fail_input, throw) states "Throws";
 #   4. the paragraphs stand in the order Shapes, Units, Pre, Throws, Complexity, Source.
-# Public is what is neither in namespace detail nor private or protected. Definitions of members outside their class
+# Public is what stands in namespace ultrafastbert itself, not in that of a folder, and is neither private nor protected. Definitions of members outside their class
 # are left out, because their declaration is checked.
 set -eu
 export LC_ALL=C

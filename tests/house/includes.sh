@@ -20,12 +20,13 @@ find . -name '*.hpp' | sed 's,^\./,,' | sort | xargs awk '
     for (i = 1; i <= n; ++i) allowed[folder, names[i]] = 1
   }
   BEGIN {
-    layers = "core blas kernels cmm layers"
+    layers = "core blas kernels products cmm layers"
     allow("core", "")
     allow("blas", "core")
     allow("kernels", "core blas")
-    allow("cmm", "core blas kernels")
-    allow("layers", "core blas kernels cmm")
+    allow("products", "core blas kernels")
+    allow("cmm", "core blas kernels products")
+    allow("layers", "core blas kernels products cmm")
     allow("encoder", layers)
     allow("io", "core")
     allow("tokenizer", "core io")

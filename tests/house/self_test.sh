@@ -21,9 +21,9 @@ fresh() {
   header io/c.hpp io '#include "ultrafastbert/core/a.hpp"'
   header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
 namespace ultrafastbert {
-namespace detail {
+namespace core {
 void hidden(float* values);
-}  // namespace detail
+}  // namespace core
 
 /// A layer.
 class layer {
@@ -122,7 +122,7 @@ expect shape 'core/a.hpp:7: longer than 120 columns'
 printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// More.' '#pragma once' >"$a"
 expect shape 'no comment line "Layer: ...."'
 printf '%s\n' '// Purpose.' '// More.' '// Layer: core.' '#pragma once' >"$a"
-expect shape 'the first line is no SPDX licence line'
+expect shape 'the first line is no SPDX license line'
 printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// Layer: core.' >"$a"
 expect shape 'no #pragma once'
 printf '%s\n' '// SPDX-License-Identifier: MIT' '// Layer: core.' '#pragma once' >"$a"

@@ -3,7 +3,7 @@
 #
 # usage: shape.sh ROOT
 # Fails unless the visible top level of ROOT is the agreed one, and every header in ROOT/include is at most 400 lines
-# of at most 120 columns, begins with licence, purpose and layer before #pragma once, and holds no marks of unfinished
+# of at most 120 columns, begins with license, purpose and layer before #pragma once, and holds no marks of unfinished
 # work.
 set -eu
 export LC_ALL=C
@@ -28,7 +28,7 @@ find include -name '*.hpp' | sort | xargs awk '
     finish()
     file = FILENAME
     pragma = layer = comments = 0
-    if ($0 != "// SPDX-License-Identifier: MIT") complain(1, "the first line is no SPDX licence line")
+    if ($0 != "// SPDX-License-Identifier: MIT") complain(1, "the first line is no SPDX license line")
   }
   { lines = FNR }
   !pragma && /^\/\/ / { ++comments }

@@ -124,7 +124,7 @@ batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence
   }
   result.states = {result.memory.span().data(), {rows, width}};
   ufb::encoder_trace<float>* const trace = choices.traced ? &result.trace : nullptr;
-  ufb::detail::encode_padded(encoder, {ids.span().data(), {drawn.size(), length}},
+  ufb::models::encode_padded(encoder, {ids.span().data(), {drawn.size(), length}},
                              {mask.span().data(), {drawn.size(), length}}, result.states, scratch,
                              {.threads = threads, .padding_states = choices.padding_states}, trace);
   return result;

@@ -91,8 +91,8 @@ class tie_maker {
         bias_(weights_.rows()),
         is_set_(weights_.rows()),
         dots_(ufb::kernels::dots_of<float>(ufb::resolve(isa))) {
-    ufb::detail::load_matrix(source, prefix + "linear_in.weight", weights_.view());
-    ufb::detail::load_vector(source, prefix + "linear_in.bias", std::span<float>(bias_));
+    ufb::layers::load_matrix(source, prefix + "linear_in.weight", weights_.view());
+    ufb::layers::load_vector(source, prefix + "linear_in.bias", std::span<float>(bias_));
   }
 
   [[nodiscard]] const std::vector<float>& bias() const { return bias_; }
@@ -192,7 +192,7 @@ tie_count plant_tie_bomb(replacing_source<Source>& source, const encoder_names& 
     tie_maker ties(source, prefix + "ffn.", config, choices.feedforward.isa);
     std::vector<std::vector<std::int32_t>> paths;
     for (const auto block = load(); auto& before : states) {
-      auto copy = ufb::detail::recorded(before.view());
+      auto copy = ufb::encoders::recorded(before.view());
       const auto record = detail::run_alone(block, config, copy, true);
       for (std::size_t t = 0; t < copy.rows(); ++t) paths.push_back(ties.walk(record.norm2.row(t)));
     }

@@ -67,7 +67,7 @@ ufb::weight_storage storage_of(const std::string& wanted) {
 }
 
 bombed_model load(const options& wanted, random_numbers& random) {
-  ufb::detail::checkpoint_reader checkpoint(
+  ufb::models::checkpoint_reader checkpoint(
       wanted.model, {},
       {"ScriptableLM", "ScriptableLMForPreTraining", "ScriptableLMForSequenceClassification",
        "ScriptableLMForTokenClassification"});

@@ -18,7 +18,7 @@ const std::filesystem::path golden = UFB_TEST_DATA_DIR;
 
 std::string file_bytes(const std::filesystem::path& path) { return ufb::read_text_file(path, std::size_t{64} << 20U); }
 
-/// The index, without the infinities that its Python writer spelt outside of JSON's grammar.
+/// The index, without the infinities that its Python writer spelled outside of JSON's grammar.
 std::string index_text() {
   const std::string infinity = ": Infinity";
   std::string text = file_bytes(golden / "index.json");
@@ -31,7 +31,7 @@ std::string index_text() {
 std::vector<double> read_values(const ufb::safetensors& file, const ufb::tensor_entry& entry) {
   const auto count = static_cast<std::size_t>(ufb::element_count(entry));
   std::vector<double> out(count);
-  if (ufb::detail::is_decodable<double>(entry.type)) {
+  if (ufb::io::is_decodable<double>(entry.type)) {
     file.read<double>(entry, 0, out);
   } else {
     std::vector<std::int64_t> integers(count);

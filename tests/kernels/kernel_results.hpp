@@ -14,9 +14,9 @@
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
-#include "ultrafastbert/kernels/head_attention.hpp"
-#include "ultrafastbert/kernels/packed_matrix.hpp"
 #include "ultrafastbert/kernels/row_dispatch.hpp"
+#include "ultrafastbert/products/head_attention.hpp"
+#include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ufb_test {
 

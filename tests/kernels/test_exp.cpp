@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The vectorised exponential function against the exact one.
+// The vectorized exponential function against the exact one.
 #include <bit>
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The vectorised GELU against the exact one.
+// The vectorized GELU against the exact one.
 #include <algorithm>
 #include <bit>
 #include <cmath>

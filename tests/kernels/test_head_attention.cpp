@@ -17,7 +17,7 @@
 #include "support/errors.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/head_attention.hpp"
+#include "ultrafastbert/products/head_attention.hpp"
 
 namespace ufb_test {
 

@@ -14,7 +14,7 @@ namespace ufb_test {
 
 using namespace ultrafastbert;
 
-TEST_CASE("Levels are spelt like their enumerators", "[kernels]") {
+TEST_CASE("Levels are spelled like their enumerators", "[kernels]") {
   REQUIRE(name(isa_level::automatic) == "automatic");
   REQUIRE(name(isa_level::portable) == "portable");
   REQUIRE(name(isa_level::neon) == "neon");

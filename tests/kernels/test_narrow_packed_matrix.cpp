@@ -20,7 +20,7 @@
 #include "support/random.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/packed_matrix.hpp"
+#include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ufb_test {
 

@@ -24,9 +24,9 @@ constexpr float epsilon = 1e-5F;
 
 std::vector<double> exact_of(const std::vector<float>& x) { return {x.begin(), x.end()}; }
 
-double mean_of(const std::vector<double>& x, double power, double centre = 0) {
+double mean_of(const std::vector<double>& x, double power, double center = 0) {
   double sum = 0;
-  for (const double value : x) sum += std::pow(value - centre, power);
+  for (const double value : x) sum += std::pow(value - center, power);
   return sum / static_cast<double>(x.size());
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("Row kernels follow their definitions and touch nothing else, in place
   }
 }
 
-TEST_CASE("Layer normalisation of a row far from zero subtracts the mean before it squares", "[kernels]") {
+TEST_CASE("Layer normalization of a row far from zero subtracts the mean before it squares", "[kernels]") {
   random_numbers random(92);
   for (const isa_level level : levels_of_this_machine()) {
     for (const std::size_t width : {std::size_t{30}, std::size_t{768}}) {

@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("Layer norm follows the reference, also in place", "[layer_no
   }
 }
 
-TEST_CASE("Rows of equal numbers are normalised to the bias", "[layer_norm]") {
+TEST_CASE("Rows of equal numbers are normalized to the bias", "[layer_norm]") {
   const std::vector<float> weight(24, 3.0F);
   const std::vector<float> bias(24, 0.75F);
   const ufb::layer_norm<float> layer(weight, bias, 1e-12);

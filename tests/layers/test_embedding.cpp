@@ -32,7 +32,7 @@ TEMPLATE_TEST_CASE("Positions are those of float32 step by step, whatever the sc
   for (const std::size_t width : {2U, 10U, 64U, 768U}) {
     const float scale = 0.037F;
     guarded_matrix<TestType> table(128, width, 3);
-    ufb::detail::sinusoidal_positions(scale, table.view());
+    ufb::layers::sinusoidal_positions(scale, table.view());
     const auto expected = reference::arithmetic::positions(scale, 128, width);
     std::size_t different = 0;
     for (std::size_t s = 0; s < 128; ++s) {
@@ -49,7 +49,7 @@ TEST_CASE("Positions are close to the formula in double", "[embedding]") {
   constexpr std::size_t width = 64;
   const float scale = 0.75F;
   guarded_matrix<float> table(128, width);
-  ufb::detail::sinusoidal_positions(scale, table.view());
+  ufb::layers::sinusoidal_positions(scale, table.view());
   double worst = 0;
   for (std::size_t s = 0; s < 128; ++s) {
     for (std::size_t j = 0; j < width; j += 2) {
@@ -71,7 +71,7 @@ TEST_CASE("Positions agree with the table of a reference model, which stores it 
   const auto expected = read<float>(file, "pe");
   REQUIRE(expected.shape == std::vector<std::size_t>{12, 64});
   guarded_matrix<float> table(12, 64);
-  ufb::detail::sinusoidal_positions(1.0F, table.view());
+  ufb::layers::sinusoidal_positions(1.0F, table.view());
   double worst = 0;
   for (std::size_t s = 0; s < table.rows(); ++s) {
     // Libraries differ in the last bit of exp, which the position multiplies, and in that of sine and cosine.

@@ -114,7 +114,7 @@ TEST_CASE("All engines give equal bits for every storage, instruction set level 
   }
 }
 
-TEST_CASE("A token's bits depend neither on its neighbours nor on their order nor on the threads") {
+TEST_CASE("A token's bits depend neither on its neighbors nor on their order nor on the threads") {
   random_numbers random(2);
   workspace scratch;
   thread_pool two(2);
@@ -180,7 +180,7 @@ TEST_CASE("Outputs too large for the caches have the same bits, aligned or not")
     const auto layer = p.layer({.engine = fff_engine::grouped, .storage_out = storage});
     CHECK(equal(run(layer, x, scratch), expected));
     matrix<float> y({tokens, p.shape.output_width});
-    REQUIRE(tokens * p.shape.output_width * sizeof(float) > detail::cached_bytes);
+    REQUIRE(tokens * p.shape.output_width * sizeof(float) > cmm::cached_bytes);
     layer.forward({x.data(), {tokens, p.shape.input_width}}, y.view(), scratch);
     for (std::size_t t = 0; t < tokens; ++t) {
       REQUIRE(std::memcmp(y.row(t), expected.y.data() + t * p.shape.output_width,

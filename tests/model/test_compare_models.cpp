@@ -92,7 +92,7 @@ TEST_CASE("Flips are counted by token and in the layer where they happen") {
 }
 
 TEST_CASE("A state that is not a number shows in the differences") {
-  detail::difference_sums sums;
+  models::difference_sums sums;
   const std::vector<float> a{1.0F, std::numeric_limits<float>::quiet_NaN(), 3.0F};
   const std::vector<double> b{1.5, 2.0, 3.0};
   sums.add(a.data(), b.data(), 1);

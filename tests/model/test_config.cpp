@@ -59,13 +59,13 @@ TEST_CASE("The class that wrote a checkpoint is reported, and every model names 
   config["architectures"] = {"ScriptableLMForSequenceClassification"};
   const auto got = read(config);
   CHECK(got.architecture == "ScriptableLMForSequenceClassification");
-  const auto expect = [&got] { detail::expect_architecture(got, "config.json", {"ScriptableLM", "Other"}); };
+  const auto expect = [&got] { models::expect_architecture(got, "config.json", {"ScriptableLM", "Other"}); };
   CHECK(ufb_test::error_text_of(expect) ==
         "unsupported: $.architectures: 'ScriptableLM' or 'Other': 'ScriptableLMForSequenceClassification'");
   CHECK(error_of(expect)->file() == "config.json");
-  detail::expect_architecture(got, "config.json", {"Other", "ScriptableLMForSequenceClassification"});
+  models::expect_architecture(got, "config.json", {"Other", "ScriptableLMForSequenceClassification"});
   config.erase("architectures");
-  detail::expect_architecture(read(config), "config.json", {"Other"});
+  models::expect_architecture(read(config), "config.json", {"Other"});
 }
 
 TEST_CASE("A missing feedforward type means dense") {

@@ -107,7 +107,7 @@ TEST_CASE("Parts that the configuration promises must be there") {
   }
 }
 
-TEST_CASE("Sequences beyond a rotary table or the learnt positions are refused") {
+TEST_CASE("Sequences beyond a rotary table or the learned positions are refused") {
   const auto rotary = masked_lm<float>::load(golden_model("mlm_fff_nopos_rotary_true"));
   CHECK_NOTHROW(states_of(rotary, 128));
   CHECK(error_text_of([&] { states_of(rotary, 129); }) == "invalid_input: sequence 0: at most 128 tokens: 129");

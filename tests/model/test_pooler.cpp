@@ -46,7 +46,7 @@ TEST_CASE("Poolers agree with double precision for sequences of every length") {
       INFO(name(kind) << ' ' << length);
       const auto states = ufb_test::uniform(length, length * width, 3);
       std::vector<float> got(width);
-      detail::pool<float>(kind, {states.data(), {length, width}}, got);
+      models::pool<float>(kind, {states.data(), {length, width}}, got);
       for (std::size_t k = 0; k < width; ++k) {
         const double expected = pooled(kind, states, length, k);
         // Sums of values below 8, exponents below 16: a rounding for every term, a few for the functions.
@@ -63,13 +63,13 @@ TEST_CASE("Large states do not overflow, NaN and infinity come through") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> states{1e4F, -1e4F, infinite, nan, -infinite, 1e4F, -1e4F, 0.0F, 0.0F, -infinite};
   std::vector<float> got(5);
-  detail::pool<float>(pooler_kind::lse, {states.data(), {2, 5}}, got);
+  models::pool<float>(pooler_kind::lse, {states.data(), {2, 5}}, got);
   CHECK(static_cast<double>(got[0]) == Approx(1e4 + std::log(2.0)));
   CHECK(static_cast<double>(got[1]) == Approx(-1e4 + std::log(2.0)));
   CHECK(got[2] == infinite);
   CHECK(std::isnan(got[3]));
   CHECK(got[4] == -infinite);
-  detail::pool<float>(pooler_kind::max, {states.data(), {2, 5}}, got);
+  models::pool<float>(pooler_kind::max, {states.data(), {2, 5}}, got);
   CHECK(got[2] == infinite);
   CHECK(std::isnan(got[3]));
 }

@@ -181,12 +181,12 @@ TEST_CASE("The head says how many classes there are, and labels that the configu
 TEST_CASE("Scores are probabilities over several classes, of one class by itself, or logits") {
   const std::vector<float> logits{0.5F, 2.0F, -1.0F};
   const std::vector<std::string> labels{"a", "b", "c"};
-  const auto soft = detail::score_labels<float>(logits, labels, score_function::softmax);
+  const auto soft = models::score_labels<float>(logits, labels, score_function::softmax);
   CHECK(soft[0].label == "b");
   CHECK(soft[0].score + soft[1].score + soft[2].score == Approx(1.0));
-  const auto apart = detail::score_labels<float>(logits, labels, score_function::sigmoid);
+  const auto apart = models::score_labels<float>(logits, labels, score_function::sigmoid);
   CHECK(apart[2].score == Approx(1.0 / (1.0 + std::exp(1.0))));
-  CHECK(detail::score_labels<float>(logits, labels, score_function::none)[1].score == 0.5);
+  CHECK(models::score_labels<float>(logits, labels, score_function::none)[1].score == 0.5);
   CHECK(sequence_classifier<float>::load(golden_model("seq_ff_lse_1")).scoring() == score_function::sigmoid);
   CHECK(sequence_classifier<float>::load(golden_model("seq_fff_zero_2")).scoring() == score_function::softmax);
   const folder_copy folder(golden_model("seq_ff_lse_1"));

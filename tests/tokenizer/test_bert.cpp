@@ -11,7 +11,7 @@
 
 namespace {
 
-namespace detail = ultrafastbert::detail;
+namespace tokenizers = ultrafastbert::tokenizers;
 using ufb_test::json;
 using ufb_test::parse_changed;
 using ufb_test::span_list;
@@ -27,7 +27,7 @@ struct bert {
   bool lowercase = true;
 };
 
-/// Normalises and splits as BERT does; every code point that occurs in the tests is a token.
+/// Normalizes and splits as BERT does; every code point that occurs in the tests is a token.
 tokenizer bert_tokenizer(const bert& options) {
   return parse_changed([&](json& d) {
     d["normalizer"] = {{"type", "BertNormalizer"},
@@ -51,15 +51,15 @@ tokenizer bert_tokenizer(const bert& options) {
 
 encoding bare(const tokenizer& t, std::string_view text) { return t.encode(text, {.add_special_tokens = false}); }
 
-std::string form(std::string_view text, const detail::unicode_form& how) {
-  detail::normalised_text state;
+std::string form(std::string_view text, const tokenizers::unicode_form& how) {
+  tokenizers::normalized_text state;
   state.assign(text, 0);
   how.apply(state);
   return std::string(state.text());
 }
 
-std::vector<std::uint32_t> origins(std::string_view text, const detail::unicode_form& how) {
-  detail::normalised_text state;
+std::vector<std::uint32_t> origins(std::string_view text, const tokenizers::unicode_form& how) {
+  tokenizers::normalized_text state;
   state.assign(text, 0);
   how.apply(state);
   std::vector<std::uint32_t> out;
@@ -67,9 +67,9 @@ std::vector<std::uint32_t> origins(std::string_view text, const detail::unicode_
   return out;
 }
 
-constexpr detail::unicode_form nfc{.composed = true};
-constexpr detail::unicode_form nfkc{.compatibility = true, .composed = true};
-constexpr detail::unicode_form nfkd{.compatibility = true};
+constexpr tokenizers::unicode_form nfc{.composed = true};
+constexpr tokenizers::unicode_form nfkc{.compatibility = true, .composed = true};
+constexpr tokenizers::unicode_form nfkd{.compatibility = true};
 
 /// The small tokenizer with one more added token, number 20.
 tokenizer with_token(const char* content, const std::vector<const char*>& flags) {
@@ -154,12 +154,12 @@ TEST_CASE("A composed character stands where its starter stood", "[tokenizer][fo
 }
 
 TEST_CASE("Marks that are younger than the reference's tables are no marks", "[tokenizer][forms]") {
-  CHECK_FALSE(detail::is_mark(0x1ABF));
-  CHECK(detail::is_mark(0x1ABE));
-  CHECK_FALSE(detail::is_bert_accent(0x1ABF));
-  CHECK_FALSE(detail::is_bert_punctuation(0x2E43));
-  CHECK(detail::is_bert_punctuation(0x2E42));
-  CHECK(detail::combining_class(0x1ABF) == 0);
+  CHECK_FALSE(tokenizers::is_mark(0x1ABF));
+  CHECK(tokenizers::is_mark(0x1ABE));
+  CHECK_FALSE(tokenizers::is_bert_accent(0x1ABF));
+  CHECK_FALSE(tokenizers::is_bert_punctuation(0x2E43));
+  CHECK(tokenizers::is_bert_punctuation(0x2E42));
+  CHECK(tokenizers::combining_class(0x1ABF) == 0);
 }
 
 TEST_CASE("An added token may ask for a word of its own", "[tokenizer][added_tokens]") {
@@ -181,7 +181,7 @@ TEST_CASE("An added token may take in the white space beside it", "[tokenizer][a
   CHECK(both.tokens == strings{"<new>  ", "<new>  ", "<new>"});
 }
 
-TEST_CASE("A normalised added token is looked for in normalised text", "[tokenizer][added_tokens]") {
+TEST_CASE("A normalized added token is looked for in normalized text", "[tokenizer][added_tokens]") {
   const auto t = with_token("N\xC3\x89W", {"normalized"});
   const auto got = bare(t, "cat new NEW n\xC3\xA9w");
   CHECK(got.ids == std::vector<ultrafastbert::token_id>{6, 20, 20, 20});

@@ -72,7 +72,7 @@ TEST_CASE("Without a post-processor nothing is added and the second text has typ
   CHECK(t.encode("").size() == 0);
 }
 
-TEST_CASE("A text without a pre-tokeniser is one piece", "[tokenizer]") {
+TEST_CASE("A text without a pre-tokenizer is one piece", "[tokenizer]") {
   const auto t = parse_changed([](json& d) {
     d["pre_tokenizer"] = nullptr;
     d["model"]["vocab"]["## on"] = 20;

@@ -134,7 +134,8 @@ TEST_CASE("Any bytes are a text: the encoding is aligned and its places are in o
     const std::size_t count = random() % 20;
     for (std::size_t i = 0; i < count; ++i) text += parts[random() % parts.size()];
     const encoding got = t.encode(text, {.add_special_tokens = false});
-    const std::size_t length = ultrafastbert::detail::count_code_points(ultrafastbert::detail::repair_utf8(text));
+    const std::size_t length =
+        ultrafastbert::tokenizers::count_code_points(ultrafastbert::tokenizers::repair_utf8(text));
     std::uint32_t last = 0;
     for (const auto& span : got.offsets) {
       REQUIRE(span.begin >= last);

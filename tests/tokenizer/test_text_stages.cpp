@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The stages between a text and its tokens: repair, normaliser steps and alignment, pre-tokeniser, WordPiece, added
+// The stages between a text and its tokens: repair, normalizer steps and alignment, pre-tokenizer, WordPiece, added
 // tokens.
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace {
 
-namespace detail = ultrafastbert::detail;
+namespace tokenizers = ultrafastbert::tokenizers;
 using ufb_test::json;
 using ufb_test::parse_changed;
 using ufb_test::small_tokenizer;
@@ -30,10 +30,10 @@ struct aligned {
   friend bool operator==(const aligned&, const aligned&) = default;
 };
 
-aligned normalised(std::string_view text, std::vector<detail::normaliser_step> steps) {
-  detail::normalised_text state;
+aligned normalized(std::string_view text, std::vector<tokenizers::normalizer_step> steps) {
+  tokenizers::normalized_text state;
   state.assign(text, 0);
-  detail::normaliser(std::move(steps)).apply(state);
+  tokenizers::normalizer(std::move(steps)).apply(state);
   aligned out{.text = std::string(state.text()), .origins = {}};
   for (std::size_t i = 0; i < state.text().size(); ++i) out.origins.push_back(state.origin(i));
   return out;
@@ -41,14 +41,14 @@ aligned normalised(std::string_view text, std::vector<detail::normaliser_step> s
 
 strings pieces(std::string_view text) {
   strings out;
-  detail::whitespace_split{}.split(
+  tokenizers::whitespace_split{}.split(
       text, [&](std::size_t begin, std::size_t end) { out.emplace_back(text.substr(begin, end - begin)); });
   return out;
 }
 
-strings split_at(const std::vector<detail::added_token>& tokens, std::string_view text) {
+strings split_at(const std::vector<tokenizers::added_token>& tokens, std::string_view text) {
   strings out;
-  detail::added_token_matcher(tokens).split(
+  tokenizers::added_token_matcher(tokens).split(
       text, [&](std::size_t begin, std::size_t end, std::optional<ultrafastbert::token_id> id) {
         out.push_back((id ? std::to_string(*id) + "=" : "") + std::string(text.substr(begin, end - begin)));
       });
@@ -72,9 +72,9 @@ TEST_CASE("Each maximal bad part of invalid UTF-8 becomes one replacement charac
       {"\xC3\xA9\xF0\x9F\x98\x80", "\xC3\xA9\xF0\x9F\x98\x80"},
   };
   for (const auto& [bad, good] : cases) {
-    CHECK(detail::repair_utf8(bad) == good);
-    CHECK(detail::is_valid_utf8(bad) == (bad == good));
-    CHECK(detail::is_valid_utf8(good));
+    CHECK(tokenizers::repair_utf8(bad) == good);
+    CHECK(tokenizers::is_valid_utf8(bad) == (bad == good));
+    CHECK(tokenizers::is_valid_utf8(good));
   }
 }
 
@@ -83,9 +83,9 @@ TEST_CASE("Repaired bytes are always valid and valid text is left alone", "[toke
   for (int round = 0; round < 2000; ++round) {
     std::string bytes;
     for (std::size_t i = 0; i < 12; ++i) bytes += static_cast<char>(static_cast<unsigned char>(random() >> 7U));
-    const std::string repaired = detail::repair_utf8(bytes);
-    CHECK(detail::is_valid_utf8(repaired));
-    CHECK(detail::repair_utf8(repaired) == repaired);
+    const std::string repaired = tokenizers::repair_utf8(bytes);
+    CHECK(tokenizers::is_valid_utf8(repaired));
+    CHECK(tokenizers::repair_utf8(repaired) == repaired);
   }
 }
 
@@ -96,55 +96,55 @@ TEST_CASE("A bad part counts as one code point of the original text", "[tokenize
   CHECK(spans(got) == span_list{{0, 1}, {4, 5}, {8, 11}});
 }
 
-TEST_CASE("A replacement stands for the last character of what it replaces", "[tokenizer][normaliser]") {
-  const detail::replace_string quote{.pattern = "``", .content = "\""};
-  CHECK(normalised("a``b", {quote}) == aligned{"a\"b", {0, 2, 3}});
-  CHECK(normalised("```", {quote}) == aligned{"\"`", {1, 2}});
-  CHECK(normalised("ab", {quote}) == aligned{"ab", {0, 1}});
-  CHECK(normalised("", {quote}) == aligned{"", {}});
-  const detail::replace_string grow{.pattern = "\xC3\xA9", .content = "xyz"};
-  CHECK(normalised("\xC3\xA9!", {grow}) == aligned{"xyz!", {0, 0, 0, 1}});
-  const detail::replace_string drop{.pattern = "b", .content = ""};
-  CHECK(normalised("abbc", {drop}) == aligned{"ac", {0, 3}});
+TEST_CASE("A replacement stands for the last character of what it replaces", "[tokenizer][normalizer]") {
+  const tokenizers::replace_string quote{.pattern = "``", .content = "\""};
+  CHECK(normalized("a``b", {quote}) == aligned{"a\"b", {0, 2, 3}});
+  CHECK(normalized("```", {quote}) == aligned{"\"`", {1, 2}});
+  CHECK(normalized("ab", {quote}) == aligned{"ab", {0, 1}});
+  CHECK(normalized("", {quote}) == aligned{"", {}});
+  const tokenizers::replace_string grow{.pattern = "\xC3\xA9", .content = "xyz"};
+  CHECK(normalized("\xC3\xA9!", {grow}) == aligned{"xyz!", {0, 0, 0, 1}});
+  const tokenizers::replace_string drop{.pattern = "b", .content = ""};
+  CHECK(normalized("abbc", {drop}) == aligned{"ac", {0, 3}});
 }
 
-TEST_CASE("Runs of spaces and of non-ASCII characters are replaced as wholes", "[tokenizer][normaliser]") {
-  const detail::replace_space_runs spaces{.content = " "};
-  CHECK(normalised("a b  c    ", {spaces}) == aligned{"a b c ", {0, 1, 2, 4, 5, 9}});
-  CHECK(normalised(" a \t b", {spaces}) == aligned{" a \t b", {0, 1, 2, 3, 4, 5}});
-  const detail::replace_non_ascii_runs drop{};
-  CHECK(normalised("\xC2\xA0\x61\xE2\x80\x94\xC3\x9F\x62\xC3\xA9", {drop}) == aligned{"ab", {1, 4}});
-  const detail::replace_non_ascii_runs mark{.content = "?"};
-  CHECK(normalised("a\xC3\xA9\xC3\xA9z", {mark}) == aligned{"a?z", {0, 2, 3}});
+TEST_CASE("Runs of spaces and of non-ASCII characters are replaced as wholes", "[tokenizer][normalizer]") {
+  const tokenizers::replace_space_runs spaces{.content = " "};
+  CHECK(normalized("a b  c    ", {spaces}) == aligned{"a b c ", {0, 1, 2, 4, 5, 9}});
+  CHECK(normalized(" a \t b", {spaces}) == aligned{" a \t b", {0, 1, 2, 3, 4, 5}});
+  const tokenizers::replace_non_ascii_runs drop{};
+  CHECK(normalized("\xC2\xA0\x61\xE2\x80\x94\xC3\x9F\x62\xC3\xA9", {drop}) == aligned{"ab", {1, 4}});
+  const tokenizers::replace_non_ascii_runs mark{.content = "?"};
+  CHECK(normalized("a\xC3\xA9\xC3\xA9z", {mark}) == aligned{"a?z", {0, 2, 3}});
 }
 
 TEST_CASE("Decomposition shares the place of the composed character and orders marks by class",
-          "[tokenizer][normaliser]") {
-  const detail::unicode_form nfd{};
-  CHECK(normalised("x\xC3\xA9", {nfd}) == aligned{"xe\xCC\x81", {0, 1, 1, 1}});
+          "[tokenizer][normalizer]") {
+  const tokenizers::unicode_form nfd{};
+  CHECK(normalized("x\xC3\xA9", {nfd}) == aligned{"xe\xCC\x81", {0, 1, 1, 1}});
   // U+0301 (class 230) before U+0323 (class 220): they change places, their origins stay in order.
-  CHECK(normalised("e\xCC\x81\xCC\xA3!", {nfd}) == aligned{"e\xCC\xA3\xCC\x81!", {0, 1, 1, 2, 2, 3}});
+  CHECK(normalized("e\xCC\x81\xCC\xA3!", {nfd}) == aligned{"e\xCC\xA3\xCC\x81!", {0, 1, 1, 2, 2, 3}});
   // The inserted accent goes behind the dot below and takes the place that the dot was given.
-  CHECK(normalised("\xC3\xA9\xCC\xA3", {nfd}) == aligned{"e\xCC\xA3\xCC\x81", {0, 1, 1, 1, 1}});
-  CHECK(normalised("\xEA\xB0\x81", {nfd}) ==
+  CHECK(normalized("\xC3\xA9\xCC\xA3", {nfd}) == aligned{"e\xCC\xA3\xCC\x81", {0, 1, 1, 1, 1}});
+  CHECK(normalized("\xEA\xB0\x81", {nfd}) ==
         aligned{"\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8", {0, 0, 0, 0, 0, 0, 0, 0, 0}});
 }
 
-TEST_CASE("Lower case works on single code points", "[tokenizer][normaliser]") {
-  const detail::lower_case lower{};
-  CHECK(normalised("ABCxyz[`{@", {lower}) == aligned{"abcxyz[`{@", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}});
-  CHECK(normalised("\xC4\xB0Z", {lower}) == aligned{"i\xCC\x87z", {0, 0, 0, 1}});  // capital I with dot
-  CHECK(normalised("\xCE\xA3", {lower}).text == "\xCF\x83");                       // no final sigma
-  CHECK(normalised("\xC3\x9F", {lower}).text == "\xC3\x9F");                       // sharp s
-  CHECK(normalised("\xE2\x84\xAA", {lower}).text == "k");                          // Kelvin sign
+TEST_CASE("Lower case works on single code points", "[tokenizer][normalizer]") {
+  const tokenizers::lower_case lower{};
+  CHECK(normalized("ABCxyz[`{@", {lower}) == aligned{"abcxyz[`{@", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}});
+  CHECK(normalized("\xC4\xB0Z", {lower}) == aligned{"i\xCC\x87z", {0, 0, 0, 1}});  // capital I with dot
+  CHECK(normalized("\xCE\xA3", {lower}).text == "\xCF\x83");                       // no final sigma
+  CHECK(normalized("\xC3\x9F", {lower}).text == "\xC3\x9F");                       // sharp s
+  CHECK(normalized("\xE2\x84\xAA", {lower}).text == "k");                          // Kelvin sign
 }
 
-TEST_CASE("Accents are marks of every kind and nothing else", "[tokenizer][normaliser]") {
-  const detail::strip_accents strip{};
-  CHECK(normalised("a\xCC\x81\xE0\xA4\x83z\xE2\x83\x9D!\xC3\xA9", {strip}) == aligned{"az!\xC3\xA9", {0, 3, 5, 6, 6}});
+TEST_CASE("Accents are marks of every kind and nothing else", "[tokenizer][normalizer]") {
+  const tokenizers::strip_accents strip{};
+  CHECK(normalized("a\xCC\x81\xE0\xA4\x83z\xE2\x83\x9D!\xC3\xA9", {strip}) == aligned{"az!\xC3\xA9", {0, 3, 5, 6, 6}});
 }
 
-TEST_CASE("The crammed normaliser drops what is not ASCII without leaving a space", "[tokenizer][normaliser]") {
+TEST_CASE("The crammed normalizer drops what is not ASCII without leaving a space", "[tokenizer][normalizer]") {
   const auto t = parse_changed([](json& d) {
     d["model"]["vocab"]["ab"] = 20;
     d["model"]["vocab"]["hlle"] = 21;
@@ -154,14 +154,14 @@ TEST_CASE("The crammed normaliser drops what is not ASCII without leaving a spac
   CHECK(spans(got) == span_list{{0, 3}, {4, 8}, {10, 11}, {13, 14}});
 }
 
-TEST_CASE("Pieces are runs of word characters and runs of symbols", "[tokenizer][pre_tokeniser]") {
+TEST_CASE("Pieces are runs of word characters and runs of symbols", "[tokenizer][pre_tokenizer]") {
   CHECK(pieces("") == strings{});
   CHECK(pieces(" \t\n\v\f\r ") == strings{});
   CHECK(pieces("it's a_b2 --x.") == strings{"it", "'", "s", "a_b2", "--", "x", "."});
   CHECK(pieces(std::string_view("a\0b\x1F \x7F", 6)) == strings{"a", std::string(1, '\0'), "b", "\x1F", "\x7F"});
 }
 
-TEST_CASE("Pieces outside ASCII follow the Unicode word and white space classes", "[tokenizer][pre_tokeniser]") {
+TEST_CASE("Pieces outside ASCII follow the Unicode word and white space classes", "[tokenizer][pre_tokenizer]") {
   CHECK(pieces("\xC3\xA9\x61^\xCC\x81") == strings{"\xC3\xA9\x61", "^", "\xCC\x81"});
   // Spaces: no-break, em, ideographic, next line, line separator.
   CHECK(pieces("a\xC2\xA0\x62\xE2\x80\x83\x63\xE3\x80\x80\x64\xC2\x85\x65\xE2\x80\xA8\x66") ==
@@ -238,7 +238,7 @@ TEST_CASE("WordPiece agrees with trying every length", "[tokenizer][wordpiece]")
 }
 
 TEST_CASE("Added tokens are found leftmost first and longest first", "[tokenizer][added_tokens]") {
-  const std::vector<detail::added_token> tokens{{"ab", 1}, {"abcd", 2}, {"bcde", 3}, {"\xC3\xA9", 4}, {"ac", 5}};
+  const std::vector<tokenizers::added_token> tokens{{"ab", 1}, {"abcd", 2}, {"bcde", 3}, {"\xC3\xA9", 4}, {"ac", 5}};
   CHECK(split_at(tokens, "") == strings{});
   CHECK(split_at(tokens, "xyz") == strings{"xyz"});
   CHECK(split_at(tokens, "abcde") == strings{"2=abcd", "e"});
@@ -268,7 +268,7 @@ TEST_CASE("Added tokens that the model lacks extend the vocabulary but not the m
   CHECK(t.decode(std::vector<ultrafastbert::token_id>{20, 4, 6}) == "DOG cat");
 }
 
-TEST_CASE("Normalised added tokens come after the raw ones when there is no normaliser", "[tokenizer][added_tokens]") {
+TEST_CASE("Normalized added tokens come after the raw ones when there is no normalizer", "[tokenizer][added_tokens]") {
   const auto t = parse_changed([](json& d) {
     d["normalizer"] = nullptr;
     json token = ufb_test::added_token(20, "a <mask> b");

@@ -83,7 +83,7 @@ TEST_CASE("Components that are not implemented are refused with the accepted one
   });
 }
 
-TEST_CASE("Added tokens that the normaliser makes equal, empty or ambiguous are refused", "[tokenizer][json]") {
+TEST_CASE("Added tokens that the normalizer makes equal, empty or ambiguous are refused", "[tokenizer][json]") {
   const auto add = [](json& d, int id, const char* content, const char* flag) {
     json token = ufb_test::added_token(id, content);
     token[flag] = true;
@@ -97,7 +97,7 @@ TEST_CASE("Added tokens that the normaliser makes equal, empty or ambiguous are 
   };
   check({
       {two("New", "nEW", "normalized"), error_code::unsupported, "$.added_tokens[6].normalized",
-       "a token that differs from the others after normalisation", "'new' again"},
+       "a token that differs from the others after normalization", "'new' again"},
       {two("New", "\xE4\xB8\xAD", "normalized"), error_code::unsupported, "$.added_tokens[6].normalized",
        "a token that the normalizer leaves something of", "nothing is left"},
       {two("New", " x", "rstrip"), error_code::unsupported, "$.added_tokens[6].content",
@@ -106,13 +106,13 @@ TEST_CASE("Added tokens that the normaliser makes equal, empty or ambiguous are 
 }
 
 TEST_CASE("BERT's components are read strictly", "[tokenizer][json]") {
-  const json normaliser{{"type", "BertNormalizer"},
+  const json normalizer{{"type", "BertNormalizer"},
                         {"clean_text", true},
                         {"handle_chinese_chars", true},
                         {"strip_accents", nullptr},
                         {"lowercase", true}};
   const auto with = [&](const char* key, json value) {
-    json changed = normaliser;
+    json changed = normalizer;
     changed[key] = std::move(value);
     return set("/normalizer", changed);
   };
@@ -131,7 +131,7 @@ TEST_CASE("BERT's components are read strictly", "[tokenizer][json]") {
       {processor("<cls>"), error_code::bad_type, "$.post_processor.cls", "an array", "a string"},
   });
   for (const char* key : {"clean_text", "handle_chinese_chars", "lowercase"}) {
-    json lacking = normaliser;
+    json lacking = normalizer;
     lacking.erase(key);
     const auto error = error_of([&] { (void)parse_changed(set("/normalizer", lacking)); });
     REQUIRE(error);

@@ -14,15 +14,15 @@
 
 namespace {
 
-namespace detail = ultrafastbert::detail;
+namespace tokenizers = ultrafastbert::tokenizers;
 using ufb_test::error_of;
 using ufb_test::json;
 using ultrafastbert::error_code;
 using entries = std::vector<std::pair<std::string, std::uint64_t>>;
 
-detail::vocabulary build(const entries& model, const entries& added = {},
-                         const detail::vocabulary_limits& limits = {}) {
-  detail::vocabulary::builder builder("file", "$.model.vocab", "$.added_tokens", limits);
+tokenizers::vocabulary build(const entries& model, const entries& added = {},
+                             const tokenizers::vocabulary_limits& limits = {}) {
+  tokenizers::vocabulary::builder builder("file", "$.model.vocab", "$.added_tokens", limits);
   for (const auto& [token, id] : model) builder.add_model_token(token, id);
   for (const auto& [token, id] : added) builder.add_added_token(token, id);
   return std::move(builder).build();
@@ -88,7 +88,7 @@ TEST_CASE("Tokens with NUL bytes, long tokens and tokens with a common start are
 TEST_CASE("A token of the model may be written in two parts", "[tokenizer][vocabulary]") {
   const auto v = build({{"##ing", 0}}, {{"extra", 1}});
   const auto find = [&v](std::string_view head, std::string_view tail) {
-    detail::token_hash hash(head);
+    tokenizers::token_hash hash(head);
     hash.add(tail);
     return v.model_id(hash, head, tail);
   };

@@ -26,7 +26,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace blas {
 
 /// A size as the BLAS takes it. Throws: overflow.
 [[nodiscard]] inline int blas_size(std::size_t size) {
@@ -79,7 +79,7 @@ void gemm_batch_group(const matrix_extents& a_extents, const matrix_extents& b_e
   BatchEntryPoints::gemm_batch(&plain, &plain, &m, &n, &k, &one, a, &lda, b, &ldb, &beta, c, &n, 1, &size);
 }
 
-}  // namespace detail
+}  // namespace blas
 
 /// CBLAS for float and double. Stateless; as thread-safe as the library behind it. Sizes are limited to 2^31 - 1.
 /// `BatchEntryPoints` tells whether, and through which functions, the library takes arrays of pointers.
@@ -91,13 +91,13 @@ struct basic_cblas_backend {
   /// Sum of x[k] y[k] for k < n. Shapes: x, y: (n). Throws: overflow.
   template <class Scalar>
   [[nodiscard]] static Scalar dot(std::size_t n, const Scalar* x, const Scalar* y) {
-    return detail::cblas_dot(detail::blas_size(n), x, y);
+    return blas::cblas_dot(blas::blas_size(n), x, y);
   }
 
   /// y += alpha x. Shapes: x, y: (n). Throws: overflow.
   template <class Scalar>
   static void axpy(std::size_t n, Scalar alpha, const Scalar* x, Scalar* y) {
-    detail::cblas_axpy(detail::blas_size(n), alpha, x, y);
+    blas::cblas_axpy(blas::blas_size(n), alpha, x, y);
   }
 
   /// C = alpha A B^T. Shapes: a: (m, k), b: (n, k), c: (m, n), overwritten. Pre: the sizes agree; c overlaps neither.
@@ -105,7 +105,7 @@ struct basic_cblas_backend {
   template <class Scalar>
   static void multiply_transposed(Scalar alpha, const matrix_view<const Scalar>& a, const matrix_view<const Scalar>& b,
                                   const matrix_view<Scalar>& c) {
-    if (!c.empty()) detail::cblas_gemm(CblasTrans, alpha, a, b, c);
+    if (!c.empty()) blas::cblas_gemm(CblasTrans, alpha, a, b, c);
   }
 
   /// C = alpha A B. Shapes: a: (m, k), b: (k, n), c: (m, n), overwritten. Pre: the sizes agree; c overlaps neither.
@@ -113,7 +113,7 @@ struct basic_cblas_backend {
   template <class Scalar>
   static void multiply(Scalar alpha, const matrix_view<const Scalar>& a, const matrix_view<const Scalar>& b,
                        const matrix_view<Scalar>& c) {
-    if (!c.empty()) detail::cblas_gemm(CblasNoTrans, alpha, a, b, c);
+    if (!c.empty()) blas::cblas_gemm(CblasNoTrans, alpha, a, b, c);
   }
 
   /// y[i] = A[i] x[i] for the whole batch. Shapes: see `gemv_batch`. Throws: overflow.
@@ -130,9 +130,9 @@ struct basic_cblas_backend {
       if (batch.rows == 1) {
         *batch.y[i] = dot(batch.cols, batch.a[i], batch.x[i]);
       } else {
-        const int stride = detail::blas_size(std::max<std::size_t>({batch.stride, batch.cols, 1}));
-        detail::cblas_gemv(detail::blas_size(batch.rows), detail::blas_size(batch.cols), batch.a[i], stride, batch.x[i],
-                           batch.y[i]);
+        const int stride = blas::blas_size(std::max<std::size_t>({batch.stride, batch.cols, 1}));
+        blas::cblas_gemv(blas::blas_size(batch.rows), blas::blas_size(batch.cols), batch.a[i], stride, batch.x[i],
+                         batch.y[i]);
       }
     }
   }
@@ -161,8 +161,8 @@ struct basic_cblas_backend {
       std::copy_n(batch.x.begin() + static_cast<std::ptrdiff_t>(first), count, x.begin());
       std::copy_n(batch.y.begin() + static_cast<std::ptrdiff_t>(first), count, y.begin());
       const std::size_t stride = std::max(batch.stride, batch.cols);
-      detail::gemm_batch_group<BatchEntryPoints>({batch.rows, batch.cols, stride}, {batch.cols, 1, 1}, Scalar{0},
-                                                 a.data(), x.data(), y.data(), count);
+      blas::gemm_batch_group<BatchEntryPoints>({batch.rows, batch.cols, stride}, {batch.cols, 1, 1}, Scalar{0},
+                                               a.data(), x.data(), y.data(), count);
     }
   }
 
@@ -177,8 +177,8 @@ struct basic_cblas_backend {
       for (std::size_t i = 0; i < count; ++i) alpha[i] = &batch.alpha[first + i];
       std::copy_n(batch.x.begin() + static_cast<std::ptrdiff_t>(first), count, x.begin());
       std::copy_n(batch.y.begin() + static_cast<std::ptrdiff_t>(first), count, y.begin());
-      detail::gemm_batch_group<BatchEntryPoints>({1, 1, 1}, {1, batch.length, batch.length}, Scalar{1}, alpha.data(),
-                                                 x.data(), y.data(), count);
+      blas::gemm_batch_group<BatchEntryPoints>({1, 1, 1}, {1, batch.length, batch.length}, Scalar{1}, alpha.data(),
+                                               x.data(), y.data(), count);
     }
   }
 };

@@ -31,7 +31,7 @@ struct cmm_weights {
   activation_kind activation = activation_kind::gelu;
 };
 
-namespace detail {
+namespace cmm {
 
 /// Tokens whose pointers form one batch; their inputs and outputs stay in a second-level cache meanwhile.
 inline constexpr std::size_t cmm_tokens_per_batch = 64;
@@ -82,7 +82,7 @@ void cmm_level(const cmm_weights<Scalar>& weights, std::size_t first_node, std::
                                                .y = batch.y.first(tokens)});
 }
 
-}  // namespace detail
+}  // namespace cmm
 
 /// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
 /// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit. Shapes: x: (tokens,
@@ -99,9 +99,9 @@ void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matri
                                  const matrix_view<std::int32_t>& paths = {}) {
   const std::size_t levels = tree::levels(weights.depth);
   workspace::frame frame(scratch);
-  const detail::cmm_batch<Scalar> batch(frame, std::min(x.rows(), detail::cmm_tokens_per_batch));
-  for (std::size_t first = 0; first < x.rows(); first += detail::cmm_tokens_per_batch) {
-    const std::size_t tokens = std::min(detail::cmm_tokens_per_batch, x.rows() - first);
+  const cmm::cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm::cmm_tokens_per_batch));
+  for (std::size_t first = 0; first < x.rows(); first += cmm::cmm_tokens_per_batch) {
+    const std::size_t tokens = std::min(cmm::cmm_tokens_per_batch, x.rows() - first);
     for (std::size_t i = 0; i < tokens; ++i) {
       batch.x[i] = x.row(first + i);
       batch.y[i] = y.row(first + i);
@@ -114,7 +114,7 @@ void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matri
         for (std::size_t i = 0; i < tokens && !paths.empty(); ++i) {
           paths(first + i, p * levels + level) = static_cast<std::int32_t>(batch.node[i]);
         }
-        detail::cmm_level<TieRule, Backend>(weights, p * tree::node_count(weights.depth), tokens, batch);
+        cmm::cmm_level<TieRule, Backend>(weights, p * tree::node_count(weights.depth), tokens, batch);
       }
     }
   }

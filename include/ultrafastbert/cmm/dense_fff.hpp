@@ -19,7 +19,7 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/kernels/packed_matrix.hpp"
+#include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ultrafastbert {
 
@@ -73,7 +73,7 @@ class dense_fff {
       in_.multiply(x.rows_from(first, tokens), logits, scratch, {.bias = bias_.span()});
       for (std::size_t t = 0; t < tokens; ++t) {
         keep_path<TieRule>(logits.row(t), paths.empty() ? nullptr : paths.row(first + t));
-        detail::activate_all(shape_.activation, kernels::gelu_of(isa()), logits.row_span(t));
+        cmm::activate_all(shape_.activation, kernels::gelu_of(isa()), logits.row_span(t));
       }
       out_.multiply(logits, y.rows_from(first, tokens), scratch);
     }

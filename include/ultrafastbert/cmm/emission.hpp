@@ -14,7 +14,7 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/kernels/fff_kernels.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::cmm {
 
 /// Levels of the deepest tree that the engines take.
 inline constexpr std::size_t max_levels = tree::max_depth + 1;
@@ -55,7 +55,7 @@ void scale_coefficients(const output_weights<Weight>& w, std::size_t first_row, 
   }
 }
 
-inline constexpr std::size_t tokens_at_once = 8;  // neighbours in the order of leaves, which share most of their rows
+inline constexpr std::size_t tokens_at_once = 8;     // neighbors in the order of leaves, which share most of their rows
 inline constexpr std::size_t columns_at_once = 768;  // of twelve rows fit a first-level cache of 48 KiB as float
 static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % kernels::row_padding == 0);
 
@@ -131,4 +131,4 @@ class typed_emitter final : public emitter {
   output_weights<Weight> w_;
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::cmm

@@ -47,7 +47,7 @@ enum class fff_engine : std::uint8_t {
   return "unknown";
 }
 
-namespace detail {
+namespace cmm {
 
 /// What all trees and tokens of a call have in common.
 template <class Weight>
@@ -225,6 +225,6 @@ void run_grouped(const engine_call<Weight>& call, const matrix_view<const float>
   }
 }
 
-}  // namespace detail
+}  // namespace cmm
 
 }  // namespace ultrafastbert

@@ -94,12 +94,12 @@ class packed_fff {
     std::visit(
         [&](const auto& out) {
           using weight = typename std::remove_cvref_t<decltype(out)>::weight_type;
-          const detail::typed_emitter<weight> emit({.rows = out.data(),
-                                                    .scale = out.scale(),
-                                                    .stride = out.stride(),
-                                                    .width = shape_.output_width,
-                                                    .depth = shape_.depth,
-                                                    .kernels = kernels::sums_of<weight>(isa_)});
+          const cmm::typed_emitter<weight> emit({.rows = out.data(),
+                                                 .scale = out.scale(),
+                                                 .stride = out.stride(),
+                                                 .width = shape_.output_width,
+                                                 .depth = shape_.depth,
+                                                 .kernels = kernels::sums_of<weight>(isa_)});
           multiply_into<TieRule>(emit, x, y, scratch, paths, engine);
         },
         out_);
@@ -114,7 +114,7 @@ class packed_fff {
   }
 
   template <class TieRule>
-  void multiply_into(const detail::emitter& emit, const matrix_view<const float>& x, const matrix_view<float>& y,
+  void multiply_into(const cmm::emitter& emit, const matrix_view<const float>& x, const matrix_view<float>& y,
                      workspace& scratch, const matrix_view<std::int32_t>& paths, fff_engine engine) const {
     std::visit(
         [&](const auto& in) {
@@ -126,17 +126,17 @@ class packed_fff {
                                                 .width = shape_.input_width,
                                                 .depth = shape_.depth,
                                                 .kernels = kernels::dots_of<weight>(isa_)};
-          const detail::engine_call<weight> call{.in = routing,
-                                                 .out = emit,
-                                                 .parallel_size = shape_.parallel_size,
-                                                 .activation = shape_.activation,
-                                                 .gelu = kernels::gelu_of(isa_),
-                                                 .scratch = scratch,
-                                                 .paths = paths};
+          const cmm::engine_call<weight> call{.in = routing,
+                                              .out = emit,
+                                              .parallel_size = shape_.parallel_size,
+                                              .activation = shape_.activation,
+                                              .gelu = kernels::gelu_of(isa_),
+                                              .scratch = scratch,
+                                              .paths = paths};
           if (engine == fff_engine::grouped) {
-            detail::run_grouped<TieRule>(call, x, y);
+            cmm::run_grouped<TieRule>(call, x, y);
           } else {
-            detail::run_small<TieRule>(call, x, y, engine == fff_engine::interleaved);
+            cmm::run_small<TieRule>(call, x, y, engine == fff_engine::interleaved);
           }
         },
         in_);

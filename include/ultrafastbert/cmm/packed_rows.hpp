@@ -19,7 +19,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace cmm {
 
 /// Rounds a row to its storage type; returns the factor that its products have to be multiplied by.
 /// Shapes: from, to: (n).
@@ -42,7 +42,7 @@ inline float pack_row(const float* from, std::size_t n, std::int8_t* to) noexcep
   return scale;
 }
 
-}  // namespace detail
+}  // namespace cmm
 
 /// Rows of one storage type, padded with zeros to whole vectors; int8 rows have a scale each.
 template <class Weight>
@@ -59,7 +59,7 @@ class packed_rows {
 
   /// Rounds `from` into row r. Shapes: from: (width).
   void store(std::size_t r, const float* from) noexcept {
-    const float scale = detail::pack_row(from, weights_.cols(), weights_.row(r));
+    const float scale = cmm::pack_row(from, weights_.cols(), weights_.row(r));
     if (has_scale) scale_[r] = scale;
   }
 

@@ -16,7 +16,7 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::cmm {
 
 /// Where the walk of one tree leaves its findings, by token.
 struct routes {
@@ -280,4 +280,4 @@ class grouped_router {
   std::size_t singles_ = 0;
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::cmm

@@ -30,7 +30,7 @@ inline constexpr std::size_t buffer_alignment = 64;
 inline constexpr std::size_t huge_page_threshold = std::size_t{4} << 20U;
 inline constexpr std::size_t huge_page_bytes = std::size_t{2} << 20U;
 
-namespace detail {
+namespace core {
 
 /// Asks the system for huge pages before the memory is touched; a refusal changes nothing but speed.
 inline void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
@@ -39,7 +39,7 @@ inline void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] st
 #endif
 }
 
-}  // namespace detail
+}  // namespace core
 
 /// An owned, zero-filled array of `size()` elements whose first element lies on a 64-byte boundary. Movable only.
 template <class T>
@@ -85,7 +85,7 @@ class aligned_buffer {
     const std::size_t bytes = size * sizeof(T);
     const std::align_val_t alignment{bytes >= huge_page_threshold ? huge_page_bytes : buffer_alignment};
     std::unique_ptr<T, release> memory(static_cast<T*>(::operator new(bytes, alignment)), release(alignment));
-    if (bytes >= huge_page_threshold) detail::advise_huge_pages(memory.get(), bytes);
+    if (bytes >= huge_page_threshold) core::advise_huge_pages(memory.get(), bytes);
     return memory;
   }
 

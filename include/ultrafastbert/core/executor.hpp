@@ -18,7 +18,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace core {
 
 /// A task by reference. Pre: the task outlives it.
 class any_task {
@@ -35,13 +35,13 @@ class any_task {
   void (*call_)(const void*, std::size_t) = [](const void*, std::size_t) {};
 };
 
-}  // namespace detail
+}  // namespace core
 
 /// Something that runs `task(i)` for every i < count, in any order and on any threads, and returns when all are done.
 /// An exception of a task leaves `run` after the others have ended. `concurrency()` is how many tasks run at a time.
 /// The same `task` object is called from several threads at once. Results never depend on the executor.
 template <class Executor>
-concept executor = requires(Executor& e, const detail::any_task& task, std::size_t count) {
+concept executor = requires(Executor& e, const core::any_task& task, std::size_t count) {
   { e.concurrency() } -> std::convertible_to<std::size_t>;
   e.run(count, task);
 };
@@ -166,7 +166,7 @@ class executor_ref {
   noexcept
       : executor_(&threads),
         concurrency_([](const void* e) -> std::size_t { return static_cast<const Executor*>(e)->concurrency(); }),
-        run_([](void* e, std::size_t count, const detail::any_task& task) {
+        run_([](void* e, std::size_t count, const core::any_task& task) {
           static_cast<Executor*>(e)->run(count, task);
         }) {}
 
@@ -175,19 +175,20 @@ class executor_ref {
   /// Calls task(i) for every i < count. Throws: what the executor's `run` throws.
   template <class Task>
   void run(std::size_t count, const Task& task) const {
-    run_(executor_, count, detail::any_task(task));
+    run_(executor_, count, core::any_task(task));
   }
 
  private:
   void* executor_ = nullptr;
   std::size_t (*concurrency_)(const void*) = [](const void*) -> std::size_t { return 1; };
-  void (*run_)(void*, std::size_t, const detail::any_task&) =
-      [](void*, std::size_t count, const detail::any_task& task) { sequential_executor::run(count, task); };
+  void (*run_)(void*, std::size_t, const core::any_task&) = [](void*, std::size_t count, const core::any_task& task) {
+    sequential_executor::run(count, task);
+  };
 };
 
 static_assert(executor<sequential_executor> && executor<thread_pool> && executor<executor_ref>);
 
-namespace detail {
+namespace core {
 
 /// Numbers [first, last).
 struct index_range {
@@ -201,6 +202,6 @@ struct index_range {
   return {.first = size * i / parts, .last = size * (i + 1) / parts};
 }
 
-}  // namespace detail
+}  // namespace core
 
 }  // namespace ultrafastbert

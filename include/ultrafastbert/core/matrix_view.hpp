@@ -24,9 +24,9 @@ struct matrix_extents {
   std::size_t stride = 0;
 };
 
-namespace detail {
+namespace core {
 
-/// Eigen's dense types and maps, recognised by their members so that this header does not include Eigen.
+/// Eigen's dense types and maps, recognized by their members so that this header does not include Eigen.
 template <class M>
 concept eigen_like = requires(M& m) {
   m.data();
@@ -41,7 +41,7 @@ template <class M>
 concept row_major_eigen = eigen_like<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor) &&
                           static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
 
-}  // namespace detail
+}  // namespace core
 
 /// A borrowed row-major matrix; valid while the memory it points to lives. Element (r, c) is `data()[r * stride() +
 /// c]`.
@@ -65,7 +65,7 @@ class matrix_view {
   }
 
   /// Views a row-major Eigen matrix, block or map with unit inner stride, without a copy.
-  template <detail::row_major_eigen M>
+  template <core::row_major_eigen M>
   requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
   constexpr matrix_view(M&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
       : data_(m.data()),
@@ -111,10 +111,10 @@ class matrix_view {
   std::size_t stride_ = 0;
 };
 
-template <detail::row_major_eigen M>
+template <core::row_major_eigen M>
 matrix_view(M&& m) -> matrix_view<std::remove_pointer_t<decltype(m.data())>>;
 
-namespace detail {
+namespace core {
 
 /// Whether two views share memory (conservative: compares the ranges from first to last element).
 template <class T, class U>
@@ -136,6 +136,6 @@ void check_extents(const matrix_view<T>& view, std::size_t rows, std::size_t col
   }
 }
 
-}  // namespace detail
+}  // namespace core
 
 }  // namespace ultrafastbert

@@ -73,7 +73,7 @@ class workspace {
       --owner_.open_frames_;
     }
 
-    /// `count` uninitialised elements on a 64-byte boundary. Throws: overflow, std::bad_alloc.
+    /// `count` uninitialized elements on a 64-byte boundary. Throws: overflow, std::bad_alloc.
     template <class T>
     [[nodiscard]] std::span<T> take(std::size_t count) {
       static_assert(std::is_trivially_copyable_v<T>);
@@ -83,7 +83,7 @@ class workspace {
       return {reinterpret_cast<T*>(owner_.allocate(count * sizeof(T))), count};
     }
 
-    /// An uninitialised (rows, cols) matrix. Throws: overflow, std::bad_alloc.
+    /// An uninitialized (rows, cols) matrix. Throws: overflow, std::bad_alloc.
     template <class T>
     [[nodiscard]] matrix_view<T> take_matrix(std::size_t rows, std::size_t cols) {
       if (cols != 0 && rows > std::numeric_limits<std::size_t>::max() / cols) {

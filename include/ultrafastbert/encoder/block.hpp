@@ -35,7 +35,7 @@ struct block_buffers {
   matrix_view<Scalar> projected{};  ///< (tokens, 3 * hidden): queries, keys and values
   matrix_view<Scalar> context{};    ///< (tokens, hidden): what attention makes of them
 
-  /// Uninitialised, in one array: a workspace grows by doubling, so that pieces would leave more of it unused.
+  /// Uninitialized, in one array: a workspace grows by doubling, so that pieces would leave more of it unused.
   /// Shapes: of `tokens` tokens, `width` columns of a state. Throws: overflow, std::bad_alloc.
   [[nodiscard]] static block_buffers take(workspace::frame& frame, std::size_t tokens, std::size_t width) {
     constexpr std::size_t unit = buffer_alignment / sizeof(Scalar);
@@ -107,28 +107,29 @@ class block {
   void forward(const matrix_view<Scalar>& states, const sequence_batch& batch, workspace& scratch,
                bool record_states = false, typename encoder_trace<Scalar>::block* record = nullptr) const {
     attn_.check(batch);
-    detail::check_extents(states, batch.total_rows(), attn_.width(), "states");
+    core::check_extents(states, batch.total_rows(), attn_.width(), "states");
     workspace::frame frame(scratch);
     auto buffers = block_buffers<Scalar>::take(frame, states.rows(), states.cols());
     buffers.states = states;
-    if (record != nullptr) detail::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
-    detail::for_each_row_chunk(states.rows(), scratch, {}, [&](const detail::index_range& rows, workspace& mine) {
+    if (record != nullptr)
+      encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
+    encoders::for_each_row_chunk(states.rows(), scratch, {}, [&](const core::index_range& rows, workspace& mine) {
       begin(buffers, rows, mine, record);
     });
     attend(buffers, batch, scratch, {});
-    detail::for_each_row_chunk(states.rows(), scratch, {}, [&](const detail::index_range& rows, workspace& mine) {
+    encoders::for_each_row_chunk(states.rows(), scratch, {}, [&](const core::index_range& rows, workspace& mine) {
       finish(buffers, rows, mine, record);
     });
   }
 
   /// The first of three steps: norm and projection of some rows, each by itself. The steps check nothing.
   /// Throws: std::bad_alloc while the workspace grows.
-  void begin(const block_buffers<Scalar>& buffers, const detail::index_range& rows, workspace& scratch,
+  void begin(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
              typename encoder_trace<Scalar>::block* record = nullptr) const {
     workspace::frame frame(scratch);
     const auto normed = frame.take_matrix<Scalar>(rows.size(), buffers.states.cols());
     norm1_.forward(buffers.states.rows_from(rows.first, rows.size()), normed);
-    if (record != nullptr) detail::record_rows(normed, rows, record->norm1);
+    if (record != nullptr) encoders::record_rows(normed, rows, record->norm1);
     attn_.project(normed, buffers.projected.rows_from(rows.first, rows.size()), scratch);
   }
 
@@ -141,7 +142,7 @@ class block {
 
   /// The last step, of some rows, each by itself: output projection, residual, norm, feedforward, residual.
   /// Throws: std::bad_alloc while the workspace grows.
-  void finish(const block_buffers<Scalar>& buffers, const detail::index_range& rows, workspace& scratch,
+  void finish(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
               typename encoder_trace<Scalar>::block* record = nullptr) const {
     workspace::frame frame(scratch);
     const auto states = buffers.states.rows_from(rows.first, rows.size());
@@ -152,18 +153,18 @@ class block {
       attn_.combine(attended, update, scratch);
       attended = update;
     }
-    if (record != nullptr) detail::record_rows(attended, rows, record->attn);
-    for (std::size_t r = 0; r < rows.size(); ++r) {  // normalised while the row is in the nearest cache
+    if (record != nullptr) encoders::record_rows(attended, rows, record->attn);
+    for (std::size_t r = 0; r < rows.size(); ++r) {  // normalized while the row is in the nearest cache
       rows_.sum(states.cols(), states.row(r), attended.row(r), states.row(r));
       norm2_.forward_row(states.row(r), normed.row(r));
     }
-    if (record != nullptr) detail::record_rows(normed, rows, record->norm2);
+    if (record != nullptr) encoders::record_rows(normed, rows, record->norm2);
     forward_ffn(normed, update, scratch, rows, record);
-    if (record != nullptr) detail::record_rows(update, rows, record->ffn);
+    if (record != nullptr) encoders::record_rows(update, rows, record->ffn);
     for (std::size_t r = 0; r < rows.size(); ++r) {
       rows_.sum(states.cols(), states.row(r), update.row(r), states.row(r));
     }
-    if (record != nullptr) detail::record_rows(states, rows, record->output);
+    if (record != nullptr) encoders::record_rows(states, rows, record->output);
   }
 
  private:
@@ -208,7 +209,7 @@ class block {
   }
 
   void forward_ffn(const matrix_view<Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
-                   const detail::index_range& rows, typename encoder_trace<Scalar>::block* record) const {
+                   const core::index_range& rows, typename encoder_trace<Scalar>::block* record) const {
     if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch);
     const auto& fast = std::get<fast_feedforward_type>(ffn_);
     if (record == nullptr) return fast.forward(x, y, scratch);

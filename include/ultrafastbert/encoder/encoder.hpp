@@ -97,11 +97,11 @@ class encoder {
   /// uses a part of `scratch` of its own.
   void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
                workspace& scratch, executor_ref threads, encoder_trace<Scalar>* trace = nullptr) const {
-    detail::check_extents(states, ids.size(), config_.hidden_size, "states");
+    core::check_extents(states, ids.size(), config_.hidden_size, "states");
     embedding_.check(ids, batch);
     const call now{.ids = ids, .batch = batch, .states = states};
     for (std::size_t first = 0; first < batch.size();) {
-      const auto pass = trace != nullptr ? whole(batch) : detail::next_pass(batch, first, choices_.token_budget);
+      const auto pass = trace != nullptr ? whole(batch) : encoders::next_pass(batch, first, choices_.token_budget);
       run_pass(now, pass, scratch, threads, trace);
       first = pass.last;
     }
@@ -119,10 +119,10 @@ class encoder {
   encoder(const encoder_config& config, const encoder_choices& choices, ultrafastbert::embedding<Scalar> embedding)
       : config_(config), choices_(choices), embedding_(std::move(embedding)) {}
 
-  static detail::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
+  static core::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
 
   // All memory that grows with the tokens is the pass's; what tasks have of their own does not.
-  void run_pass(const call& now, const detail::index_range& pass, workspace& scratch, executor_ref threads,
+  void run_pass(const call& now, const core::index_range& pass, workspace& scratch, executor_ref threads,
                 encoder_trace<Scalar>* trace) const {
     workspace::frame frame(scratch);
     const auto members = frame.take<std::size_t>(pass.size());
@@ -136,7 +136,7 @@ class encoder {
     if (groups < 2) return run_group(now, members, batch, buffers, scratch, threads, trace);
     scratch.reserve_parts(groups);
     threads.run(groups, [&](std::size_t g) {
-      const detail::index_range own{.first = g == 0 ? 0 : ends[g - 1], .last = ends[g]};
+      const core::index_range own{.first = g == 0 ? 0 : ends[g - 1], .last = ends[g]};
       const std::size_t first_row = offsets[own.first];
       const std::size_t rows = offsets[own.last] - first_row;
       workspace::frame group_frame(scratch.part(g));
@@ -152,15 +152,15 @@ class encoder {
 
   // Orders the sequences of a pass by the groups that they are dealt to, or by length if there had better be one group.
   // Returns the number of groups. Shapes: members: (sequences); ends: (groups at most), where each group ends.
-  [[nodiscard]] std::size_t deal(const sequence_batch& batch, const detail::index_range& pass,
+  [[nodiscard]] std::size_t deal(const sequence_batch& batch, const core::index_range& pass,
                                  std::span<std::size_t> members, std::span<std::size_t> ends,
                                  workspace& scratch) const {
     workspace::frame frame(scratch);
     const auto sorted = frame.take<std::size_t>(members.size());
     const auto group_of = frame.take<std::size_t>(members.size());
-    detail::sort_by_length(batch, pass, sorted);
+    encoders::sort_by_length(batch, pass, sorted);
     std::copy(sorted.begin(), sorted.end(), members.begin());
-    if (ends.size() < 2 || !detail::deal(batch, config_.hidden_size, sorted, group_of, ends)) return 1;
+    if (ends.size() < 2 || !encoders::deal(batch, config_.hidden_size, sorted, group_of, ends)) return 1;
     std::size_t next = 0;
     for (std::size_t g = 0; g < ends.size(); ++g) {
       for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -192,11 +192,11 @@ class encoder {
                   executor_ref threads, encoder_trace<Scalar>* trace) const {
     const auto record = [trace](std::size_t i) { return trace != nullptr ? &trace->layers[i] : nullptr; };
     for (std::size_t i = 0; i <= layers_.size(); ++i) {  // the end of a layer and the start of the next are one step
-      const auto step = [&](const detail::index_range& rows, workspace& mine) {
+      const auto step = [&](const core::index_range& rows, workspace& mine) {
         if (i > 0) layers_[i - 1].finish(buffers, rows, mine, record(i - 1));
         if (i < layers_.size()) layers_[i].begin(buffers, rows, mine, record(i));
       };
-      detail::for_each_row_chunk(buffers.states.rows(), scratch, threads, step);
+      encoders::for_each_row_chunk(buffers.states.rows(), scratch, threads, step);
       if (i < layers_.size()) layers_[i].attend(buffers, batch, scratch, threads);
     }
   }
@@ -204,9 +204,9 @@ class encoder {
   void start_trace(encoder_trace<Scalar>& trace, const matrix_view<Scalar>& states) const {
     trace.layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      detail::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(), trace.states);
+      encoders::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(), trace.states);
     }
-    trace.embedding = trace.states ? detail::recorded(states) : matrix<Scalar>{};
+    trace.embedding = trace.states ? encoders::recorded(states) : matrix<Scalar>{};
   }
 
   // Shapes: from: (length, hidden_size); to: (rows of the sequence, hidden_size).

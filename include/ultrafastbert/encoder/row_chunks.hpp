@@ -11,7 +11,7 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::encoders {
 
 /// Calls `step(rows, scratch)` for index ranges of at most `most_rows` rows that cover all rows once. With threads, the
 /// rows are cut into a few tasks for each, and a task uses a part of `scratch` of its own.
@@ -21,17 +21,17 @@ void for_each_row_chunk(std::size_t rows, workspace& scratch, executor_ref threa
   constexpr std::size_t most_rows = 192;  // three such matrices of width 768 fit into a second-level cache and a half
   // Of a task: every task reads all weights of a step, so that few rows wait for memory, not for each other.
   constexpr std::size_t fewest_rows = 32;
-  const auto walk = [&](const index_range& range, workspace& mine) {
+  const auto walk = [&](const core::index_range& range, workspace& mine) {
     const std::size_t chunks = (range.size() + most_rows - 1) / most_rows;
     for (std::size_t i = 0; i < chunks; ++i) {
-      const index_range part = part_of(range.size(), chunks, i);
-      step(index_range{.first = range.first + part.first, .last = range.first + part.last}, mine);
+      const core::index_range part = core::part_of(range.size(), chunks, i);
+      step(core::index_range{.first = range.first + part.first, .last = range.first + part.last}, mine);
     }
   };
   const std::size_t tasks = std::min(2 * threads.concurrency(), rows / fewest_rows);
   if (threads.concurrency() < 2 || tasks < 2) return walk({.first = 0, .last = rows}, scratch);
   scratch.reserve_parts(tasks);
-  threads.run(tasks, [&](std::size_t i) { walk(part_of(rows, tasks, i), scratch.part(i)); });
+  threads.run(tasks, [&](std::size_t i) { walk(core::part_of(rows, tasks, i), scratch.part(i)); });
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::encoders

@@ -13,11 +13,11 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::encoders {
 
 /// The sequences from `first` on that fit into the budget; one at least. Pre: first < batch.size().
-[[nodiscard]] inline index_range next_pass(const sequence_batch& batch, std::size_t first,
-                                           std::size_t token_budget) noexcept {
+[[nodiscard]] inline core::index_range next_pass(const sequence_batch& batch, std::size_t first,
+                                                 std::size_t token_budget) noexcept {
   std::size_t last = first + 1;
   std::size_t tokens = batch.length(first);
   while (last < batch.size() && tokens + batch.length(last) <= token_budget) tokens += batch.length(last++);
@@ -25,7 +25,7 @@ namespace ultrafastbert::detail {
 }
 
 /// Fills `members` with the numbers of a pass's sequences, longest first. Shapes: members: (range's size).
-inline void sort_by_length(const sequence_batch& batch, const index_range& range,
+inline void sort_by_length(const sequence_batch& batch, const core::index_range& range,
                            std::span<std::size_t> members) noexcept {
   std::iota(members.begin(), members.end(), range.first);
   std::sort(members.begin(), members.end(), [&batch](std::size_t a, std::size_t b) {
@@ -53,4 +53,4 @@ inline void sort_by_length(const sequence_batch& batch, const index_range& range
   return *std::max_element(load.begin(), load.end()) * load.size() * 100 <= sum * (100 + most_percent_over);
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::encoders

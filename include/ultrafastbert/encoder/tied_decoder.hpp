@@ -45,8 +45,8 @@ class tied_decoder {
   /// Pre: y overlaps neither x nor the words. Throws: invalid_input (shapes), overflow from the backend, what the
   ///   executor throws. Complexity: tokens * width * vocabulary_size.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, executor_ref threads = {}) const {
-    detail::check_extents(x, x.rows(), words_->cols(), "x");
-    detail::check_extents(y, x.rows(), words_->rows(), "y");
+    core::check_extents(x, x.rows(), words_->cols(), "x");
+    core::check_extents(y, x.rows(), words_->rows(), "y");
     if constexpr (std::same_as<Scalar, float>) {
       if (own_kernels_) return forward_by_dots(x, y, threads);
     }
@@ -64,15 +64,14 @@ class tied_decoder {
                                                         : std::clamp<std::size_t>(words_->rows() / fewest_words, 1,
                                                                                   4 * threads.concurrency());
     threads.run(tasks, [&](std::size_t i) {
-      const auto words = detail::part_of(words_->rows(), tasks, i);
+      const auto words = core::part_of(words_->rows(), tasks, i);
       multiply(x, y, words);
       add_bias(y, words);
     });
   }
 
   // The words pass by once; the states stay in a cache.
-  void multiply(const matrix_view<const float>& x, const matrix_view<float>& y,
-                const detail::index_range& words) const {
+  void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, const core::index_range& words) const {
     const auto dots = kernels::dots_of<float>(isa_);
     std::array<float, words_at_once * states_at_once> z{};
     std::size_t word = words.first;
@@ -91,7 +90,7 @@ class tied_decoder {
     }
   }
 
-  void add_bias(const matrix_view<Scalar>& y, const detail::index_range& words) const noexcept {
+  void add_bias(const matrix_view<Scalar>& y, const core::index_range& words) const noexcept {
     for (std::size_t t = 0; t < y.rows() && bias_.size() != 0; ++t) {
       for (std::size_t j = words.first; j < words.last; ++j) y(t, j) += bias_[j];
     }

@@ -34,7 +34,7 @@ struct encoder_trace {
   std::vector<block> layers{};  ///< one per block
 };
 
-namespace detail {
+namespace encoders {
 
 /// A copy of `view`. Throws: std::bad_alloc.
 template <class T>
@@ -56,11 +56,11 @@ void prepare(typename encoder_trace<Scalar>::block& record, std::size_t tokens, 
 
 /// Copies some rows to where they belong in a record, if that has room. Shapes: rows: (range's size, width).
 template <class Scalar>
-void record_rows(const matrix_view<Scalar>& rows, const index_range& range, matrix<Scalar>& record) noexcept {
+void record_rows(const matrix_view<Scalar>& rows, const core::index_range& range, matrix<Scalar>& record) noexcept {
   if (record.rows() == 0) return;
   for (std::size_t r = 0; r < rows.rows(); ++r) std::copy_n(rows.row(r), rows.cols(), record.row(range.first + r));
 }
 
-}  // namespace detail
+}  // namespace encoders
 
 }  // namespace ultrafastbert

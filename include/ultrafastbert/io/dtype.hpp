@@ -47,7 +47,7 @@ enum class dtype : std::uint8_t {
   u64,
 };
 
-namespace detail {
+namespace io {
 
 struct dtype_facts {
   std::string_view name;
@@ -62,16 +62,16 @@ inline constexpr std::array<dtype_facts, 22> dtype_table = {{
     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 }};
 
-}  // namespace detail
+}  // namespace io
 
 /// Spelling inside files, such as "BF16".
 [[nodiscard]] constexpr std::string_view name(dtype type) noexcept {
-  return detail::dtype_table[static_cast<std::size_t>(type)].name;
+  return io::dtype_table[static_cast<std::size_t>(type)].name;
 }
 
 /// Bits of one element.
 [[nodiscard]] constexpr unsigned bits(dtype type) noexcept {
-  return detail::dtype_table[static_cast<std::size_t>(type)].bits;
+  return io::dtype_table[static_cast<std::size_t>(type)].bits;
 }
 
 /// Bytes of one element; 0 for the packed types, whose elements are smaller than a byte.
@@ -79,8 +79,8 @@ inline constexpr std::array<dtype_facts, 22> dtype_table = {{
 
 /// The type of that spelling, or nothing.
 [[nodiscard]] constexpr std::optional<dtype> find_dtype(std::string_view spelling) noexcept {
-  for (std::size_t i = 0; i < detail::dtype_table.size(); ++i) {
-    if (detail::dtype_table[i].name == spelling) return static_cast<dtype>(i);
+  for (std::size_t i = 0; i < io::dtype_table.size(); ++i) {
+    if (io::dtype_table[i].name == spelling) return static_cast<dtype>(i);
   }
   return std::nullopt;
 }
@@ -90,7 +90,7 @@ template <class Scalar>
 concept tensor_scalar = std::same_as<Scalar, float> || std::same_as<Scalar, double> ||
     std::same_as<Scalar, std::int32_t> || std::same_as<Scalar, std::int64_t>;
 
-namespace detail {
+namespace io {
 
 /// Bytes that `elements` elements occupy, or nothing if that is no whole number of bytes.
 /// Pre: elements * bytes(type) fits.
@@ -202,6 +202,6 @@ template <tensor_scalar Scalar>
   }
 }
 
-}  // namespace detail
+}  // namespace io
 
 }  // namespace ultrafastbert

@@ -32,7 +32,7 @@ struct json_stream {
   json_member_sink sink;
 };
 
-namespace detail {
+namespace io {
 
 struct json_node;
 using json_object = std::vector<std::pair<std::string, json_node>>;
@@ -59,7 +59,7 @@ struct json_node {
   return plain ? parent + '.' + std::string(key) : parent + '[' + excerpt(key) + ']';
 }
 
-}  // namespace detail
+}  // namespace io
 
 /// A value inside a `json_document`, with its path. Cheap to copy; valid while the document lives.
 /// The `as_` functions throw bad_type or bad_value naming file, path, expected and found.
@@ -70,17 +70,15 @@ class json_value {
   [[nodiscard]] bool is_null() const noexcept { return node_->value.index() == 0; }
   [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(node_->value); }
   [[nodiscard]] bool is_boolean() const noexcept { return std::holds_alternative<bool>(node_->value); }
-  [[nodiscard]] bool is_object() const noexcept { return std::holds_alternative<detail::json_object>(node_->value); }
-  [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<detail::json_array>(node_->value); }
+  [[nodiscard]] bool is_object() const noexcept { return std::holds_alternative<io::json_object>(node_->value); }
+  [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<io::json_array>(node_->value); }
 
   /// Whether this is an object whose members went to a `json_stream`.
-  [[nodiscard]] bool is_streamed() const noexcept {
-    return std::holds_alternative<detail::json_streamed>(node_->value);
-  }
+  [[nodiscard]] bool is_streamed() const noexcept { return std::holds_alternative<io::json_streamed>(node_->value); }
 
   /// Member of an object, or nothing. Throws bad_type unless this is an object.
   [[nodiscard]] std::optional<json_value> find(std::string_view key) const {
-    for (const auto& [name, node] : as<detail::json_object>("an object")) {
+    for (const auto& [name, node] : as<io::json_object>("an object")) {
       if (name == key) return json_value(node, member_path(key), *file_);
     }
     return std::nullopt;
@@ -95,7 +93,7 @@ class json_value {
   /// Members of an object in file order. Throws bad_type.
   [[nodiscard]] std::vector<std::pair<std::string, json_value>> members() const {
     std::vector<std::pair<std::string, json_value>> out;
-    for (const auto& [name, node] : as<detail::json_object>("an object")) {
+    for (const auto& [name, node] : as<io::json_object>("an object")) {
       out.emplace_back(name, json_value(node, member_path(name), *file_));
     }
     return out;
@@ -104,7 +102,7 @@ class json_value {
   /// Elements of an array. Throws bad_type.
   [[nodiscard]] std::vector<json_value> elements() const {
     std::vector<json_value> out;
-    const auto& array = as<detail::json_array>("an array");
+    const auto& array = as<io::json_array>("an array");
     for (std::size_t i = 0; i < array.size(); ++i) {
       out.push_back(json_value(array[i], path_ + '[' + std::to_string(i) + ']', *file_));
     }
@@ -154,16 +152,15 @@ class json_value {
 
   /// Throws bad_type about this value.
   [[noreturn]] void fail_type(std::string expected) const {
-    fail(error_code::bad_type, {.file = *file_,
-                                .where = path_,
-                                .expected = std::move(expected),
-                                .found = std::string(detail::type_name(*node_))});
+    fail(
+        error_code::bad_type,
+        {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::string(io::type_name(*node_))});
   }
 
  private:
   friend class json_document;
 
-  json_value(const detail::json_node& node, std::string path, const std::string& file)
+  json_value(const io::json_node& node, std::string path, const std::string& file)
       : node_(&node), path_(std::move(path)), file_(&file) {}
 
   template <class T>
@@ -172,9 +169,9 @@ class json_value {
     fail_type(expected);
   }
 
-  [[nodiscard]] std::string member_path(std::string_view key) const { return detail::member_path(path_, key); }
+  [[nodiscard]] std::string member_path(std::string_view key) const { return io::member_path(path_, key); }
 
-  const detail::json_node* node_;
+  const io::json_node* node_;
   std::string path_;
   const std::string* file_;
 };
@@ -196,10 +193,10 @@ class json_document {
   json_document() = default;
 
   std::unique_ptr<const std::string> file_;
-  std::unique_ptr<const detail::json_node> root_;
+  std::unique_ptr<const io::json_node> root_;
 };
 
-namespace detail {
+namespace io {
 
 /// Builds the tree from events; keeps one frame per open array or object, so its depth is the JSON's.
 class json_tree_builder {
@@ -316,15 +313,15 @@ class json_tree_builder {
   json_node root_{};
 };
 
-}  // namespace detail
+}  // namespace io
 
 inline json_document json_document::parse(std::string_view text, std::string file, const json_limits& limits,
                                           const std::vector<json_stream>& streams) {
   json_document document;
   document.file_ = std::make_unique<const std::string>(std::move(file));
-  detail::json_tree_builder builder(*document.file_, limits, streams);
+  io::json_tree_builder builder(*document.file_, limits, streams);
   parse_json_events(text, *document.file_, limits, builder);
-  document.root_ = std::make_unique<const detail::json_node>(builder.take());
+  document.root_ = std::make_unique<const io::json_node>(builder.take());
   return document;
 }
 

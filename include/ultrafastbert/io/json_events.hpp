@@ -45,7 +45,7 @@ concept json_event_handler = requires(Handler& handler, const json_scalar& scala
   handler.on_end(true);
 };
 
-namespace detail {
+namespace io {
 
 [[noreturn, gnu::cold]] inline void fail_json(std::string_view file, std::uint64_t offset, std::string reason) {
   fail(error_code::bad_json, {.file = std::string(file), .reason = std::move(reason), .byte_offset = offset});
@@ -149,7 +149,7 @@ class json_sax_adapter {
   std::uint64_t first_byte_;
 };
 
-}  // namespace detail
+}  // namespace io
 
 /// Parses one JSON text and sends its events to `handler`.
 /// Pre: `file` names the text in errors; `first_byte` is the text's position in that file, added to byte offsets.
@@ -158,10 +158,10 @@ class json_sax_adapter {
 template <json_event_handler Handler>
 void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits, Handler& handler,
                        std::uint64_t first_byte = 0) {
-  if (text.size() > limits.max_bytes) detail::fail_limit(file, "$", "bytes of JSON", limits.max_bytes);
+  if (text.size() > limits.max_bytes) io::fail_limit(file, "$", "bytes of JSON", limits.max_bytes);
   text = text.substr(0, text.find_last_not_of(" \t\n\r") + 1);  // padding of any length costs the parser nothing
-  detail::check_json_bounds(text, file, limits, first_byte);
-  detail::json_sax_adapter<Handler> adapter(handler, file, first_byte);
+  io::check_json_bounds(text, file, limits, first_byte);
+  io::json_sax_adapter<Handler> adapter(handler, file, first_byte);
   nlohmann::json::sax_parse(text.begin(), text.end(), &adapter);
 }
 

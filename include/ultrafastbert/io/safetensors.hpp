@@ -26,7 +26,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace io {
 
 /// A borrowed block of memory with the reading interface of `input_file`.
 class memory_block {
@@ -46,7 +46,7 @@ class memory_block {
   std::string name_;
 };
 
-}  // namespace detail
+}  // namespace io
 
 /// An open container: checked entries, and their data on demand.
 /// Immutable; its const members may be called from several threads. Movable; entries it handed out stay valid.
@@ -66,7 +66,7 @@ class safetensors {
   /// Complexity: as `open`.
   [[nodiscard]] static safetensors from_memory(std::span<const std::byte> block, std::string name,
                                                const safetensors_limits& limits = {}) {
-    return safetensors(detail::memory_block(block, std::move(name)), limits);
+    return safetensors(io::memory_block(block, std::move(name)), limits);
   }
 
   [[nodiscard]] std::span<const tensor_entry> tensors() const noexcept { return header_.tensors; }  ///< header order
@@ -108,7 +108,7 @@ class safetensors {
   void read(const tensor_entry& entry, std::uint64_t first_element, std::span<Scalar> out) const;
 
  private:
-  using byte_source = std::variant<input_file, detail::memory_block>;
+  using byte_source = std::variant<input_file, io::memory_block>;
 
   safetensors(byte_source bytes, const safetensors_limits& limits) : bytes_(std::move(bytes)) {
     std::visit([&](const auto& source) { parse(source, limits); }, bytes_);
@@ -131,7 +131,7 @@ class safetensors {
   byte_source bytes_;
   std::uint64_t data_start_ = 0;
   std::uint64_t data_bytes_ = 0;
-  detail::safetensors_header header_{};
+  io::safetensors_header header_{};
 };
 
 template <class Bytes>
@@ -158,21 +158,21 @@ void safetensors::parse(const Bytes& bytes, const safetensors_limits& limits) {
   bytes.read(prefix.size(), std::as_writable_bytes(std::span(text)));
   data_start_ = prefix.size() + length;
   data_bytes_ = rest - length;
-  header_ = detail::parse_safetensors_header(
+  header_ = io::parse_safetensors_header(
       text, {.file = bytes.name(), .data_start = data_start_, .data_bytes = data_bytes_}, limits);
 }
 
 template <tensor_scalar Scalar>
 void safetensors::read(const tensor_entry& entry, std::uint64_t first_element, std::span<Scalar> out) const {
-  if (!detail::is_decodable<Scalar>(entry.type)) {
+  if (!io::is_decodable<Scalar>(entry.type)) {
     fail(error_code::unsupported, {.file = name(),
                                    .where = excerpt(entry.name),
-                                   .expected = std::string(detail::decodable_names<Scalar>()),
+                                   .expected = std::string(io::decodable_names<Scalar>()),
                                    .found = std::string(ultrafastbert::name(entry.type))});
   }
   const std::uint64_t size = bytes(entry.type);
   check_range(entry, first_element, out.size(), (entry.end - entry.begin) / size, "elements");
-  if (detail::is_stored_as<Scalar>(entry.type)) {
+  if (io::is_stored_as<Scalar>(entry.type)) {
     return read_bytes(entry, first_element * size, std::as_writable_bytes(out));
   }
   std::array<std::byte, 32'768> buffer;
@@ -180,7 +180,7 @@ void safetensors::read(const tensor_entry& entry, std::uint64_t first_element, s
     const auto part = out.subspan(done, std::min(out.size() - done, static_cast<std::size_t>(buffer.size() / size)));
     const std::uint64_t first = first_element + done;
     read_bytes(entry, first * size, std::span(buffer).first(static_cast<std::size_t>(part.size() * size)));
-    const std::size_t converted = detail::decode(entry.type, buffer.data(), part);
+    const std::size_t converted = io::decode(entry.type, buffer.data(), part);
     if (converted != part.size()) {
       fail(error_code::bad_value, {.file = name(),
                                    .where = excerpt(entry.name),

@@ -23,7 +23,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace io {
 
 [[nodiscard]] inline std::string describe(const json_scalar& scalar) {
   return std::visit(
@@ -310,6 +310,6 @@ class safetensors_header_parser {
   return parser.take();
 }
 
-}  // namespace detail
+}  // namespace io
 
 }  // namespace ultrafastbert

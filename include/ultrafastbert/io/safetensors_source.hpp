@@ -31,21 +31,21 @@ struct safetensors_source_options {
   bool allow_non_finite = false;  ///< accept NaN and infinite weights
 };
 
-namespace detail {
+namespace io {
 
-/// Index of the first NaN or infinity, or the size. Tests the bits, which -ffast-math cannot optimise away.
+/// Index of the first NaN or infinity, or the size. Tests the bits, which -ffast-math cannot optimize away.
 template <std::floating_point Scalar>
 [[nodiscard]] std::size_t find_non_finite(std::span<const Scalar> values) noexcept {
   using word = std::conditional_t<sizeof(Scalar) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
   constexpr word exponent = std::bit_cast<word>(std::numeric_limits<Scalar>::infinity());
   const auto is_bad = [](Scalar value) { return (std::bit_cast<word>(value) & exponent) == exponent; };
-  bool any = false;  // no early exit: this loop is vectorised, and bad values are the exception
+  bool any = false;  // no early exit: this loop is vectorized, and bad values are the exception
   for (const Scalar value : values) any |= is_bad(value);
   if (!any) return values.size();
   return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_bad) - values.begin());
 }
 
-}  // namespace detail
+}  // namespace io
 
 /// Weights of one container or of several, and a note of which were read.
 /// `read` takes that note: one thread at a time uses a source.
@@ -154,7 +154,7 @@ class safetensors_source {
 
   template <class Scalar>
   void check_finite(const place& at, std::uint64_t first_element, std::span<const Scalar> values) const {
-    const std::size_t index = detail::find_non_finite(values);
+    const std::size_t index = io::find_non_finite(values);
     if (index == values.size()) return;
     const std::uint64_t element = first_element + index;
     fail(error_code::non_finite, {.file = files_[at.file].name(),

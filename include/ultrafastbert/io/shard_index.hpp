@@ -22,7 +22,7 @@
 #include "ultrafastbert/io/safetensors_header.hpp"
 #include "ultrafastbert/io/tensor_entry.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::io {
 
 /// What an index says.
 struct shard_index {
@@ -120,4 +120,4 @@ class shard_index_reader {
   return index;
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::io

@@ -55,7 +55,7 @@ struct safetensors_limits {
   std::size_t shards = 256;                          ///< files of one index; each stays open while it is in use
 };
 
-namespace detail {
+namespace io {
 
 struct safetensors_header {
   std::vector<tensor_entry> tensors{};                          // in header order
@@ -141,6 +141,6 @@ inline void check_tiling(const safetensors_layout& layout, const safetensors_hea
         .byte_offset = layout.data_start + std::min(needed, layout.data_bytes)});
 }
 
-}  // namespace detail
+}  // namespace io
 
 }  // namespace ultrafastbert

@@ -40,7 +40,7 @@ class weight_files {
   [[nodiscard]] static weight_files open_index(const std::filesystem::path& index,
                                                const safetensors_limits& limits = {}) {
     weight_files weights(index.string());
-    const detail::shard_index listed = detail::read_shard_index(index, limits);
+    const io::shard_index listed = io::read_shard_index(index, limits);
     for (std::size_t i = 0; i < listed.shards.size(); ++i) {
       weights.files_.push_back(weights.open_shard(index, listed, i, limits));
       // At once, so that no header beyond the first wrong one takes memory.
@@ -70,7 +70,7 @@ class weight_files {
  private:
   explicit weight_files(std::string name) : name_(std::move(name)) {}
 
-  [[nodiscard]] safetensors open_shard(const std::filesystem::path& index, const detail::shard_index& listed,
+  [[nodiscard]] safetensors open_shard(const std::filesystem::path& index, const io::shard_index& listed,
                                        std::size_t number, const safetensors_limits& limits) const {
     try {
       return safetensors::open(index.parent_path() / listed.shards[number], limits);
@@ -80,13 +80,13 @@ class weight_files {
       const auto user = std::find_if(listed.tensors.begin(), listed.tensors.end(),
                                      [number](const auto& tensor) { return tensor.second == number; });
       details.expected = (details.expected.empty() ? "the file" : details.expected) + " that " + name_ + " names at " +
-                         detail::weight_map_path_of(user->first);
+                         io::weight_map_path_of(user->first);
       fail(error_code::io_error, std::move(details));
     }
   }
 
   /// Compares the newest shard with the index.
-  void check_agreement(const std::filesystem::path& index, const detail::shard_index& listed, std::size_t number,
+  void check_agreement(const std::filesystem::path& index, const io::shard_index& listed, std::size_t number,
                        const safetensors_limits& limits) const {
     const safetensors& shard = files_[number];
     for (const auto& [tensor, place] : listed.tensors) {
@@ -98,7 +98,7 @@ class weight_files {
                            [](const auto& tensor, const std::string& wanted) { return tensor.first < wanted; });
       if (at == listed.tensors.end() || at->first != entry.name) {
         fail(error_code::missing_key, {.file = name_,
-                                       .where = detail::weight_map_path_of(entry.name),
+                                       .where = io::weight_map_path_of(entry.name),
                                        .expected = "an entry for every tensor of " + excerpt(listed.shards[number]),
                                        .found = "none"});
       }
@@ -109,7 +109,7 @@ class weight_files {
       }
       fail(error_code::duplicate_key,
            {.file = name_,
-            .where = detail::weight_map_path_of(entry.name),
+            .where = io::weight_map_path_of(entry.name),
             .expected = "every tensor in one file",
             .found = excerpt(listed.shards[at->second]) + " and " + excerpt(listed.shards[number])});
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Constants of the vectorised exponential function, shared by all instruction sets:
+// Constants of the vectorized exponential function, shared by all instruction sets:
 //   exp(v) = 2^n p(r),  n = round(v / ln 2),  r = v - n ln 2
 // p is a polynomial of degree 6 with p(0) = p'(0) = 1, relative error 4e-9 where |r| <= ln 2 / 2.
 // Layer: kernels.

@@ -20,7 +20,7 @@
 #define UFB_AVX2 [[gnu::target("avx2,fma,f16c")]]
 #define UFB_AVX2_INLINE [[gnu::always_inline, gnu::target("avx2,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::avx2 {
+namespace ultrafastbert::kernels::avx2 {
 
 // Keeps a loaded vector in its register: g++ 12 would fold the load into each of its uses and read it several times.
 UFB_AVX2_INLINE void keep(__m256& v) noexcept { asm("" : "+x"(v)); }
@@ -274,7 +274,7 @@ inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weigh
 template <class Weight>
 inline constexpr sum_kernels<Weight> sums{sum<Weight>, stream<Weight>, finish};
 
-}  // namespace ultrafastbert::kernels::detail::avx2
+}  // namespace ultrafastbert::kernels::avx2
 
 #undef UFB_AVX2
 #undef UFB_AVX2_INLINE

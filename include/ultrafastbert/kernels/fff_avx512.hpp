@@ -17,7 +17,7 @@
 #include "ultrafastbert/kernels/fff_kernels.hpp"
 #include "ultrafastbert/kernels/gelu_constants.hpp"
 
-// g++ 12 takes the undefined vectors inside its own intrinsics for uninitialised variables, and without optimisation
+// g++ 12 takes the undefined vectors inside its own intrinsics for uninitialized variables, and without optimization
 // some intrinsics are macros that convert masks with a change of sign.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
@@ -29,7 +29,7 @@
 #define UFB_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
 #define UFB_AVX512_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::avx512 {
+namespace ultrafastbert::kernels::avx512 {
 
 // Keeps a loaded vector in its register: g++ 12 would fold the load into each of its uses and read it several times.
 UFB_AVX512_INLINE void keep(__m512& v) noexcept { asm("" : "+v"(v)); }
@@ -315,7 +315,7 @@ inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weigh
 template <class Weight>
 inline constexpr sum_kernels<Weight> sums{sum<Weight>, stream<Weight>, finish};
 
-}  // namespace ultrafastbert::kernels::detail::avx512
+}  // namespace ultrafastbert::kernels::avx512
 
 #undef UFB_AVX512
 #undef UFB_AVX512_INLINE

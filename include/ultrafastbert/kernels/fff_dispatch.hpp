@@ -18,41 +18,41 @@ namespace ultrafastbert::kernels {
 template <class Weight>
 [[nodiscard]] inline dot_kernels<Weight> dots_of(isa_level level) noexcept {
 #if UFB_KERNELS_X86
-  if (level == isa_level::avx512) return detail::avx512::dots<Weight>;
-  if (level == isa_level::avx2) return detail::avx2::dots<Weight>;
+  if (level == isa_level::avx512) return avx512::dots<Weight>;
+  if (level == isa_level::avx2) return avx2::dots<Weight>;
 #endif
 #if UFB_KERNELS_NEON
-  if (level == isa_level::neon) return detail::neon::dots<Weight>;
+  if (level == isa_level::neon) return neon::dots<Weight>;
 #endif
   static_cast<void>(level);
-  return detail::portable::dots<Weight>;
+  return portable::dots<Weight>;
 }
 
 /// Weighted sums at a level. Pre: `level` comes from `resolve`.
 template <class Weight>
 [[nodiscard]] inline sum_kernels<Weight> sums_of(isa_level level) noexcept {
 #if UFB_KERNELS_X86
-  if (level == isa_level::avx512) return detail::avx512::sums<Weight>;
-  if (level == isa_level::avx2) return detail::avx2::sums<Weight>;
+  if (level == isa_level::avx512) return avx512::sums<Weight>;
+  if (level == isa_level::avx2) return avx2::sums<Weight>;
 #endif
 #if UFB_KERNELS_NEON
-  if (level == isa_level::neon) return detail::neon::sums<Weight>;
+  if (level == isa_level::neon) return neon::sums<Weight>;
 #endif
   static_cast<void>(level);
-  return detail::portable::sums<Weight>;
+  return portable::sums<Weight>;
 }
 
 /// GELU at a level. Pre: `level` comes from `resolve`.
 [[nodiscard]] inline gelu_kernel gelu_of(isa_level level) noexcept {
 #if UFB_KERNELS_X86
-  if (level == isa_level::avx512) return detail::avx512::gelu;
-  if (level == isa_level::avx2) return detail::avx2::gelu;
+  if (level == isa_level::avx512) return avx512::gelu;
+  if (level == isa_level::avx2) return avx2::gelu;
 #endif
 #if UFB_KERNELS_NEON
-  if (level == isa_level::neon) return detail::neon::gelu;
+  if (level == isa_level::neon) return neon::gelu;
 #endif
   static_cast<void>(level);
-  return detail::portable::gelu;
+  return portable::gelu;
 }
 
 }  // namespace ultrafastbert::kernels

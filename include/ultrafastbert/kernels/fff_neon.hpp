@@ -19,7 +19,7 @@
 
 #define UFB_NEON_INLINE [[gnu::always_inline]] inline
 
-namespace ultrafastbert::kernels::detail::neon {
+namespace ultrafastbert::kernels::neon {
 
 // Eight columns.
 struct octet {
@@ -237,7 +237,7 @@ inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weigh
 template <class Weight>
 inline constexpr sum_kernels<Weight> sums{sum<Weight>};
 
-}  // namespace ultrafastbert::kernels::detail::neon
+}  // namespace ultrafastbert::kernels::neon
 
 #undef UFB_NEON_INLINE
 

@@ -34,7 +34,7 @@
 #define UFB_NOT_FUSED
 #endif
 
-namespace ultrafastbert::kernels::detail::portable {
+namespace ultrafastbert::kernels::portable {
 
 inline constexpr std::size_t lanes = 16;
 static_assert(row_padding % lanes == 0);
@@ -42,7 +42,7 @@ static_assert(row_padding % lanes == 0);
 UFB_PORTABLE_INLINE float from_bits(std::uint32_t bits) noexcept { return __builtin_bit_cast(float, bits); }
 UFB_PORTABLE_INLINE std::uint32_t to_bits(float value) noexcept { return __builtin_bit_cast(std::uint32_t, value); }
 
-// All bits or none: choices without branches, which compilers can vectorise. Numbers to compare are below 2^31.
+// All bits or none: choices without branches, which compilers can vectorize. Numbers to compare are below 2^31.
 UFB_PORTABLE_INLINE std::uint32_t all_if_negative(std::uint32_t bits) noexcept { return 0U - (bits >> 31U); }
 UFB_PORTABLE_INLINE std::uint32_t all_if_below(std::uint32_t a, std::uint32_t b) noexcept {
   return all_if_negative(a - b);
@@ -178,7 +178,7 @@ inline constexpr dot_kernels<Weight> dots{rows_3_inputs_4<Weight>, pairs_8<Weigh
 template <class Weight>
 inline constexpr sum_kernels<Weight> sums{sum<Weight>};
 
-}  // namespace ultrafastbert::kernels::detail::portable
+}  // namespace ultrafastbert::kernels::portable
 
 #undef UFB_PORTABLE
 #undef UFB_PORTABLE_INLINE

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Constants of the vectorised GELU, shared by all instruction sets.
+// Constants of the vectorized GELU, shared by all instruction sets.
 //   gelu(x) = max(x, 0) - |x| h,  h = erfc(|x| / sqrt 2) / 2 = exp(-x^2 / 2) t Q(t) / 2,  t = 1 / (1 + |x| / (2 sqrt
 //   2))
 // Q is a Chebyshev fit of degree 8 to erfcx(z) / t on z <= 10, relative error 5.6e-8.

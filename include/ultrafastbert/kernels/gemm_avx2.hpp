@@ -21,7 +21,7 @@
 #define UFB_GEMM [[gnu::target("avx2,fma,f16c")]]
 #define UFB_GEMM_INLINE [[gnu::always_inline, gnu::target("avx2,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::gemm_avx2 {
+namespace ultrafastbert::kernels::gemm_avx2 {
 
 inline constexpr std::size_t lanes = 8;
 inline constexpr std::size_t columns = 2 * lanes;
@@ -126,7 +126,7 @@ inline constexpr gemm_kernels bfloat16_table = table_of<bfloat16>(
 inline constexpr gemm_kernels int8_table = table_of<int8>({.name = "avx2", .terms = 4, .convert = to_int8},
                                                           std::make_index_sequence<4>{}, std::make_index_sequence<1>{});
 
-}  // namespace ultrafastbert::kernels::detail::gemm_avx2
+}  // namespace ultrafastbert::kernels::gemm_avx2
 
 #undef UFB_GEMM
 #undef UFB_GEMM_INLINE

@@ -29,7 +29,7 @@
 #define UFB_GEMM [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
 #define UFB_GEMM_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::gemm_avx512 {
+namespace ultrafastbert::kernels::gemm_avx512 {
 
 inline constexpr std::size_t lanes = 16;
 inline constexpr std::size_t columns = 2 * lanes;
@@ -150,7 +150,7 @@ inline constexpr gemm_kernels native_int8_table =
     table_of<native_int8>({.name = "avx512_vnni", .terms = 4, .convert = to_shifted_int8, .shift = 128},
                           std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
 
-}  // namespace ultrafastbert::kernels::detail::gemm_avx512
+}  // namespace ultrafastbert::kernels::gemm_avx512
 
 #undef UFB_GEMM
 #undef UFB_GEMM_INLINE

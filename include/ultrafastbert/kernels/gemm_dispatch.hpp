@@ -25,7 +25,7 @@ struct gemm_extensions {
 [[nodiscard]] inline gemm_extensions gemm_extensions_of_processor() noexcept {
 #if UFB_KERNELS_X86
   if (supported(isa_level::avx512)) {
-    return {.bfloat16 = ultrafastbert::detail::has_avx512_bf16(), .int8 = ultrafastbert::detail::has_avx512_vnni()};
+    return {.bfloat16 = ultrafastbert::kernels::has_avx512_bf16(), .int8 = ultrafastbert::kernels::has_avx512_vnni()};
   }
 #endif
   return {};
@@ -40,23 +40,23 @@ struct gemm_extensions {
 #if UFB_KERNELS_X86
   if (level == isa_level::avx512) {
     if (bfloat16) {
-      return extensions.bfloat16 ? detail::gemm_avx512::native_bfloat16_table : detail::gemm_avx512::bfloat16_table;
+      return extensions.bfloat16 ? gemm_avx512::native_bfloat16_table : gemm_avx512::bfloat16_table;
     }
-    if (int8) return extensions.int8 ? detail::gemm_avx512::native_int8_table : detail::gemm_avx2::int8_table;
-    return detail::gemm_avx512::table;
+    if (int8) return extensions.int8 ? gemm_avx512::native_int8_table : gemm_avx2::int8_table;
+    return gemm_avx512::table;
   }
   if (level == isa_level::avx2) {
-    if (bfloat16) return detail::gemm_avx2::bfloat16_table;
-    return int8 ? detail::gemm_avx2::int8_table : detail::gemm_avx2::table;
+    if (bfloat16) return gemm_avx2::bfloat16_table;
+    return int8 ? gemm_avx2::int8_table : gemm_avx2::table;
   }
 #endif
 #if UFB_KERNELS_NEON
-  if (level == isa_level::neon && !bfloat16 && !int8) return detail::gemm_neon::table;
+  if (level == isa_level::neon && !bfloat16 && !int8) return gemm_neon::table;
 #endif
   static_cast<void>(level);
   static_cast<void>(extensions);
-  if (bfloat16) return detail::gemm_portable::bfloat16_table;
-  return int8 ? detail::gemm_portable::int8_table : detail::gemm_portable::table;
+  if (bfloat16) return gemm_portable::bfloat16_table;
+  return int8 ? gemm_portable::int8_table : gemm_portable::table;
 }
 
 }  // namespace ultrafastbert::kernels

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The kernels of the packed matrix product as tables of functions, one table per storage and instruction set. Operands
-// are seen as 32-bit words: a float, two bfloat16 or four int8 that are neighbours in k. The packed matrix lies in
+// are seen as 32-bit words: a float, two bfloat16 or four int8 that are neighbors in k. The packed matrix lies in
 // panels of a few columns, all of its words one after the other. An element of the product is one chain of operations
 // over rising k: the same in every kernel of a table, whatever is computed beside it.
 // Layer: kernels.
@@ -51,7 +51,7 @@ struct gemm_kernels {
   std::size_t columns = 0;                           ///< of a panel, a power of two
   std::size_t rows = 0;                              ///< largest number of rows
   std::array<gemm_kernel, most_gemm_rows> single{};  ///< one panel
-  /// Two neighbouring panels, which give few rows more independent chains; null where one has enough.
+  /// Two neighboring panels, which give few rows more independent chains; null where one has enough.
   std::array<gemm_kernel, most_gemm_rows> pair{};
   gemm_conversion convert = nullptr;  ///< null: x is read as it is
   /// Added to every int8 element of x, for instructions that multiply unsigned by signed.

@@ -19,7 +19,7 @@
 
 #define UFB_NEON_INLINE [[gnu::always_inline]] inline
 
-namespace ultrafastbert::kernels::detail::gemm_neon {
+namespace ultrafastbert::kernels::gemm_neon {
 
 inline constexpr std::size_t lanes = 4;
 inline constexpr std::size_t columns = 4 * lanes;
@@ -84,7 +84,7 @@ inline constexpr gemm_kernels table{
     .single = {kernel<1, 1>, kernel<2, 1>, kernel<3, 1>, kernel<4, 1>, kernel<5, 1>, kernel<6, 1>},
     .pair = {kernel<1, 2>, kernel<2, 2>}};
 
-}  // namespace ultrafastbert::kernels::detail::gemm_neon
+}  // namespace ultrafastbert::kernels::gemm_neon
 
 #undef UFB_NEON_INLINE
 

@@ -29,7 +29,7 @@
 #define UFB_NOT_FUSED
 #endif
 
-namespace ultrafastbert::kernels::detail::gemm_portable {
+namespace ultrafastbert::kernels::gemm_portable {
 
 inline constexpr std::size_t columns = 8;
 
@@ -153,7 +153,7 @@ inline constexpr gemm_kernels table = table_of<float32>({});
 inline constexpr gemm_kernels bfloat16_table = table_of<bfloat16>({.terms = 2, .convert = to_bfloat16});
 inline constexpr gemm_kernels int8_table = table_of<int8>({.terms = 4, .convert = to_int8});
 
-}  // namespace ultrafastbert::kernels::detail::gemm_portable
+}  // namespace ultrafastbert::kernels::gemm_portable
 
 #undef UFB_PORTABLE
 #undef UFB_PORTABLE_INLINE

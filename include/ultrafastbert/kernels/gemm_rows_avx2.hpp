@@ -18,7 +18,7 @@
 #define UFB_AVX2 [[gnu::target("avx2,fma,f16c")]]
 #define UFB_AVX2_INLINE [[gnu::always_inline, gnu::target("avx2,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::gemm_avx2 {
+namespace ultrafastbert::kernels::gemm_avx2 {
 
 // Up to 8 elements; zeros from `count` on.
 UFB_AVX2_INLINE __m256 load_some(const float* from, std::size_t count) noexcept {
@@ -82,7 +82,7 @@ UFB_AVX2 inline float to_int8(const float* row, std::size_t count, std::uint32_t
   return factors.scale;
 }
 
-}  // namespace ultrafastbert::kernels::detail::gemm_avx2
+}  // namespace ultrafastbert::kernels::gemm_avx2
 
 #undef UFB_AVX2
 #undef UFB_AVX2_INLINE

@@ -26,7 +26,7 @@
 #define UFB_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
 #define UFB_AVX512_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::gemm_avx512 {
+namespace ultrafastbert::kernels::gemm_avx512 {
 
 // Up to 16 elements; zeros from `count` on.
 UFB_AVX512_INLINE __m512 load_some(const float* from, std::size_t count) noexcept {
@@ -90,7 +90,7 @@ UFB_AVX512 inline float to_shifted_int8(const float* row, std::size_t count, std
   return factors.scale;
 }
 
-}  // namespace ultrafastbert::kernels::detail::gemm_avx512
+}  // namespace ultrafastbert::kernels::gemm_avx512
 
 #undef UFB_AVX512
 #undef UFB_AVX512_INLINE

@@ -47,7 +47,7 @@ enum class isa_level : std::uint8_t {
 }
 
 #if UFB_KERNELS_X86
-namespace detail {
+namespace kernels {
 
 /// Half precision conversions; clang's __builtin_cpu_supports has no name for them.
 [[nodiscard]] inline bool has_f16c() noexcept {
@@ -77,7 +77,7 @@ namespace detail {
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5U & 1U) != 0;
 }
 
-}  // namespace detail
+}  // namespace kernels
 #endif
 
 /// Whether this processor runs a level's kernels.
@@ -87,7 +87,7 @@ namespace detail {
     case isa_level::portable: return true;
     case isa_level::neon: return UFB_KERNELS_NEON != 0;
 #if UFB_KERNELS_X86
-    case isa_level::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::has_f16c();
+    case isa_level::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && kernels::has_f16c();
     case isa_level::avx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && supported(isa_level::avx2);

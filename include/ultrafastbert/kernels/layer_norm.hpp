@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Layer normalisation of one row.
+// Layer normalization of one row.
 // Layer: kernels.
 #pragma once
 

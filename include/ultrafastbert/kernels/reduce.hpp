@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Sums in a fixed order that compilers may vectorise without changing it: sixteen partial sums, then a tree over them.
+// Sums in a fixed order that compilers may vectorize without changing it: sixteen partial sums, then a tree over them.
 // Layer: kernels.
 #pragma once
 

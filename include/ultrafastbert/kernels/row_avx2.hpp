@@ -19,7 +19,7 @@
 #define UFB_ROW [[gnu::target("avx2,fma,f16c")]]
 #define UFB_ROW_INLINE [[gnu::always_inline, gnu::target("avx2,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::row_avx2 {
+namespace ultrafastbert::kernels::row_avx2 {
 
 using vector = __m256;
 inline constexpr std::size_t lanes = 8;
@@ -72,7 +72,7 @@ UFB_ROW_INLINE float largest_of(vector v) noexcept {
 
 #include "ultrafastbert/kernels/row_algorithms.inc"
 
-}  // namespace ultrafastbert::kernels::detail::row_avx2
+}  // namespace ultrafastbert::kernels::row_avx2
 
 #undef UFB_ROW
 #undef UFB_ROW_INLINE

@@ -27,7 +27,7 @@
 #define UFB_ROW [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]]
 #define UFB_ROW_INLINE [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")]] inline
 
-namespace ultrafastbert::kernels::detail::row_avx512 {
+namespace ultrafastbert::kernels::row_avx512 {
 
 using vector = __m512;
 inline constexpr std::size_t lanes = 16;
@@ -81,7 +81,7 @@ UFB_ROW_INLINE float largest_of(vector v) noexcept {
 
 #include "ultrafastbert/kernels/row_algorithms.inc"
 
-}  // namespace ultrafastbert::kernels::detail::row_avx512
+}  // namespace ultrafastbert::kernels::row_avx512
 
 #undef UFB_ROW
 #undef UFB_ROW_INLINE

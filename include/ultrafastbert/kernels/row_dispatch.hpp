@@ -17,14 +17,14 @@ namespace ultrafastbert::kernels {
 /// The row operations at a level. Pre: `level` comes from `resolve`.
 [[nodiscard]] inline const row_kernels& rows_of(isa_level level) noexcept {
 #if UFB_KERNELS_X86
-  if (level == isa_level::avx512) return detail::row_avx512::table;
-  if (level == isa_level::avx2) return detail::row_avx2::table;
+  if (level == isa_level::avx512) return row_avx512::table;
+  if (level == isa_level::avx2) return row_avx2::table;
 #endif
 #if UFB_KERNELS_NEON
-  if (level == isa_level::neon) return detail::row_neon::table;
+  if (level == isa_level::neon) return row_neon::table;
 #endif
   static_cast<void>(level);
-  return detail::row_portable::table;
+  return row_portable::table;
 }
 
 }  // namespace ultrafastbert::kernels

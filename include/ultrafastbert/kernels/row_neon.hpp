@@ -20,7 +20,7 @@
 #define UFB_ROW
 #define UFB_ROW_INLINE [[gnu::always_inline]] inline
 
-namespace ultrafastbert::kernels::detail::row_neon {
+namespace ultrafastbert::kernels::row_neon {
 
 using vector = float32x4_t;
 inline constexpr std::size_t lanes = 4;
@@ -65,7 +65,7 @@ UFB_ROW_INLINE float largest_of(vector v) noexcept { return vmaxvq_f32(v); }
 
 #include "ultrafastbert/kernels/row_algorithms.inc"
 
-}  // namespace ultrafastbert::kernels::detail::row_neon
+}  // namespace ultrafastbert::kernels::row_neon
 
 #undef UFB_ROW
 #undef UFB_ROW_INLINE

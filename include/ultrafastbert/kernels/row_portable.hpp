@@ -30,7 +30,7 @@
 #define UFB_NOT_FUSED
 #endif
 
-namespace ultrafastbert::kernels::detail::row_portable {
+namespace ultrafastbert::kernels::row_portable {
 
 inline constexpr std::size_t lanes = 4;
 
@@ -101,7 +101,7 @@ UFB_ROW_INLINE float largest_of(const vector& v) noexcept {
 
 #include "ultrafastbert/kernels/row_algorithms.inc"
 
-}  // namespace ultrafastbert::kernels::detail::row_portable
+}  // namespace ultrafastbert::kernels::row_portable
 
 #undef UFB_ROW
 #undef UFB_ROW_INLINE

@@ -18,10 +18,10 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/head_attention.hpp"
 #include "ultrafastbert/kernels/softmax.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
+#include "ultrafastbert/products/head_attention.hpp"
 
 namespace ultrafastbert {
 
@@ -112,8 +112,8 @@ class attention {
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, const sequence_batch& batch,
                workspace& scratch) const {
     check(batch);
-    detail::check_extents(x, batch.total_rows(), width(), "x");
-    detail::check_extents(y, batch.total_rows(), width(), "y");
+    core::check_extents(x, batch.total_rows(), width(), "x");
+    core::check_extents(y, batch.total_rows(), width(), "y");
     workspace::frame frame(scratch);
     const auto projected = frame.take_matrix<Scalar>(x.rows(), 3 * width());
     const auto context = dense_ ? frame.take_matrix<Scalar>(x.rows(), width()) : y;
@@ -146,7 +146,7 @@ class attention {
     }
     scratch.reserve_parts(tasks);
     threads.run(tasks, [&](std::size_t i) {
-      const auto some = detail::part_of(units, tasks, i);
+      const auto some = core::part_of(units, tasks, i);
       for (std::size_t unit = some.first; unit < some.last; ++unit) run(unit, scratch.part(i));
     });
   }
@@ -161,7 +161,7 @@ class attention {
 
   /// Throws invalid_input unless the batch is one for a layer by itself: offsets rise, masks fit, no room.
   static void check(const sequence_batch& batch) {
-    detail::check_sequences(batch);
+    layers::check_sequences(batch);
     if (!batch.lengths.empty()) fail_input("lengths", "none", std::to_string(batch.lengths.size()));
   }
 
@@ -202,7 +202,7 @@ class attention {
     }
     if (batch.mask.data() == nullptr) return mask;
     const auto whole = batch.mask.row_span(sequence).first(length);
-    mask.keys = detail::visible_keys(whole, causal_);
+    mask.keys = layers::visible_keys(whole, causal_);
     mask.per_key = whole.first(mask.keys);
     return mask;
   }

@@ -49,7 +49,7 @@ concept comparable_layer = requires(const Layer& layer, const matrix_view<const 
   layer.forward(x, y, scratch, paths);
 };
 
-namespace detail {
+namespace layers {
 
 /// Collects what a comparison reports, token by token.
 class comparison_sums {
@@ -106,7 +106,7 @@ void check_comparable(const Reference& reference, const Candidate& candidate) {
   fail(error_code::shape_mismatch, {.where = "candidate", .expected = std::move(expected), .found = std::move(found)});
 }
 
-}  // namespace detail
+}  // namespace layers
 
 /// Sends the tokens through two FFF layers of the same sizes and compares paths and outputs: the same weights in two
 /// storages, at two instruction set levels, with two engines, or in float and double.
@@ -120,8 +120,8 @@ requires(sizeof(typename Reference::scalar_type) >= sizeof(typename Candidate::s
                    const matrix_view<const typename Candidate::scalar_type>& x, workspace& scratch) {
   using reference_scalar = typename Reference::scalar_type;
   using scalar = typename Candidate::scalar_type;
-  detail::check_comparable(reference, candidate);
-  detail::check_extents(x, x.rows(), candidate.input_width(), "x");
+  layers::check_comparable(reference, candidate);
+  core::check_extents(x, x.rows(), candidate.input_width(), "x");
   constexpr std::size_t tokens_at_a_time = 512;
   const std::size_t most = std::min(x.rows(), tokens_at_a_time);
   const std::size_t width = candidate.output_width();
@@ -132,7 +132,7 @@ requires(sizeof(typename Reference::scalar_type) >= sizeof(typename Candidate::s
   const auto expected_paths = frame.take_matrix<std::int32_t>(most, reference.path_length());
   const auto paths = frame.take_matrix<std::int32_t>(most, candidate.path_length());
 
-  detail::comparison_sums sums;
+  layers::comparison_sums sums;
   for (std::size_t first = 0; first < x.rows(); first += most) {
     const std::size_t tokens = std::min(most, x.rows() - first);
     for (std::size_t t = 0; t < tokens; ++t) std::copy_n(x.row(first + t), x.cols(), inputs.row(t));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The embedding of tokens: word vectors, positions of the kind that a checkpoint names, normalisation.
+// The embedding of tokens: word vectors, positions of the kind that a checkpoint names, normalization.
 // Layer: layers.
 #pragma once
 
@@ -26,7 +26,7 @@
 
 namespace ultrafastbert {
 
-/// What is added to a word vector: nothing, a learnt row, a sinusoidal row, or that times a learnt factor.
+/// What is added to a word vector: nothing, a learned row, a sinusoidal row, or that times a learned factor.
 enum class position_kind : std::uint8_t { none, learned, sinusoidal, scaled_sinusoidal };
 
 /// Sizes and parts of an embedding.
@@ -41,7 +41,7 @@ struct embedding_shape {
   norm_kind norm = norm_kind::layer_norm;
 };
 
-namespace detail {
+namespace layers {
 
 /// Sinusoidal position table: even columns sin, odd columns cos of s * exp(2 j c), c = -ln(10000) / width, times
 /// `scale`. Shapes: out: (positions, width), width even. Computed in float32 step by step, as the training code does: a
@@ -60,9 +60,9 @@ void sinusoidal_positions(float scale, const matrix_view<Scalar>& out) noexcept 
   }
 }
 
-}  // namespace detail
+}  // namespace layers
 
-/// Word vectors plus positions, normalised. Immutable; safe from any number of threads.
+/// Word vectors plus positions, normalized. Immutable; safe from any number of threads.
 template <class Scalar>
 class embedding {
  public:
@@ -77,7 +77,7 @@ class embedding {
     embedding layer;
     layer.rows_ = row_operations<Scalar>(isa);
     auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape.vocabulary_size, shape.width});
-    detail::load_matrix(source, word_name, words->view());
+    layers::load_matrix(source, word_name, words->view());
     layer.word_embedding_ = std::move(words);
     layer.max_sequence_length_ = shape.longest_sequence == 0
                                      ? shape.max_sequence_length
@@ -117,7 +117,7 @@ class embedding {
   /// Throws: invalid_input (an id or a length out of range, shapes; y is untouched then). Complexity: tokens * width.
   void forward(std::span<const token_id> ids, const matrix_view<Scalar>& y, const sequence_batch& batch) const {
     check(ids, batch);
-    detail::check_extents(y, ids.size(), width(), "y");
+    core::check_extents(y, ids.size(), width(), "y");
     for (std::size_t i = 0; i < batch.size(); ++i) {
       forward_sequence(ids.subspan(batch.offsets[i], batch.length(i)), y.rows_from(batch.offsets[i], batch.length(i)));
     }
@@ -130,7 +130,7 @@ class embedding {
 
   /// Throws invalid_input unless every id is a row of the word matrix and every sequence fits the positions.
   void check(std::span<const token_id> ids, const sequence_batch& batch) const {
-    detail::check_sequences(batch);
+    layers::check_sequences(batch);
     if (ids.size() != batch.total_rows()) {
       fail_input("ids", std::to_string(batch.total_rows()) + " tokens", std::to_string(ids.size()));
     }
@@ -153,7 +153,7 @@ class embedding {
     return {.kind = s.norm, .width = s.width, .epsilon = s.norm_epsilon};
   }
 
-  // Row by row, so that a row is normalised while it is in the nearest cache.
+  // Row by row, so that a row is normalized while it is in the nearest cache.
   void forward_row(std::size_t id, std::size_t position, Scalar* y) const noexcept {
     const Scalar* word = word_embedding_->row(id);
     if (positions_.rows() == 0) {
@@ -172,14 +172,14 @@ class embedding {
     }
     positions_ = matrix<Scalar>({shape.max_sequence_length, shape.width});
     if (shape.positions == position_kind::learned) {
-      detail::load_matrix(source, prefix + "embedding.weight", positions_.view());
+      layers::load_matrix(source, prefix + "embedding.weight", positions_.view());
       return;
     }
     float scale = 1;
     if (shape.positions == position_kind::scaled_sinusoidal) {
-      detail::load_vector(source, prefix + "scale_factor", std::span<float>(&scale, 1));
+      layers::load_vector(source, prefix + "scale_factor", std::span<float>(&scale, 1));
     }
-    detail::sinusoidal_positions(scale, positions_.view());
+    layers::sinusoidal_positions(scale, positions_.view());
   }
 
   std::shared_ptr<const matrix<Scalar>> word_embedding_{};

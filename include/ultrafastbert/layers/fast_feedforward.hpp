@@ -103,7 +103,7 @@ class fast_feedforward {
           if (by_row) {
             for (std::size_t i = 0; i < nodes(); ++i) weights.store_out(i, linear_out.row(i));
           } else {
-            store_transposed(weights, [&](const matrix_view<Scalar>& to) { detail::copy_transposed(linear_out, to); });
+            store_transposed(weights, [&](const matrix_view<Scalar>& to) { layers::copy_transposed(linear_out, to); });
           }
         },
         *weights_);
@@ -122,10 +122,10 @@ class fast_feedforward {
         [&](auto& weights) {
           layer.load_in(source, prefix + "linear_in.weight", weights);
           std::vector<Scalar> bias(layer.nodes());
-          detail::load_vector(source, prefix + "linear_in.bias", std::span<Scalar>(bias));
+          layers::load_vector(source, prefix + "linear_in.bias", std::span<Scalar>(bias));
           for (std::size_t i = 0; i < bias.size(); ++i) weights.store_bias(i, bias[i]);
           layer.store_transposed(weights, [&](const matrix_view<Scalar>& to) {
-            detail::load_transposed(source, prefix + "linear_out.weight", to);
+            layers::load_transposed(source, prefix + "linear_out.weight", to);
           });
         },
         *layer.weights_);
@@ -187,7 +187,7 @@ class fast_feedforward {
     if (tasks < 2) return multiply(x, y, scratch, paths);
     scratch.reserve_parts(tasks);
     const auto task = [&](std::size_t i) {
-      const auto rows = detail::part_of(x.rows(), tasks, i);
+      const auto rows = core::part_of(x.rows(), tasks, i);
       multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
                paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
     };
@@ -280,10 +280,10 @@ class fast_feedforward {
 
   void check(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
              const matrix_view<std::int32_t>& paths) const {
-    detail::check_extents(x, x.rows(), input_width(), "x");
-    detail::check_extents(y, x.rows(), output_width(), "y");
-    if (paths.data() != nullptr) detail::check_extents(paths, x.rows(), path_length(), "paths");
-    if (detail::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
+    core::check_extents(x, x.rows(), input_width(), "x");
+    core::check_extents(y, x.rows(), output_width(), "y");
+    if (paths.data() != nullptr) core::check_extents(paths, x.rows(), path_length(), "paths");
+    if (core::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
   }
 
   void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,

@@ -74,8 +74,8 @@ class feedforward {
   /// Pre: y overlaps neither x nor the layer. Throws: invalid_input (shapes), std::bad_alloc while the workspace grows.
   /// Complexity: tokens * intermediate * (input_width + output_width).
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch) const {
-    detail::check_extents(x, x.rows(), input_width(), "x");
-    detail::check_extents(y, x.rows(), output_width(), "y");
+    core::check_extents(x, x.rows(), input_width(), "x");
+    core::check_extents(y, x.rows(), output_width(), "y");
     workspace::frame frame(scratch);
     const auto hidden = frame.take_matrix<Scalar>(std::min(x.rows(), tokens_at_a_time), dense_in_.output_width());
     for (std::size_t first = 0; first < x.rows(); first += tokens_at_a_time) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Layer normalisation over the columns of each row.
+// Layer normalization over the columns of each row.
 // Layer: layers.
 #pragma once
 
@@ -18,13 +18,13 @@
 
 namespace ultrafastbert {
 
-/// Size and constant of a layer normalisation.
+/// Size and constant of a layer normalization.
 struct layer_norm_shape {
   std::size_t width = 0;
   double epsilon = 1e-12;  ///< added to the variance
 };
 
-/// LayerNorm with learnt weight and bias. Immutable after construction; safe from any number of threads.
+/// LayerNorm with learned weight and bias. Immutable after construction; safe from any number of threads.
 template <class Scalar>
 class layer_norm {
  public:
@@ -54,8 +54,8 @@ class layer_norm {
     layer.weight_ = aligned_buffer<Scalar>(shape.width);
     layer.bias_ = aligned_buffer<Scalar>(shape.width);
     layer.epsilon_ = static_cast<Scalar>(shape.epsilon);
-    detail::load_vector(source, prefix + "weight", layer.weight_.span());
-    detail::load_vector(source, prefix + "bias", layer.bias_.span());
+    layers::load_vector(source, prefix + "weight", layer.weight_.span());
+    layers::load_vector(source, prefix + "bias", layer.bias_.span());
     return layer;
   }
 
@@ -73,8 +73,8 @@ class layer_norm {
   /// y = LayerNorm(x) row by row; y may be x itself. Shapes: x, y: (tokens, width) row-major; y overwritten.
   /// Throws: invalid_input (shapes). Complexity: tokens * width. Source: torch.nn.LayerNorm, biased variance.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
-    detail::check_extents(x, x.rows(), width(), "x");
-    detail::check_extents(y, x.rows(), width(), "y");
+    core::check_extents(x, x.rows(), width(), "x");
+    core::check_extents(y, x.rows(), width(), "y");
     for (std::size_t t = 0; t < x.rows(); ++t) forward_row(x.row(t), y.row(t));
   }
 

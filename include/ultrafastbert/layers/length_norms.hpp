@@ -24,7 +24,7 @@ struct length_norm_shape {
   double epsilon = 1e-12;  ///< RMSNorm: added to the mean square; ScaleNorm: least length
 };
 
-/// RMSNorm with a learnt scale per column. Immutable after construction; safe from any number of threads.
+/// RMSNorm with a learned scale per column. Immutable after construction; safe from any number of threads.
 template <class Scalar>
 class rms_norm {
  public:
@@ -46,7 +46,7 @@ class rms_norm {
     layer.rows_ = row_operations<Scalar>(isa);
     layer.learnable_scale_ = aligned_buffer<Scalar>(shape.width);
     layer.epsilon_ = static_cast<Scalar>(shape.epsilon);
-    detail::load_vector(source, prefix + "learnable_scale", layer.learnable_scale_.span());
+    layers::load_vector(source, prefix + "learnable_scale", layer.learnable_scale_.span());
     return layer;
   }
 
@@ -64,8 +64,8 @@ class rms_norm {
   /// Shapes: x, y: (tokens, width) row-major; y overwritten. Throws: invalid_input (shapes).
   /// Complexity: tokens * width. Source: Zhang & Sennrich, arXiv 1910.07467.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
-    detail::check_extents(x, x.rows(), width(), "x");
-    detail::check_extents(y, x.rows(), width(), "y");
+    core::check_extents(x, x.rows(), width(), "x");
+    core::check_extents(y, x.rows(), width(), "y");
     for (std::size_t t = 0; t < x.rows(); ++t) forward_row(x.row(t), y.row(t));
   }
 
@@ -80,7 +80,7 @@ class rms_norm {
   row_operations<Scalar> rows_{};
 };
 
-/// ScaleNorm with one learnt scale. Immutable after construction; safe from any number of threads.
+/// ScaleNorm with one learned scale. Immutable after construction; safe from any number of threads.
 template <class Scalar>
 class scale_norm {
  public:
@@ -114,8 +114,8 @@ class scale_norm {
   /// Shapes: x, y: (tokens, width) row-major; y overwritten. Throws: invalid_input (shapes).
   /// Complexity: tokens * width. Source: Nguyen & Salazar, arXiv 1910.05895.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
-    detail::check_extents(x, x.rows(), width(), "x");
-    detail::check_extents(y, x.rows(), width(), "y");
+    core::check_extents(x, x.rows(), width(), "x");
+    core::check_extents(y, x.rows(), width(), "y");
     for (std::size_t t = 0; t < x.rows(); ++t) forward_row(x.row(t), y.row(t));
   }
 

@@ -23,8 +23,8 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/kernels/packed_matrix.hpp"
 #include "ultrafastbert/layers/load.hpp"
+#include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ultrafastbert {
 
@@ -90,7 +90,7 @@ class linear {
     layer.load_weight(source, prefix + "weight");
     if (shape.bias) {
       layer.bias_ = aligned_buffer<Scalar>(shape.output_width);
-      detail::load_vector(source, prefix + "bias", layer.bias_.span());
+      layers::load_vector(source, prefix + "bias", layer.bias_.span());
     }
     return layer;
   }
@@ -165,12 +165,12 @@ class linear {
         return;
       }
     }
-    detail::copy_rows(rows, std::get<matrix<Scalar>>(weight_).view().rows_from(first, rows.rows()));
+    layers::copy_rows(rows, std::get<matrix<Scalar>>(weight_).view().rows_from(first, rows.rows()));
   }
 
   template <class Source>
   void load_weight(const Source& source, const std::string& name) {
-    if (auto* plain = std::get_if<matrix<Scalar>>(&weight_)) return detail::load_matrix(source, name, plain->view());
+    if (auto* plain = std::get_if<matrix<Scalar>>(&weight_)) return layers::load_matrix(source, name, plain->view());
     constexpr std::size_t rows_at_a_time = 64;
     const std::array<std::size_t, 2> shape{output_width(), input_width()};
     std::vector<Scalar> rows(std::min(rows_at_a_time, output_width()) * input_width());
@@ -183,8 +183,8 @@ class linear {
   }
 
   void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch, bool gelu) const {
-    detail::check_extents(x, x.rows(), input_width(), "x");
-    detail::check_extents(y, x.rows(), output_width(), "y");
+    core::check_extents(x, x.rows(), input_width(), "x");
+    core::check_extents(y, x.rows(), output_width(), "y");
     if constexpr (can_be_packed) {
       if (packed() != nullptr) return packed()->multiply(x, y, scratch, {.bias = bias_.span(), .gelu = gelu});
     }

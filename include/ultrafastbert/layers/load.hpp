@@ -13,7 +13,7 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::layers {
 
 /// Copies equal-sized matrices. Shapes: from, to: (rows, cols).
 template <class Scalar>
@@ -66,4 +66,4 @@ void load_transposed(const auto& source, const std::string& name, const matrix_v
   }
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::layers

@@ -36,7 +36,7 @@ struct sequence_batch {
   [[nodiscard]] std::size_t rows(std::size_t i) const noexcept { return offsets[i + 1] - offsets[i]; }
 };
 
-namespace detail {
+namespace layers {
 
 /// Throws invalid_input if there is a mask and it has fewer columns than a sequence has tokens.
 inline void check_mask_width(const matrix_view<const float>& mask, std::size_t length, std::string_view name) {
@@ -86,6 +86,6 @@ inline void check_sequences(const sequence_batch& batch) {
   return std::any_of(seen.begin(), seen.end(), [](float m) { return m > surely_seen; }) ? keys : mask.size();
 }
 
-}  // namespace detail
+}  // namespace layers
 
 }  // namespace ultrafastbert

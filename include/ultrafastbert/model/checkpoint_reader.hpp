@@ -25,7 +25,7 @@
 #include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::models {
 
 /// The parts of a checkpoint folder. A model first calls `need` for everything that it takes, then `check`, and sets
 /// memory aside only then.
@@ -138,4 +138,4 @@ class checkpoint_reader {
   tensor_requirements needed_{};
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::models

@@ -15,7 +15,7 @@
 #include "ultrafastbert/model/config_json.hpp"
 #include "ultrafastbert/model/pooler.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::models {
 
 [[nodiscard]] inline pooler_kind read_pooler_kind(const json_value& value) {
   const std::string& word = value.as_string();
@@ -42,4 +42,4 @@ namespace ultrafastbert::detail {
   return {.output_width = std::max<std::size_t>(classes, 1), .input_width = input_width, .bias = true};
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::models

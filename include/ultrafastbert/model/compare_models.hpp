@@ -47,7 +47,7 @@ struct model_comparison {
   }
 };
 
-namespace detail {
+namespace models {
 
 /// The sizes that two models must share to be compared, in words.
 [[nodiscard]] inline std::string sizes_of(const encoder_config& config) {
@@ -173,7 +173,7 @@ class model_comparer {
   difference_sums logits_{};
 };
 
-}  // namespace detail
+}  // namespace models
 
 /// Sends texts through two masked language models of the same sizes and compares paths, final states and logits: one
 /// checkpoint in two storages, at two instruction set levels, or in float and double. Every text is read alone, by the
@@ -186,7 +186,7 @@ template <class ReferenceScalar, class ReferenceBackend, class Scalar, class Bac
 [[nodiscard]] model_comparison compare_models(const masked_lm<ReferenceScalar, ReferenceBackend>& reference,
                                               const masked_lm<Scalar, Backend>& candidate,
                                               std::span<const std::string> texts, workspace& scratch) {
-  detail::model_comparer comparer(reference, candidate);
+  models::model_comparer comparer(reference, candidate);
   const std::size_t most = std::min(reference.encoder().embedding_layer().max_sequence_length(),
                                     candidate.encoder().embedding_layer().max_sequence_length());
   for (std::size_t i = 0; i < texts.size(); ++i) {

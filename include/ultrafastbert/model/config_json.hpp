@@ -34,7 +34,7 @@ struct checkpoint_config {
   bool decoder_bias = false;           ///< whether its decoder has a bias
 };
 
-namespace detail {
+namespace models {
 
 /// Largest sizes that a configuration may ask for; far above any published model.
 inline constexpr std::uint64_t max_width = std::uint64_t{1} << 20U;
@@ -204,7 +204,7 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   out.head_transform = !read_flag(arch, "skip_head_transform", true);
 }
 
-}  // namespace detail
+}  // namespace models
 
 /// Reads a configuration in either published form: config.json keeps the architecture under "arch", the local form is
 /// the architecture itself.
@@ -215,19 +215,19 @@ inline void read_architecture(const json_value& arch, checkpoint_config& out) {
   checkpoint_config config;
   const json_value root = document.root();
   const auto arch = root.find("arch");
-  if (const auto type = detail::find_set(root, "model_type"); type && type->as_string() != "crammedBERT") {
-    type->fail_unsupported("'crammedBERT'", excerpt(type->as_string()), std::string(detail::other_model_advice));
+  if (const auto type = models::find_set(root, "model_type"); type && type->as_string() != "crammedBERT") {
+    type->fail_unsupported("'crammedBERT'", excerpt(type->as_string()), std::string(models::other_model_advice));
   }
   if (arch) {
-    if (const auto classes = detail::find_set(root, "architectures")) {
+    if (const auto classes = models::find_set(root, "architectures")) {
       for (const json_value& entry : classes->elements()) config.architecture = entry.as_string();
     }
   }
-  detail::read_architecture(arch ? *arch : root, config);
+  models::read_architecture(arch ? *arch : root, config);
   return config;
 }
 
-namespace detail {
+namespace models {
 
 /// Throws unsupported unless the class that wrote a checkpoint is one of `accepted` or was left out. `file`: the
 /// configuration's, for the message.
@@ -245,6 +245,6 @@ inline void expect_architecture(const checkpoint_config& config, const std::stri
                                  .reason = std::string(other_model_advice)});
 }
 
-}  // namespace detail
+}  // namespace models
 
 }  // namespace ultrafastbert

@@ -32,7 +32,7 @@ class encoder_model : public text_model<Scalar, Backend> {
   ///   unused_tensor (under `strict`), non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static encoder_model load(const std::filesystem::path& folder, const load_options& options = {}) {
-    detail::checkpoint_reader checkpoint(
+    models::checkpoint_reader checkpoint(
         folder, options,
         {"ScriptableLM", "ScriptableLMForPreTraining", "ScriptableLMForSequenceClassification",
          "ScriptableLMForTokenClassification"});

@@ -36,7 +36,7 @@ enum class score_function : std::uint8_t {
   none,     ///< the logits themselves
 };
 
-namespace detail {
+namespace models {
 
 /// A class number as id2label spells it; nothing else is accepted, so that no two spellings are one number.
 [[nodiscard]] inline std::size_t class_index(const json_value& label, std::string_view key) {
@@ -96,6 +96,6 @@ template <class Scalar>
   return scores;
 }
 
-}  // namespace detail
+}  // namespace models
 
 }  // namespace ultrafastbert

@@ -35,7 +35,7 @@ struct load_report {
   std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
 };
 
-namespace detail {
+namespace models {
 
 /// Both names of the one parameter that embeds words and decodes them.
 [[nodiscard]] inline bool is_tied_name(std::string_view name) {
@@ -65,7 +65,7 @@ namespace detail {
   return report;
 }
 
-/// Throws unused_tensor with all names (the first 20 spelt out) if there are any.
+/// Throws unused_tensor with all names (the first 20 spelled out) if there are any.
 inline void check_all_used(const load_report& report, const std::string& file) {
   if (report.unused.empty()) return;
   constexpr std::size_t listed = 20;
@@ -93,6 +93,6 @@ inline void finish_loading(const safetensors_source& source, bool strict, load_r
   if (report != nullptr) *report = std::move(made);
 }
 
-}  // namespace detail
+}  // namespace models
 
 }  // namespace ultrafastbert

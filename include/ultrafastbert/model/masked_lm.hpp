@@ -67,18 +67,18 @@ class masked_lm : public text_model<Scalar, Backend> {
   ///   unused_tensor (under `strict`), non_finite, std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
-    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForPreTraining"});
+    models::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForPreTraining"});
     const checkpoint_config& config = checkpoint.config();
     const std::string head_prefix = checkpoint.names().root + "prediction_head.";
     const std::string bias_name = checkpoint.names().root + "decoder.bias";
-    const auto head_shape = detail::head_shape_of(checkpoint.source(), checkpoint.names(), config);
+    const auto head_shape = models::head_shape_of(checkpoint.source(), checkpoint.names(), config);
     checkpoint.template need_encoder<encoder_type>();
     if (head_shape) checkpoint.template need<head_type>(head_prefix, *head_shape);
     if (config.decoder_bias) checkpoint.need_tensor(bias_name, {config.encoder.vocabulary_size});
     checkpoint.check();
     auto text = checkpoint.load_tokenizer();
     aligned_buffer<Scalar> bias(config.decoder_bias ? config.encoder.vocabulary_size : 0);
-    if (config.decoder_bias) detail::load_vector(checkpoint.source(), bias_name, bias.span());
+    if (config.decoder_bias) layers::load_vector(checkpoint.source(), bias_name, bias.span());
     masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
                     read_mask_token(checkpoint.folder()), std::move(bias), checkpoint.head_choices());
     if (head_shape) {
@@ -101,8 +101,8 @@ class masked_lm : public text_model<Scalar, Backend> {
   ///   grows, what the executor throws. Complexity: n * hidden_size * vocabulary_size.
   void logits(const matrix_view<const Scalar>& states, std::span<const std::size_t> rows,
               const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    detail::check_extents(states, states.rows(), hidden_size(), "states");
-    detail::check_extents(logits, rows.size(), vocabulary_size(), "logits");
+    core::check_extents(states, states.rows(), hidden_size(), "states");
+    core::check_extents(logits, rows.size(), vocabulary_size(), "logits");
     for (const std::size_t row : rows) {
       if (row >= states.rows()) {
         fail_input("rows", "rows below " + std::to_string(states.rows()), std::to_string(row));

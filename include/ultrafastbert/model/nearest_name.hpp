@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The name that a misspelt or renamed tensor most likely has, for error messages. Work is bounded, because the names
+// The name that a misspelled or renamed tensor most likely has, for error messages. Work is bounded, because the names
 // come from files.
 // Layer: model.
 #pragma once
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::models {
 
 /// Insertions, deletions and substitutions between two names, or `limit` if they are not fewer. Adds to `cells` what it
 /// computed.
@@ -65,4 +65,4 @@ class nearest_name_search {
   std::size_t cells_ = 0;
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::models

@@ -24,7 +24,7 @@ struct padded_batch_options {
   bool padding_states = false;
 };
 
-namespace detail {
+namespace models {
 
 /// Final states of a padded batch.
 /// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or none;
@@ -44,12 +44,12 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
   sequence_batch batch{.offsets = offsets};
   if (mask.data() != nullptr) {
     const bool per_token = mask.rows() != ids.rows() && mask.rows() == ids.rows() * ids.cols();
-    check_extents(mask, per_token ? ids.rows() * ids.cols() : ids.rows(), ids.cols(), "mask");
+    core::check_extents(mask, per_token ? ids.rows() * ids.cols() : ids.rows(), ids.cols(), "mask");
     (per_token ? batch.query_mask : batch.mask) = mask;
     if (!per_token && !options.padding_states) {
       const auto lengths = frame.take<std::size_t>(ids.rows());
       for (std::size_t b = 0; b < lengths.size(); ++b) {
-        lengths[b] = visible_keys(mask.row_span(b), encoder.config().causal);
+        lengths[b] = layers::visible_keys(mask.row_span(b), encoder.config().causal);
       }
       batch.lengths = lengths;
     }
@@ -57,6 +57,6 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
   encoder.forward(flat, batch, states, scratch, options.threads, trace);
 }
 
-}  // namespace detail
+}  // namespace models
 
 }  // namespace ultrafastbert

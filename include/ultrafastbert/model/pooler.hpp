@@ -46,7 +46,7 @@ struct pooler_shape {
   activation_kind activation = activation_kind::tanh;
 };
 
-namespace detail {
+namespace models {
 
 /// pooled(k) = the logarithm of the sum of exp(states(s, k)) over s, by the column's maximum first, which `pooled` has.
 template <class Scalar>
@@ -82,7 +82,7 @@ void pool(pooler_kind kind, const matrix_view<const Scalar>& states, std::span<S
   }
 }
 
-}  // namespace detail
+}  // namespace models
 
 /// A pooler. Immutable after loading; `forward` is safe from any number of threads, each with its own workspace.
 template <class Scalar, class Backend = default_backend>
@@ -119,12 +119,12 @@ class pooler {
   void forward(const matrix_view<const Scalar>& states, std::span<const std::size_t> offsets,
                const matrix_view<Scalar>& y, workspace& scratch) const {
     const std::size_t sequences = offsets.size() - 1;
-    detail::check_extents(states, offsets.back(), shape_.width, "states");
-    detail::check_extents(y, sequences, output_width(), "y");
+    core::check_extents(states, offsets.back(), shape_.width, "states");
+    core::check_extents(y, sequences, output_width(), "y");
     workspace::frame frame(scratch);
     const auto pooled = dense_ ? frame.take_matrix<Scalar>(sequences, shape_.width) : y;
     for (std::size_t i = 0; i < sequences; ++i) {
-      detail::pool(shape_.kind, states.rows_from(offsets[i], offsets[i + 1] - offsets[i]), pooled.row_span(i));
+      models::pool(shape_.kind, states.rows_from(offsets[i], offsets[i + 1] - offsets[i]), pooled.row_span(i));
     }
     if (dense_) dense_->forward(pooled, y, scratch);
     for (std::size_t i = 0; i < sequences; ++i) kernels::activate(shape_.activation, y.row_span(i));

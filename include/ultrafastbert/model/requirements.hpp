@@ -15,7 +15,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/model/nearest_name.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::models {
 
 /// A list of names and shapes; `add` fits the visitors of `for_each_tensor`.
 class tensor_requirements {
@@ -80,4 +80,4 @@ class tensor_requirements {
   std::vector<requirement> wanted_{};
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::models

@@ -46,17 +46,17 @@ class sequence_classifier
   ///   `id2label` and `problem_type`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
-    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForSequenceClassification"});
+    models::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForSequenceClassification"});
     const std::string& root = checkpoint.names().root;
-    const pooler_shape pooling = detail::read_pooler(checkpoint.arch(), checkpoint.config().encoder.hidden_size);
-    const linear_shape classes = detail::head_shape(checkpoint, pooling.head_dim.value_or(pooling.width));
+    const pooler_shape pooling = models::read_pooler(checkpoint.arch(), checkpoint.config().encoder.hidden_size);
+    const linear_shape classes = models::head_shape(checkpoint, pooling.head_dim.value_or(pooling.width));
     checkpoint.prefer_embedding();
     checkpoint.template need_encoder<encoder_type>();
     checkpoint.template need<pooler_type>(root + "pooler.", pooling);
     checkpoint.template need<head_type>(root + "head.", classes);
     checkpoint.check();
-    auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
-    const auto function = detail::read_score_function(checkpoint.config_json(), classes.output_width);
+    auto labels = models::read_labels(checkpoint.config_json(), classes.output_width);
+    const auto function = models::read_score_function(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
     sequence_classifier model(
         checkpoint.template load_encoder<encoder_type>(), std::move(text),
@@ -81,7 +81,7 @@ class sequence_classifier
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    detail::check_extents(logits, ids.rows(), this->labels().size(), "logits");
+    core::check_extents(logits, ids.rows(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
@@ -124,7 +124,7 @@ class sequence_classifier
     this->encode_packed(pass, states, scratch, threads);
     forward_head(states, pass.offsets, logits, scratch);
     for (std::size_t i = 0; i < pass.size(); ++i) {
-      results.push_back(detail::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));
+      results.push_back(models::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));
     }
   }
 

@@ -17,7 +17,7 @@
 
 namespace ultrafastbert {
 
-namespace detail {
+namespace models {
 
 /// Text of a special token: a string, or an object whose "content" is one. Null and absent are nothing.
 [[nodiscard]] inline std::optional<std::string> read_special_token(const std::filesystem::path& file,
@@ -29,14 +29,14 @@ namespace detail {
   return member->is_object() ? member->at("content").as_string() : member->as_string();
 }
 
-}  // namespace detail
+}  // namespace models
 
 /// The token that stands for a word to be predicted; `<mask>` if no file of the folder names one.
 /// Throws: io_error, bad_json, duplicate_key, limit_exceeded, bad_type, missing_key.
 [[nodiscard]] inline std::string read_mask_token(const checkpoint_folder& folder) {
   for (const auto* file : {&folder.special_tokens_map(), &folder.tokenizer_config()}) {
     if (!file->has_value()) continue;
-    if (auto token = detail::read_special_token(**file, "mask_token")) return *std::move(token);
+    if (auto token = models::read_special_token(**file, "mask_token")) return *std::move(token);
   }
   return "<mask>";
 }

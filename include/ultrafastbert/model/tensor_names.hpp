@@ -14,7 +14,7 @@
 #include "ultrafastbert/encoder/prediction_head.hpp"
 #include "ultrafastbert/model/config_json.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::models {
 
 /// Names that depend on how the checkpoint was saved.
 struct tensor_names {
@@ -83,4 +83,4 @@ template <class Source>
                                .norm_epsilon = config.encoder.norm_epsilon};
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::models

@@ -64,7 +64,7 @@ class text_model {
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& states, workspace& scratch, const padded_batch_options& options = {},
               encoder_trace<Scalar>* trace = nullptr) const {
-    detail::encode_padded(encoder_, ids, mask, states, scratch, options, trace);
+    models::encode_padded(encoder_, ids, mask, states, scratch, options, trace);
   }
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
@@ -99,7 +99,7 @@ class text_model {
   text_model(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text)
       : encoder_(std::move(encoder)), tokenizer_(std::move(text)) {}
 
-  /// Packs those of the texts 0 to count - 1, which `encode(i)` tokenises, that `wanted(i, encoding)` asks for, and
+  /// Packs those of the texts 0 to count - 1, which `encode(i)` tokenizes, that `wanted(i, encoding)` asks for, and
   /// calls `pass(texts)` for every pack.
   /// Throws: invalid_input (a text with more tokens than the encoder has positions, wanted or not), what `encode`,
   ///   `wanted` and `pass` throw.

@@ -56,14 +56,14 @@ class token_classifier
   ///   load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
-    detail::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForTokenClassification"});
+    models::checkpoint_reader checkpoint(folder, options, {"ScriptableLMForTokenClassification"});
     const std::string prefix = checkpoint.names().root + "head.";
-    const linear_shape classes = detail::head_shape(checkpoint, checkpoint.config().encoder.hidden_size);
+    const linear_shape classes = models::head_shape(checkpoint, checkpoint.config().encoder.hidden_size);
     checkpoint.prefer_embedding();
     checkpoint.template need_encoder<encoder_type>();
     checkpoint.template need<head_type>(prefix, classes);
     checkpoint.check();
-    auto labels = detail::read_labels(checkpoint.config_json(), classes.output_width);
+    auto labels = models::read_labels(checkpoint.config_json(), classes.output_width);
     auto text = checkpoint.load_tokenizer();
     token_classifier model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
                            head_type::load(checkpoint.source(), prefix, classes, checkpoint.head_choices()),
@@ -82,7 +82,7 @@ class token_classifier
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    detail::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
+    core::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     this->encode(ids, mask, states, scratch, {.threads = threads, .padding_states = true});

@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
-#include "ultrafastbert/tokenizer/pre_tokeniser.hpp"
+#include "ultrafastbert/tokenizer/pre_tokenizer.hpp"
 #include "ultrafastbert/tokenizer/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// A spelling and its id.
 struct added_token {
@@ -144,4 +144,4 @@ class added_token_matcher {
   std::array<range, 256> by_first_byte_{};
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The normaliser, pre-tokeniser, decoder and post-processor that a tokenizer.json names. What is not implemented is
+// The normalizer, pre-tokenizer, decoder and post-processor that a tokenizer.json names. What is not implemented is
 // refused with its JSON path.
 // Layer: tokenizer.
 #pragma once
@@ -19,15 +19,15 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/decoder.hpp"
-#include "ultrafastbert/tokenizer/normaliser.hpp"
+#include "ultrafastbert/tokenizer/normalizer.hpp"
 #include "ultrafastbert/tokenizer/post_processor.hpp"
-#include "ultrafastbert/tokenizer/pre_tokeniser.hpp"
+#include "ultrafastbert/tokenizer/pre_tokenizer.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 inline constexpr std::size_t longest_pattern = 1024;       // a search costs at most this much for each byte
-inline constexpr std::size_t most_normaliser_steps = 256;  // each passes over the text
+inline constexpr std::size_t most_normalizer_steps = 256;  // each passes over the text
 
 /// What `BertNormalizer` says. Accents follow the case where nothing is said about them.
 struct bert_options {
@@ -49,16 +49,16 @@ struct bert_options {
   type.fail_unsupported(std::move(accepted), excerpt(type.as_string()));
 }
 
-[[nodiscard]] inline normaliser_step read_replace(const json_value& step) {
+[[nodiscard]] inline normalizer_step read_replace(const json_value& step) {
   const json_value pattern = step.at("pattern");
   std::string content = step.at("content").as_string();
   if (content.size() > longest_pattern) {
-    fail_limit(step.file(), step.at("content").path(), "bytes", longest_pattern);
+    io::fail_limit(step.file(), step.at("content").path(), "bytes", longest_pattern);
   }
   if (const auto text = pattern.find("String")) {
     const std::string& spelling = text->as_string();
     if (spelling.empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
-    if (spelling.size() > longest_pattern) fail_limit(step.file(), text->path(), "bytes", longest_pattern);
+    if (spelling.size() > longest_pattern) io::fail_limit(step.file(), text->path(), "bytes", longest_pattern);
     return replace_string{.pattern = spelling, .content = std::move(content)};
   }
   const auto regex = pattern.find("Regex");
@@ -71,7 +71,7 @@ struct bert_options {
 }
 
 /// Appends the steps of a `BertNormalizer`, in the order in which they apply.
-inline void append_bert_steps(const bert_options& options, std::vector<normaliser_step>& steps) {
+inline void append_bert_steps(const bert_options& options, std::vector<normalizer_step>& steps) {
   if (options.clean_text) steps.push_back(clean_bert_text{});
   if (options.handle_chinese_chars) steps.push_back(space_bert_ideographs{});
   if (options.strip_accents.value_or(options.lowercase)) {
@@ -90,7 +90,7 @@ inline void append_bert_steps(const bert_options& options, std::vector<normalise
 }
 
 /// The step of a type that takes no options, or nothing.
-[[nodiscard]] inline std::optional<normaliser_step> plain_step(std::string_view type) {
+[[nodiscard]] inline std::optional<normalizer_step> plain_step(std::string_view type) {
   if (type == "NFC") return unicode_form{.composed = true};
   if (type == "NFD") return unicode_form{};
   if (type == "NFKC") return unicode_form{.compatibility = true, .composed = true};
@@ -100,15 +100,15 @@ inline void append_bert_steps(const bert_options& options, std::vector<normalise
   return std::nullopt;
 }
 
-/// Appends the steps of a normaliser; sequences inside sequences are laid flat.
-inline void read_normaliser(const json_value& value, std::vector<normaliser_step>& steps) {
+/// Appends the steps of a normalizer; sequences inside sequences are laid flat.
+inline void read_normalizer(const json_value& value, std::vector<normalizer_step>& steps) {
   const json_value type = value.at("type");
   const std::string& name = type.as_string();
   if (name == "Sequence") {
-    for (const json_value& step : value.at("normalizers").elements()) read_normaliser(step, steps);
+    for (const json_value& step : value.at("normalizers").elements()) read_normalizer(step, steps);
     return;
   }
-  if (steps.size() >= most_normaliser_steps) fail_limit(value.file(), value.path(), "steps", most_normaliser_steps);
+  if (steps.size() >= most_normalizer_steps) io::fail_limit(value.file(), value.path(), "steps", most_normalizer_steps);
   if (name == "Replace") {
     steps.push_back(read_replace(value));
   } else if (name == "BertNormalizer") {
@@ -120,7 +120,7 @@ inline void read_normaliser(const json_value& value, std::vector<normaliser_step
   }
 }
 
-[[nodiscard]] inline pre_tokeniser read_pre_tokeniser(const json_value& root) {
+[[nodiscard]] inline pre_tokenizer read_pre_tokenizer(const json_value& root) {
   const auto value = find_non_null(root, "pre_tokenizer");
   if (!value) return whole_text{};
   const json_value type = value->at("type");
@@ -220,4 +220,4 @@ inline void read_normaliser(const json_value& value, std::vector<normaliser_step
   return {.single = read_template(*value, "single", tokens), .pair = read_template(*value, "pair", tokens)};
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -11,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Tokens with a space between them (`decoder: null`).
 struct spaced_decoder {
@@ -21,7 +21,7 @@ struct spaced_decoder {
   }
 };
 
-/// Joins continuing tokens to the ones before and, with `cleanup`, removes the spaces that tokenisation put before
+/// Joins continuing tokens to the ones before and, with `cleanup`, removes the spaces that tokenization put before
 /// punctuation and English contractions. The clean-up sees one token at a time, with the space before it, as the
 /// reference does: "don ' t" keeps its spaces.
 struct wordpiece_decoder {
@@ -39,13 +39,13 @@ struct wordpiece_decoder {
     }
     std::string text(first ? "" : " ");
     text += token;
-    for (const auto& [artefact, clean] : artefacts) replace_all(text, artefact, clean);
+    for (const auto& [artifact, clean] : artifacts) replace_all(text, artifact, clean);
     out += text;
   }
 
  private:
   // In the order in which they apply; each sees the result of those before.
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> artefacts{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> artifacts{{
       {" .", "."},
       {" ?", "?"},
       {" !", "!"},
@@ -74,4 +74,4 @@ struct wordpiece_decoder {
 
 using decoder = std::variant<spaced_decoder, wordpiece_decoder>;
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -23,7 +23,7 @@ struct text_span {
   friend bool operator==(const text_span&, const text_span&) = default;
 };
 
-/// A tokenised text or pair of texts. All vectors have one element per token.
+/// A tokenized text or pair of texts. All vectors have one element per token.
 struct encoding {
   std::vector<token_id> ids{};                      ///< rows of the word embedding
   std::vector<std::uint32_t> type_ids{};            ///< which of the two texts, as the template says
@@ -61,7 +61,7 @@ struct decode_options {
   bool skip_special_tokens = true;  ///< whether added tokens marked as special are left out
 };
 
-namespace detail {
+namespace tokenizers {
 
 /// Numbers of tokens of a first and a second text.
 struct pair_lengths {
@@ -98,6 +98,6 @@ struct pair_lengths {
   return lengths;
 }
 
-}  // namespace detail
+}  // namespace tokenizers
 
 }  // namespace ultrafastbert

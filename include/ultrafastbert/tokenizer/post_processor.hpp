@@ -15,7 +15,7 @@
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// A token and its place in the original text.
 struct located_token {
@@ -24,7 +24,7 @@ struct located_token {
   std::uint32_t spelling = 0;  ///< number of an own spelling, from 1; 0: the vocabulary's
 };
 
-/// The tokens of a text. Added tokens that took in white space or were found in normalised text have own spellings.
+/// The tokens of a text. Added tokens that took in white space or were found in normalized text have own spellings.
 struct located_tokens {
   std::vector<located_token> tokens{};
   std::vector<std::string> spellings{};
@@ -117,4 +117,4 @@ struct bert_specials {
   return {.single = {cls, first, sep}, .pair = {cls, first, sep, second, last}};
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

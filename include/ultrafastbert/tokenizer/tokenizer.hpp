@@ -23,7 +23,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
-#include "ultrafastbert/tokenizer/normalised_text.hpp"
+#include "ultrafastbert/tokenizer/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 #include "ultrafastbert/tokenizer/vocabulary_text.hpp"
@@ -48,8 +48,8 @@ class tokenizer {
       const auto list = folder_or_file / "vocab.txt";
       if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(list, ignored)) path = list;
     }
-    if (path.extension() == ".txt") return tokenizer(detail::read_vocabulary_text(path));
-    return parse(read_text_file(path, detail::largest_tokenizer_file), path.string());
+    if (path.extension() == ".txt") return tokenizer(tokenizers::read_vocabulary_text(path));
+    return parse(read_text_file(path, tokenizers::largest_tokenizer_file), path.string());
   }
 
   /// Reads the text of a tokenizer.json.
@@ -58,16 +58,16 @@ class tokenizer {
   ///   component this version does not implement; the error has its JSON path).
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer parse(std::string_view json, std::string name) {
-    return tokenizer(detail::read_tokenizer_json(json, std::move(name)));
+    return tokenizer(tokenizers::read_tokenizer_json(json, std::move(name)));
   }
 
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
   /// Units: `offsets` count code points of `text`.
   /// Throws: invalid_input (`max_length` leaves no room for the template, `strategy` cannot be obeyed, a text over
-  ///   4 GiB), missing_token (an unknown word and no unknown token), limit_exceeded (a normaliser that multiplies its
+  ///   4 GiB), missing_token (an unknown word and no unknown token), limit_exceeded (a normalizer that multiplies its
   ///   text).
   /// Complexity: linear in the text.
-  /// Source: the pipeline of the Rust crate `tokenizers`: added tokens, normaliser, pre-tokeniser, model, template.
+  /// Source: the pipeline of the Rust crate `tokenizers`: added tokens, normalizer, pre-tokenizer, model, template.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     return finish(tokens_of(text), {}, false, options);
   }
@@ -148,26 +148,26 @@ class tokenizer {
   }
 
  private:
-  explicit tokenizer(detail::tokenizer_parts parts) : parts_(std::move(parts)) {}
+  explicit tokenizer(tokenizers::tokenizer_parts parts) : parts_(std::move(parts)) {}
 
   /// Tokens of one text, without the template's.
-  [[nodiscard]] detail::located_tokens tokens_of(std::string_view text) const {
+  [[nodiscard]] tokenizers::located_tokens tokens_of(std::string_view text) const {
     constexpr std::size_t longest = std::numeric_limits<std::uint32_t>::max() - 1;
     if (text.size() > longest) {
       fail_input("text", "at most " + std::to_string(longest) + " bytes", std::to_string(text.size()));
     }
     std::string repaired;
-    if (!detail::is_valid_utf8(text)) {
-      repaired = detail::repair_utf8(text);
+    if (!tokenizers::is_valid_utf8(text)) {
+      repaired = tokenizers::repair_utf8(text);
       text = repaired;
     }
-    detail::located_tokens out;
-    detail::normalised_text segment;
-    detail::model_scratch scratch;
+    tokenizers::located_tokens out;
+    tokenizers::normalized_text segment;
+    tokenizers::model_scratch scratch;
     std::uint32_t code_points = 0;
     parts_.raw_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
       const std::string_view part = text.substr(begin, end - begin);
-      const auto length = static_cast<std::uint32_t>(detail::count_code_points(part));
+      const auto length = static_cast<std::uint32_t>(tokenizers::count_code_points(part));
       if (id) {
         out.add_spelled(*id, {.begin = code_points, .end = code_points + length}, part, *parts_.tokens);
       } else {
@@ -180,29 +180,29 @@ class tokenizer {
   }
 
   /// Tokens of a stretch of text between added tokens.
-  void add_segment(detail::normalised_text& segment, detail::model_scratch& scratch,
-                   detail::located_tokens& out) const {
-    parts_.normalise.apply(segment);
+  void add_segment(tokenizers::normalized_text& segment, tokenizers::model_scratch& scratch,
+                   tokenizers::located_tokens& out) const {
+    parts_.normalize.apply(segment);
     const std::string_view text = segment.text();
-    parts_.normalised_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
+    parts_.normalized_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
       if (id) {
         out.add_spelled(*id, segment.span(begin, end), text.substr(begin, end - begin), *parts_.tokens);
         return;
       }
       const auto add_piece = [&, begin](std::size_t first, std::size_t last) {
         const std::size_t start = begin + first;
-        parts_.model->tokenise(text.substr(start, last - first), scratch);
+        parts_.model->tokenize(text.substr(start, last - first), scratch);
         for (const auto& token : scratch.tokens) {
           out.tokens.push_back({.id = token.id, .span = segment.span(start + token.begin, start + token.end)});
         }
       };
       std::visit([&](const auto& splitter) { splitter.split(text.substr(begin, end - begin), add_piece); },
-                 parts_.pre_tokenise);
+                 parts_.pre_tokenize);
     });
   }
 
   /// Truncation and template.
-  [[nodiscard]] encoding finish(detail::located_tokens first, detail::located_tokens second, bool is_pair,
+  [[nodiscard]] encoding finish(tokenizers::located_tokens first, tokenizers::located_tokens second, bool is_pair,
                                 const encode_options& options) const {
     const std::size_t added = options.add_special_tokens ? parts_.post_process.added_tokens(is_pair) : 0;
     bool truncated = false;
@@ -211,8 +211,8 @@ class tokenizer {
         fail_input("max_length", "0 or at least " + std::to_string(added) + ", the tokens of the template",
                    std::to_string(options.max_length));
       }
-      const auto kept = detail::truncate_lengths({.first = first.size(), .second = second.size()},
-                                                 options.max_length - added, options.strategy, is_pair);
+      const auto kept = tokenizers::truncate_lengths({.first = first.size(), .second = second.size()},
+                                                     options.max_length - added, options.strategy, is_pair);
       truncated = kept.first < first.size() || kept.second < second.size();
       first.tokens.resize(kept.first);
       second.tokens.resize(kept.second);
@@ -233,7 +233,7 @@ class tokenizer {
     return *id;
   }
 
-  detail::tokenizer_parts parts_;
+  tokenizers::tokenizer_parts parts_;
 };
 
 }  // namespace ultrafastbert

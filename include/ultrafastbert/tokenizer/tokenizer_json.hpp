@@ -24,24 +24,24 @@
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
 #include "ultrafastbert/tokenizer/component_json.hpp"
 #include "ultrafastbert/tokenizer/decoder.hpp"
-#include "ultrafastbert/tokenizer/normalised_text.hpp"
-#include "ultrafastbert/tokenizer/normaliser.hpp"
+#include "ultrafastbert/tokenizer/normalized_text.hpp"
+#include "ultrafastbert/tokenizer/normalizer.hpp"
 #include "ultrafastbert/tokenizer/post_processor.hpp"
-#include "ultrafastbert/tokenizer/pre_tokeniser.hpp"
+#include "ultrafastbert/tokenizer/pre_tokenizer.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 #include "ultrafastbert/tokenizer/wordpiece.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Everything a tokenizer.json says, ready for use.
 struct tokenizer_parts {
   std::string file{};
   std::shared_ptr<const vocabulary> tokens{};
   added_token_matcher raw_tokens{};         ///< looked for in the raw text
-  added_token_matcher normalised_tokens{};  ///< looked for in what is left, after normalisation
+  added_token_matcher normalized_tokens{};  ///< looked for in what is left, after normalization
   std::vector<token_id> special_ids{};      ///< ascending
-  normaliser normalise{};
-  pre_tokeniser pre_tokenise{};
+  normalizer normalize{};
+  pre_tokenizer pre_tokenize{};
   std::shared_ptr<const wordpiece> model{};
   template_processor post_process{};
   decoder decode{};
@@ -66,7 +66,7 @@ inline constexpr std::size_t largest_tokenizer_file = std::size_t{64} << 20U;
 struct added_token_entry {
   added_token token{};   // its id is set once the vocabulary accepted it
   std::uint64_t id = 0;  // the vocabulary checks that it is a token_id
-  bool normalised = false;
+  bool normalized = false;
   bool special = false;
   std::string path{};
 };
@@ -77,7 +77,7 @@ struct added_token_entry {
                     .lstrip = value.at("lstrip").as_boolean(),
                     .rstrip = value.at("rstrip").as_boolean()},
           .id = id,
-          .normalised = value.at("normalized").as_boolean(),
+          .normalized = value.at("normalized").as_boolean(),
           .special = value.at("special").as_boolean(),
           .path = value.path()};
 }
@@ -95,7 +95,7 @@ struct added_token_entry {
 /// Where the order in which the reference looks for added tokens would matter, it is not defined: refused.
 /// Throws: unsupported.
 inline void check_added_tokens(const std::vector<added_token_entry>& entries, const std::string& file) {
-  std::unordered_set<std::string_view> normalised;
+  std::unordered_set<std::string_view> normalized;
   const auto strips = std::find_if(entries.begin(), entries.end(), [](const auto& e) { return e.token.rstrip; });
   for (const auto& entry : entries) {
     const std::string& content = entry.token.content;
@@ -109,32 +109,32 @@ inline void check_added_tokens(const std::vector<added_token_entry>& entries, co
     if (strips != entries.end() && is_white_space(decode_utf8(content, 0).code_point)) {
       refuse(".content", "no white space at the start while " + strips->path + " has rstrip", excerpt(content));
     }
-    if (entry.normalised && !normalised.insert(content).second) {
-      refuse(".normalized", "a token that differs from the others after normalisation", excerpt(content) + " again");
+    if (entry.normalized && !normalized.insert(content).second) {
+      refuse(".normalized", "a token that differs from the others after normalization", excerpt(content) + " again");
     }
   }
 }
 
-/// Distributes the added tokens over the two passes that look for them. Those of the second pass are normalised, too.
+/// Distributes the added tokens over the two passes that look for them. Those of the second pass are normalized, too.
 /// Pre: the vocabulary accepted them.
 /// Throws: unsupported.
 inline void place_added_tokens(std::vector<added_token_entry> entries, tokenizer_parts& parts) {
-  normalised_text content;
+  normalized_text content;
   for (auto& entry : entries) {
     entry.token.id = static_cast<token_id>(entry.id);
     if (entry.special) parts.special_ids.push_back(entry.token.id);
-    if (!entry.normalised) continue;
+    if (!entry.normalized) continue;
     content.assign(entry.token.content, 0);
-    parts.normalise.apply(content);
+    parts.normalize.apply(content);
     entry.token.content = content.text();
   }
   check_added_tokens(entries, parts.file);
   std::vector<added_token> raw;
-  std::vector<added_token> normalised;
-  for (auto& entry : entries) (entry.normalised ? normalised : raw).push_back(std::move(entry.token));
+  std::vector<added_token> normalized;
+  for (auto& entry : entries) (entry.normalized ? normalized : raw).push_back(std::move(entry.token));
   std::sort(parts.special_ids.begin(), parts.special_ids.end());
   parts.raw_tokens = added_token_matcher(std::move(raw));
-  parts.normalised_tokens = added_token_matcher(std::move(normalised));
+  parts.normalized_tokens = added_token_matcher(std::move(normalized));
 }
 
 /// Receiver of the vocabulary's members.
@@ -179,20 +179,20 @@ inline void check_ignored_members(const json_value& root) {
   const wordpiece_options model = read_wordpiece(root.at("model"));
   tokenizer_parts parts;
   parts.file = file;
-  if (const auto normalise = find_non_null(root, "normalizer")) {
-    std::vector<normaliser_step> steps;
-    read_normaliser(*normalise, steps);
-    parts.normalise = normaliser(std::move(steps));
+  if (const auto normalize = find_non_null(root, "normalizer")) {
+    std::vector<normalizer_step> steps;
+    read_normalizer(*normalize, steps);
+    parts.normalize = normalizer(std::move(steps));
   }
   auto added = read_added_tokens(root);
   for (const auto& entry : added) tokens.add_added_token(entry.token.content, entry.id);
   parts.tokens = std::make_shared<const vocabulary>(std::move(tokens).build());
   place_added_tokens(std::move(added), parts);
-  parts.pre_tokenise = read_pre_tokeniser(root);
+  parts.pre_tokenize = read_pre_tokenizer(root);
   parts.model = std::make_shared<const wordpiece>(model, parts.tokens, file);
   parts.post_process = read_post_processor(root, *parts.tokens);
   parts.decode = read_decoder(root);
   return parts;
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

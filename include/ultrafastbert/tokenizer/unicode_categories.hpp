@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <iterator>
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Code points [first, last].
 struct code_point_range {
@@ -131,4 +131,4 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return c >= blocks.front().first && contains(blocks, c);
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

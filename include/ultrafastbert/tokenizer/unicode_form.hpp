@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Unicode normalisation forms (NFC, NFD, NFKC, NFKD) with the origin of every code point.
+// Unicode normalization forms (NFC, NFD, NFKC, NFKD) with the origin of every code point.
 // Source: Unicode standard annex 15; origins follow the reference, where a code point that replaces others takes the
 // place of the first of them, and one that is inserted shares the place of what came before it.
 // Layer: tokenizer.
@@ -17,18 +17,18 @@
 #include <string_view>
 #include <vector>
 
-#include "ultrafastbert/tokenizer/normalised_text.hpp"
+#include "ultrafastbert/tokenizer/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// One of the four forms. n log n in the length of the longest run of combining marks, else linear.
 struct unicode_form {
   bool compatibility = false;  ///< NFKC, NFKD
   bool composed = false;       ///< NFC, NFKC
 
-  void apply(normalised_text& text) const;
+  void apply(normalized_text& text) const;
 };
 
 /// A code point of the next text. `change` is 1 where it is inserted; else it replaces the next code point of the text
@@ -41,7 +41,7 @@ struct form_part {
 /// Writes parts to the next text.
 class form_writer {
  public:
-  explicit form_writer(normalised_text& text) : text_(text) {}
+  explicit form_writer(normalized_text& text) : text_(text) {}
 
   void put(const form_part& part) {
     std::uint32_t origin = last_origin_;
@@ -67,7 +67,7 @@ class form_writer {
     while (next_ < text_.text().size() && is_utf8_continuation(text_.text()[next_])) ++next_;
   }
 
-  normalised_text& text_;
+  normalized_text& text_;
   std::size_t next_ = 0;
   std::uint32_t last_origin_ = 0;
 };
@@ -81,7 +81,7 @@ class form_writer {
 /// Composes decomposed parts: each starter takes in the marks that no other mark blocks.
 class form_composer {
  public:
-  explicit form_composer(normalised_text& text) : writer_(text) {}
+  explicit form_composer(normalized_text& text) : writer_(text) {}
 
   void put(const form_part& part) {
     const int rank = combining_class(part.code_point);
@@ -142,7 +142,7 @@ class form_composer {
 template <class Sink>
 class form_decomposer {
  public:
-  form_decomposer(normalised_text& text, bool compatibility)
+  form_decomposer(normalized_text& text, bool compatibility)
       : text_(text.text()), compatibility_(compatibility), sink_(text) {}
 
   void run() {
@@ -217,7 +217,7 @@ class form_decomposer {
   std::vector<mark> marks_{};
 };
 
-inline void unicode_form::apply(normalised_text& text) const {
+inline void unicode_form::apply(normalized_text& text) const {
   if (text.ascii()) return;
   if (composed) {
     form_decomposer<form_composer>(text, compatibility).run();
@@ -227,4 +227,4 @@ inline void unicode_form::apply(normalised_text& text) const {
   text.commit();
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// One step through UTF-8: a code point, or a bad part that stands for U+FFFD.
 struct utf8_step {
@@ -114,4 +114,4 @@ inline void append_utf8(std::string& out, char32_t c) {
   return count;
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -18,7 +18,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Hash of a growing string (FNV-1a), cheap to extend by one byte.
 class token_hash {
@@ -275,4 +275,4 @@ inline vocabulary vocabulary::builder::build() && {
   return std::move(result_);
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

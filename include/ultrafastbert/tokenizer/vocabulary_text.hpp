@@ -26,7 +26,7 @@
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// A JSON file that may stand beside a vocab.txt.
 struct side_file {
@@ -179,11 +179,11 @@ inline std::vector<added_token_entry> added_bert_tokens(const vocabulary_folder&
   bert_options options{.handle_chinese_chars = folder.config.flag("tokenize_chinese_chars", true),
                        .lowercase = folder.config.flag("do_lower_case", true)};
   if (const auto strip = folder.config.find("strip_accents")) options.strip_accents = strip->as_boolean();
-  std::vector<normaliser_step> steps;
+  std::vector<normalizer_step> steps;
   append_bert_steps(options, steps);
-  parts.normalise = normaliser(std::move(steps));
+  parts.normalize = normalizer(std::move(steps));
   place_added_tokens(std::move(added), parts);
-  parts.pre_tokenise = bert_split{};
+  parts.pre_tokenize = bert_split{};
   const std::string unknown = folder.special_token("unk_token", "[UNK]");
   parts.model = std::make_shared<const wordpiece>(
       wordpiece_options{.unknown_token = unknown, .continuing_prefix = "##"}, parts.tokens, parts.file);
@@ -195,4 +195,4 @@ inline std::vector<added_token_entry> added_bert_tokens(const vocabulary_folder&
   return parts;
 }
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

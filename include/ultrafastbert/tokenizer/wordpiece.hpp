@@ -19,7 +19,7 @@
 #include "ultrafastbert/tokenizer/utf8.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// A token that covers the bytes [begin, end) of a piece.
 struct piece_token {
@@ -60,7 +60,7 @@ class wordpiece {
   /// Pre: `piece` is valid UTF-8 and not empty.
   /// Throws: missing_token (the piece is unknown and the vocabulary has no unknown token).
   /// Complexity: linear in the piece, at most times the longest token.
-  void tokenise(std::string_view piece, model_scratch& scratch) const {
+  void tokenize(std::string_view piece, model_scratch& scratch) const {
     scratch.tokens.clear();
     std::size_t begin = too_long(piece) ? piece.size() + 1 : 0;
     while (begin < piece.size()) {
@@ -150,4 +150,4 @@ class wordpiece {
   std::uint32_t filter_mask_ = 0;
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -3,7 +3,7 @@
 // Softmax attention of one head within one sequence, in float: scores, softmax and weighted sum of the values in one
 // pass over blocks of keys, so that no score outlives a tile of queries. The bits of a query's result depend on the
 // sequence alone, not on the queries beside it nor on keys that are cut off.
-// Layer: kernels.
+// Layer: products.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ namespace ultrafastbert {
 
 /// The operands of one head of one sequence; borrows its memory. There are as many keys as values.
 struct attention_operands {
-  matrix_view<const float> queries{};  ///< (queries, head width): the sequence's, or some neighbouring ones of them
+  matrix_view<const float> queries{};  ///< (queries, head width): the sequence's, or some neighboring ones of them
   matrix_view<const float> keys{};     ///< (length, head width)
   matrix_view<const float> values{};   ///< (length, head width)
   float norm_factor = 1;               ///< of the scores
@@ -128,9 +128,9 @@ class head_attention {
 
   static void check(const attention_operands& head, const matrix_view<float>& context) {
     const std::size_t width = head.keys.cols();
-    detail::check_extents(head.queries, head.queries.rows(), width, "queries");
-    detail::check_extents(head.values, head.keys.rows(), width, "values");
-    detail::check_extents(context, head.queries.rows(), width, "context");
+    core::check_extents(head.queries, head.queries.rows(), width, "queries");
+    core::check_extents(head.values, head.keys.rows(), width, "values");
+    core::check_extents(context, head.queries.rows(), width, "context");
     if (head.visible_keys == 0 || head.visible_keys > head.keys.rows()) {
       fail_input("visible_keys", "1 to " + std::to_string(head.keys.rows()), std::to_string(head.visible_keys));
     }

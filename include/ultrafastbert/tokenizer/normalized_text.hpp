@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Text under normalisation. Every byte remembers the code point of the original text it comes from, so that tokens
-// can be located there whatever the normaliser replaced, decomposed or dropped.
+// Text under normalization. Every byte remembers the code point of the original text it comes from, so that tokens
+// can be located there whatever the normalizer replaced, decomposed or dropped.
 // Layer: tokenizer.
 #pragma once
 
@@ -18,11 +18,11 @@
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Valid UTF-8 with the origin of each byte. A rewrite reads the text and builds the next one beside it with `keep`
 /// and `put`; `commit` makes that the text. Buffers are kept between texts.
-class normalised_text {
+class normalized_text {
  public:
   /// Starts with `text`, whose first code point is number `first_code_point` of the original.
   /// Pre: valid UTF-8.
@@ -72,7 +72,7 @@ class normalised_text {
     if (next_text_.size() > most_bytes_) {
       fail(error_code::limit_exceeded,
            {.where = "$.normalizer",
-            .expected = "at most " + std::to_string(most_bytes_) + " bytes of normalised text",
+            .expected = "at most " + std::to_string(most_bytes_) + " bytes of normalized text",
             .reason = "replacements let the text grow out of proportion"});
     }
   }
@@ -107,4 +107,4 @@ class normalised_text {
   bool ascii_ = true;
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

@@ -2,7 +2,7 @@
 //
 // A weight matrix packed once, in float or narrower storage, for products with any number of rows: y = x W^T + bias. An
 // element of y has the same bits whatever rows stand beside it and however the product is spread over threads.
-// Layer: kernels.
+// Layer: products.
 #pragma once
 
 #include <algorithm>
@@ -146,18 +146,18 @@ class packed_matrix {
     scratch.reserve_parts(tasks);
     const auto task = [&](std::size_t i) {
       if (by_rows) {
-        const auto rows = detail::part_of(x.rows(), tasks, i);
+        const auto rows = core::part_of(x.rows(), tasks, i);
         multiply_panels(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
                         with, {.first = 0, .last = panel_count()});
       } else {
-        multiply_panels(x, y, scratch.part(i), with, detail::part_of(panel_count(), tasks, i));
+        multiply_panels(x, y, scratch.part(i), with, core::part_of(panel_count(), tasks, i));
       }
     };
     threads.run(tasks, task);
   }
 
  private:
-  using range = detail::index_range;
+  using range = core::index_range;
 
   // A block of x stays in a second-level cache while panels pass by; so does the part of a panel in use.
   static constexpr std::size_t rows_per_block = 96;
@@ -226,8 +226,8 @@ class packed_matrix {
   }
 
   void check(const matrix_view<const float>& x, const matrix_view<float>& y, const packed_product& with) const {
-    detail::check_extents(x, x.rows(), inputs_, "x");
-    detail::check_extents(y, x.rows(), outputs_, "y");
+    core::check_extents(x, x.rows(), inputs_, "x");
+    core::check_extents(y, x.rows(), outputs_, "y");
     if (!with.bias.empty() && with.bias.size() != outputs_) {
       fail_input("bias", std::to_string(outputs_) + " elements, or none", std::to_string(with.bias.size()));
     }
@@ -247,10 +247,10 @@ class packed_matrix {
     const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride);
     const auto scales = frame.take<float>(copies ? most_rows : 0);
     for (std::size_t i = 0; i < row_blocks; ++i) {
-      const range rows = detail::part_of(x.rows(), row_blocks, i);
+      const range rows = core::part_of(x.rows(), row_blocks, i);
       const auto block_y = y.rows_from(rows.first, rows.size());
       for (std::size_t j = 0; j < inner_blocks; ++j) {
-        const range inner = detail::part_of(words_, inner_blocks, j);
+        const range inner = core::part_of(words_, inner_blocks, j);
         const std::size_t first = inner.first * kernels_->terms;
         const std::size_t last = std::min(inner.last * kernels_->terms, inputs_);
         const auto block_x = x.rows_from(rows.first, rows.size()).cols_from(first, last - first);
@@ -305,7 +305,7 @@ class packed_matrix {
       const bool two = pairs && p + 2 <= panels.last && (p + 2) * columns <= outputs_;
       const std::size_t step = two ? 2 : 1;
       for (std::size_t i = 0; i < tiles; ++i) {
-        const range rows = detail::part_of(y.rows(), tiles, i);
+        const range rows = core::part_of(y.rows(), tiles, i);
         const kernels::gemm_tile tile{.x = x.row(rows.first),
                                       .x_stride = x.stride,
                                       .panel = panel(p, inner.first),
@@ -316,7 +316,7 @@ class packed_matrix {
                                       .add = with.add,
                                       .bias = with.bias.empty() ? nullptr : with.bias.data() + p * columns,
                                       .next = panel(std::min(p + step, panel_count() - 1), inner.first) +
-                                              detail::part_of(inner.size() * columns, tiles, i).first,
+                                              core::part_of(inner.size() * columns, tiles, i).first,
                                       .next_step = columns / tiles,
                                       .row_scale = scaled() ? x.scale + rows.first : nullptr,
                                       .column_scale = scaled() ? scale_.data() + p * columns : nullptr,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Pre-tokenisers: cut normalised text into the pieces that the model sees one at a time.
+// Pre-tokenizers: cut normalized text into the pieces that the model sees one at a time.
 // Layer: tokenizer.
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "ultrafastbert/tokenizer/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 enum class character_class : std::uint8_t { space, word, symbol };
 
@@ -144,6 +144,6 @@ struct bert_split {
   }();
 };
 
-using pre_tokeniser = std::variant<whole_text, whitespace_split, bert_split>;
+using pre_tokenizer = std::variant<whole_text, whitespace_split, bert_split>;
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers

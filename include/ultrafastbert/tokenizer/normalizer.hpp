@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Normalisers: a sequence of steps, each a small struct with its own `apply`. Case mapping comes from utf8proc.
+// Normalizers: a sequence of steps, each a small struct with its own `apply`. Case mapping comes from utf8proc.
 // Layer: tokenizer.
 #pragma once
 
@@ -15,12 +15,12 @@
 #include <variant>
 #include <vector>
 
-#include "ultrafastbert/tokenizer/normalised_text.hpp"
+#include "ultrafastbert/tokenizer/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/unicode_form.hpp"
 #include "ultrafastbert/tokenizer/utf8.hpp"
 
-namespace ultrafastbert::detail {
+namespace ultrafastbert::tokenizers {
 
 /// Bytes [begin, end) of a text; empty: no match.
 struct byte_range {
@@ -31,7 +31,7 @@ struct byte_range {
 /// Replaces the matches that `next_match(text, from)` finds by `content`, which takes the place of a match's last
 /// code point.
 template <class NextMatch>
-void replace_matches(normalised_text& text, std::string_view content, const NextMatch& next_match) {
+void replace_matches(normalized_text& text, std::string_view content, const NextMatch& next_match) {
   byte_range match = next_match(text.text(), 0);
   if (match.begin == match.end) return;
   std::size_t done = 0;
@@ -47,7 +47,7 @@ void replace_matches(normalised_text& text, std::string_view content, const Next
 
 /// Keeps ASCII and hands each other code point, with the bytes [begin, end) it stands at, to `rewrite`.
 template <class Rewrite>
-void rewrite_non_ascii(normalised_text& text, const Rewrite& rewrite) {
+void rewrite_non_ascii(normalized_text& text, const Rewrite& rewrite) {
   const std::string_view all = text.text();
   for (std::size_t at = 0; at < all.size();) {
     if (const std::size_t plain = ascii_prefix(all.substr(at)); plain > 0) {
@@ -68,7 +68,7 @@ struct replace_string {
   std::string pattern{};
   std::string content{};
 
-  void apply(normalised_text& text) const {
+  void apply(normalized_text& text) const {
     replace_matches(text, content, [this](std::string_view all, std::size_t from) -> byte_range {
       const std::size_t at = all.find(pattern, from);
       return at == std::string_view::npos ? byte_range{} : byte_range{.begin = at, .end = at + pattern.size()};
@@ -80,7 +80,7 @@ struct replace_string {
 struct replace_space_runs {
   std::string content{};
 
-  void apply(normalised_text& text) const {
+  void apply(normalized_text& text) const {
     replace_matches(text, content, [](std::string_view all, std::size_t from) -> byte_range {
       const std::size_t at = all.find("  ", from);
       if (at == std::string_view::npos) return {};
@@ -93,7 +93,7 @@ struct replace_space_runs {
 struct replace_non_ascii_runs {
   std::string content{};
 
-  void apply(normalised_text& text) const {
+  void apply(normalized_text& text) const {
     if (text.ascii()) return;
     replace_matches(text, content, [](std::string_view all, std::size_t from) -> byte_range {
       const std::size_t begin = from + ascii_prefix(all.substr(from));
@@ -106,7 +106,7 @@ struct replace_non_ascii_runs {
 
 /// Lower case of each code point on its own, without regard to context (`Lowercase`).
 struct lower_case {
-  static void apply(normalised_text& text) {
+  static void apply(normalized_text& text) {
     for (char& c : text.bytes()) c = lower_ascii(c);
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t /*end*/) {
@@ -126,7 +126,7 @@ struct lower_case {
 
 /// Drops combining marks: categories Mn, Mc and Me (`StripAccents`).
 struct strip_accents {
-  static void apply(normalised_text& text) {
+  static void apply(normalized_text& text) {
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t end) {
       if (!is_mark(c)) text.keep(begin, end);
@@ -136,7 +136,7 @@ struct strip_accents {
 
 /// Drops control characters and makes every white space U+0020 (`clean_text` of `BertNormalizer`).
 struct clean_bert_text {
-  static void apply(normalised_text& text) {
+  static void apply(normalized_text& text) {
     const std::string_view all = text.text();
     std::size_t done = 0;
     for (std::size_t at = 0; at < all.size();) {
@@ -158,7 +158,7 @@ struct clean_bert_text {
 
 /// Puts spaces around each ideograph (`handle_chinese_chars` of `BertNormalizer`).
 struct space_bert_ideographs {
-  static void apply(normalised_text& text) {
+  static void apply(normalized_text& text) {
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t end) {
       const bool ideograph = is_bert_ideograph(c);
@@ -171,7 +171,7 @@ struct space_bert_ideographs {
 
 /// Drops combining marks of category Mn (`strip_accents` of `BertNormalizer`, after NFD).
 struct strip_bert_accents {
-  static void apply(normalised_text& text) {
+  static void apply(normalized_text& text) {
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, std::size_t begin, std::size_t end) {
       if (!is_bert_accent(c)) text.keep(begin, end);
@@ -179,20 +179,20 @@ struct strip_bert_accents {
   }
 };
 
-using normaliser_step =
+using normalizer_step =
     std::variant<replace_string, replace_space_runs, replace_non_ascii_runs, unicode_form, lower_case, strip_accents,
                  clean_bert_text, space_bert_ideographs, strip_bert_accents>;
 
 /// A sequence of steps; empty: text stays as it is. Immutable, shareable between threads.
-class normaliser {
+class normalizer {
  public:
-  normaliser() = default;
-  explicit normaliser(std::vector<normaliser_step> steps) : steps_(std::move(steps)) {}
+  normalizer() = default;
+  explicit normalizer(std::vector<normalizer_step> steps) : steps_(std::move(steps)) {}
 
   /// Applies all steps in order.
   /// Throws: limit_exceeded (replacements let the text grow out of proportion).
   /// Complexity: linear in the text for each step.
-  void apply(normalised_text& text) const {
+  void apply(normalized_text& text) const {
     for (const auto& step : steps_) {
       std::visit([&text](const auto& action) { action.apply(text); }, step);
     }
@@ -201,7 +201,7 @@ class normaliser {
   [[nodiscard]] std::size_t size() const noexcept { return steps_.size(); }  ///< number of steps
 
  private:
-  std::vector<normaliser_step> steps_{};
+  std::vector<normalizer_step> steps_{};
 };
 
-}  // namespace ultrafastbert::detail
+}  // namespace ultrafastbert::tokenizers
