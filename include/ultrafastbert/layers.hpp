@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The layers alone: fast feedforward, dense feedforward, linear, attention, norms, embedding. Needs Eigen and a BLAS
-// (or none: the plain backend), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
+// (or none: Eigen), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
 // Layer: umbrella over core, blas, kernels, cmm, layers.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/memory_source.hpp"
 #include "ultrafastbert/core/version.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/layers/attention.hpp"
@@ -21,8 +22,6 @@
 #include "ultrafastbert/layers/embedding.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"
-#include "ultrafastbert/layers/layer_norm.hpp"
-#include "ultrafastbert/layers/length_norms.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a layer asks of a BLAS: dot, axpy, matrix products, and the two pointer-batched operations that conditional
-// matrix multiplication is made of. A backend is a type with static functions, so that two of them live in one program.
+// What a layer asks of a BLAS: matrix products, and the two pointer-batched operations that conditional matrix
+// multiplication is made of. A backend is a type with static functions, so that two of them live in one program.
 // Layer: blas.
 #pragma once
 
@@ -37,18 +37,13 @@ struct axpy_batch {
 };
 
 /// A type that models a BLAS over `Scalar` (float or double). No function keeps state or starts to print.
-///   dot(n, x, y)                  sum of x[k] y[k]
-///   axpy(n, alpha, x, y)          y += alpha x
 ///   multiply_transposed(a, b, c)  C = alpha A B^T; a: (m, k), b: (n, k), c: (m, n), overwritten
 ///   multiply(a, b, c)             C = alpha A B;   a: (m, k), b: (k, n), c: (m, n), overwritten
 ///   multiply_batch(gemv_batch), accumulate_batch(axpy_batch)
 template <class Backend, class Scalar>
-concept blas_backend = requires(std::size_t n, Scalar alpha, const Scalar* x, Scalar* y,
-                                const matrix_view<const Scalar>& a, const matrix_view<Scalar>& c,
+concept blas_backend = requires(Scalar alpha, const matrix_view<const Scalar>& a, const matrix_view<Scalar>& c,
                                 const gemv_batch<Scalar>& products, const axpy_batch<Scalar>& sums) {
   { Backend::name } -> std::convertible_to<std::string_view>;
-  { Backend::dot(n, x, x) } -> std::same_as<Scalar>;
-  Backend::axpy(n, alpha, x, y);
   Backend::multiply_transposed(alpha, a, a, c);
   Backend::multiply(alpha, a, a, c);
   Backend::multiply_batch(products);

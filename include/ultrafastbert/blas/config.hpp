@@ -6,7 +6,7 @@
 // Layer: blas.
 #pragma once
 
-/// 1 if programs link a CBLAS with 32-bit integers: the default backend calls it. 0: the plain loops are the default.
+/// 1 if programs link a CBLAS with 32-bit integers: the default backend calls it. 0: Eigen takes its place.
 #ifndef UFB_WITH_CBLAS
 #if __has_include(<cblas.h>)
 #define UFB_WITH_CBLAS 1

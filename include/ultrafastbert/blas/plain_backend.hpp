@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The backend of plain loops: what every tuned path is compared with, and what a build without any BLAS runs on.
+// The backend of plain loops: what every tuned path is compared with.
 // Each result element is one chain of additions over k in rising order, whatever the other sizes are.
 // Layer: blas.
 #pragma once
@@ -65,12 +65,6 @@ struct plain_backend {
   static void accumulate_batch(const axpy_batch<Scalar>& batch) noexcept {
     for (std::size_t i = 0; i < batch.x.size(); ++i) axpy(batch.length, batch.alpha[i], batch.x[i], batch.y[i]);
   }
-};
-
-/// The default of a build without any BLAS: plain products, and the library's own kernels where layers have them.
-/// `plain_backend` chosen by name is the reference instead: plain loops everywhere.
-struct native_backend : plain_backend {
-  static constexpr std::string_view name = "native";
 };
 
 }  // namespace ultrafastbert

@@ -11,61 +11,63 @@
 #include "ultrafastbert/blas/backend.hpp"
 #include "ultrafastbert/cmm/conditional_matrix_multiplication.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
-#include "ultrafastbert/cmm/packed_fff.hpp"
+#include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
-#include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
-namespace ultrafastbert {
+namespace ultrafastbert::cmm {
 
-/// FFF weights for the `blas` engine. Same members as `packed_fff`.
-/// Filled once, then immutable; `multiply` is const and safe from any number of threads.
+/// FFF weights for the `blas` engine.
 template <class Scalar, class Backend>
 requires blas_backend<Backend, Scalar>
-class backend_fff {
+class backend_fff final : public fff_weights<Scalar> {
  public:
   /// All weights zero. Throws: overflow, std::bad_alloc.
-  backend_fff(const packed_fff_shape& shape, bool with_bias)
+  explicit backend_fff(const fff_shape& shape)
       : shape_(shape),
         in_({shape_.nodes(), shape.input_width}),
         out_({shape_.nodes(), shape.output_width}),
-        bias_(with_bias ? shape_.nodes() : 0) {}
+        bias_(shape.with_bias ? shape_.nodes() : 0) {}
 
-  [[nodiscard]] static constexpr isa_level isa() noexcept { return isa_level::portable; }  ///< none of its own
-  /// Memory held. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept {
+  [[nodiscard]] fff_engine engine(std::size_t /*tokens*/) const noexcept override { return fff_engine::blas; }
+  [[nodiscard]] isa_level isa() const noexcept override { return isa_level::portable; }
+  [[nodiscard]] std::size_t bytes() const noexcept override {
     return in_.bytes() + out_.bytes() + bias_.size() * sizeof(Scalar);
   }
 
-  /// Copies a row of the first matrix. Shapes: row: (input_width).
-  void store_in(std::size_t node, const Scalar* row) noexcept { std::copy_n(row, in_.cols(), in_.row(node)); }
-  /// Copies a row of the second matrix (a column of the checkpoint's). Shapes: row: (output_width).
-  void store_out(std::size_t node, const Scalar* row) noexcept { std::copy_n(row, out_.cols(), out_.row(node)); }
-  /// Sets a node's bias. Pre: built with_bias.
-  void store_bias(std::size_t node, Scalar bias) noexcept { bias_[node] = bias; }
-  /// The second matrix itself: (nodes, output_width).
-  [[nodiscard]] matrix_view<Scalar> float_out() noexcept { return out_.view(); }
+  void store_in(std::size_t node, const Scalar* row) noexcept override { std::copy_n(row, in_.cols(), in_.row(node)); }
+  void store_out(std::size_t node, const Scalar* row) noexcept override {
+    std::copy_n(row, out_.cols(), out_.row(node));
+  }
+  void store_bias(std::size_t node, Scalar bias) noexcept override { bias_[node] = bias; }
+  [[nodiscard]] matrix_view<Scalar> plain_out() noexcept override { return out_.view(); }
 
-  /// As `conditional_matrix_multiply`. Shapes: as there. Throws: as there.
-  template <tie_rule TieRule>
   void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
-                const matrix_view<std::int32_t>& paths, fff_engine /*engine*/) const {
+                const matrix_view<std::int32_t>& paths) const override {
     const cmm_weights<Scalar> weights{.linear_in = in_.view(),
                                       .bias_in = bias_.span(),
                                       .linear_out = out_.view(),
                                       .depth = shape_.depth,
                                       .parallel_size = shape_.parallel_size,
                                       .activation = shape_.activation};
-    conditional_matrix_multiply<TieRule, Backend, Scalar>(weights, x, y, scratch, paths);
+    if (shape_.zero_goes_right) {
+      conditional_matrix_multiply<non_negative_goes_right, Backend, Scalar>(weights, x, y, scratch, paths);
+    } else {
+      conditional_matrix_multiply<positive_goes_right, Backend, Scalar>(weights, x, y, scratch, paths);
+    }
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
+    return cmm_batch<Scalar>::bytes(std::min(tokens, cmm_tokens_per_batch));
   }
 
  private:
-  packed_fff_shape shape_;
+  fff_shape shape_;
   matrix<Scalar> in_;            // (nodes, input_width)
   matrix<Scalar> out_;           // (nodes, output_width): the checkpoint's matrix transposed, so that a node is a row
   aligned_buffer<Scalar> bias_;  // (nodes) or empty
 };
 
-}  // namespace ultrafastbert
+}  // namespace ultrafastbert::cmm

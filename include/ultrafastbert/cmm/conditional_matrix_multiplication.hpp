@@ -48,6 +48,11 @@ struct cmm_batch {
         y(frame.take<Scalar*>(tokens)),
         z(frame.take<Scalar*>(tokens)) {}
 
+  /// Bytes that a batch of so many tokens takes from its workspace, at most.
+  [[nodiscard]] static constexpr std::size_t bytes(std::size_t tokens) noexcept {
+    return tokens * (sizeof(std::uint32_t) + sizeof(Scalar) + 5 * sizeof(void*)) + 7 * buffer_alignment;
+  }
+
   std::span<std::uint32_t> node;
   std::span<Scalar> logit;
   std::span<const Scalar*> row_in;
@@ -58,8 +63,8 @@ struct cmm_batch {
 };
 
 /// One level of one tree for the first `tokens` tokens of a batch: logits, outputs, next nodes.
-template <class TieRule, class Backend, class Scalar>
-void cmm_level(const cmm_weights<Scalar>& weights, std::size_t first_node, std::size_t tokens,
+template <class Backend, class Scalar>
+void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::size_t first_node, std::size_t tokens,
                const cmm_batch<Scalar>& batch) {
   for (std::size_t i = 0; i < tokens; ++i) {
     batch.row_in[i] = weights.linear_in.row(first_node + batch.node[i]);
@@ -73,7 +78,7 @@ void cmm_level(const cmm_weights<Scalar>& weights, std::size_t first_node, std::
                                              .y = batch.z.first(tokens)});
   for (std::size_t i = 0; i < tokens; ++i) {
     if (!weights.bias_in.empty()) batch.logit[i] += weights.bias_in[first_node + batch.node[i]];
-    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], TieRule::right(batch.logit[i])));
+    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], ties.right(batch.logit[i])));
   }
   kernels::activate(weights.activation, batch.logit.first(tokens));
   Backend::accumulate_batch(axpy_batch<Scalar>{.length = weights.linear_out.cols(),
@@ -97,7 +102,7 @@ requires blas_backend<Backend, Scalar>
 void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
                                  const matrix_view<Scalar>& y, workspace& scratch,
                                  const matrix_view<std::int32_t>& paths = {}) {
-  const std::size_t levels = tree::levels(weights.depth);
+  const std::size_t levels = cmm::tree::levels(weights.depth);
   workspace::frame frame(scratch);
   const cmm::cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm::cmm_tokens_per_batch));
   for (std::size_t first = 0; first < x.rows(); first += cmm::cmm_tokens_per_batch) {
@@ -114,7 +119,8 @@ void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matri
         for (std::size_t i = 0; i < tokens && !paths.empty(); ++i) {
           paths(first + i, p * levels + level) = static_cast<std::int32_t>(batch.node[i]);
         }
-        cmm::cmm_level<TieRule, Backend>(weights, p * tree::node_count(weights.depth), tokens, batch);
+        cmm::cmm_level<Backend>(weights, cmm::direction<Scalar>(TieRule::zero_goes_right),
+                                p * cmm::tree::node_count(weights.depth), tokens, batch);
       }
     }
   }

@@ -12,7 +12,7 @@
 
 #include "ultrafastbert/cmm/packed_tree.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
-#include "ultrafastbert/kernels/fff_kernels.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert::cmm {
 
@@ -20,12 +20,11 @@ namespace ultrafastbert::cmm {
 inline constexpr std::size_t max_levels = tree::max_depth + 1;
 
 /// The rows of a path. Shapes: rows: (depth + 1).
-template <class Weight>
-void path_rows(const output_weights<Weight>& w, std::size_t first_row, std::uint32_t leaf,
-               std::array<const Weight*, max_levels>& rows) noexcept {
+inline void path_rows(const output_weights& w, std::size_t first_row, std::uint32_t leaf,
+               std::array<const std::byte*, max_levels>& rows) noexcept {
   for (std::size_t level = 0; level <= w.depth; ++level) {
     const std::size_t node = tree::first_of_level(level) + (std::size_t{leaf} >> (w.depth - level));
-    rows[level] = w.rows + (first_row + node) * w.stride;
+    rows[level] = w.row(first_row + node);
   }
 }
 
@@ -43,8 +42,7 @@ struct emission {
 
 /// Multiplies activations by the scales of their rows, where the storage has any.
 /// Shapes: coefficients: (tokens, stride); leaf: (tokens).
-template <class Weight>
-void scale_coefficients(const output_weights<Weight>& w, std::size_t first_row, std::span<const std::uint32_t> leaf,
+inline void scale_coefficients(const output_weights& w, std::size_t first_row, std::span<const std::uint32_t> leaf,
                         std::size_t stride, std::span<float> coefficients) noexcept {
   if (w.scale == nullptr) return;
   for (std::size_t t = 0; t < leaf.size(); ++t) {
@@ -60,24 +58,25 @@ inline constexpr std::size_t columns_at_once = 768;  // of twelve rows fit a fir
 static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % kernels::row_padding == 0);
 
 /// One token at a time, whole rows. Shapes: y: (tokens, output_width).
-template <class Weight>
-void emit_each(const output_weights<Weight>& w, std::size_t first_row, const emission& what,
+inline void emit_each(const output_weights& w, std::size_t first_row, const emission& what,
                const matrix_view<float>& y) noexcept {
-  std::array<const Weight*, max_levels> rows{};
+  std::array<const std::byte*, max_levels> rows{};
   for (std::size_t t = 0; t < what.leaf.size(); ++t) {
     path_rows(w, first_row, what.leaf[t], rows);
-    w.kernels.sum(rows.data(), what.coefficients.data() + t * what.stride, w.depth + 1, {0, w.width}, what.add,
-                  y.row(what.row_of(t)));
+    w.kernels.sum(rows.data(), what.coefficients.data() + t * what.stride, w.depth + 1, {0, w.width},
+                  what.add ? kernels::sum_target::add : kernels::sum_target::overwrite, y.row(what.row_of(t)));
   }
 }
 
 /// Eight tokens at a time, some columns after the others, for tokens that share rows.
-template <class Weight>
-void emit_sorted(const output_weights<Weight>& w, std::size_t first_row, const emission& what,
+inline void emit_sorted(const output_weights& w, std::size_t first_row, const emission& what,
                  const matrix_view<float>& y) noexcept {
-  const bool streams = what.past_caches && !what.add && w.kernels.stream != nullptr &&
+  const bool streams = what.past_caches && !what.add && w.kernels.finish != nullptr &&
                        reinterpret_cast<std::uintptr_t>(y.row(0)) % 64 == 0 && y.stride() * sizeof(float) % 64 == 0;
-  std::array<std::array<const Weight*, max_levels>, tokens_at_once> rows{};
+  const kernels::sum_target target = what.add  ? kernels::sum_target::add
+                                     : streams ? kernels::sum_target::past_caches
+                                               : kernels::sum_target::overwrite;
+  std::array<std::array<const std::byte*, max_levels>, tokens_at_once> rows{};
   for (std::size_t first = 0; first < what.leaf.size(); first += tokens_at_once) {
     const std::size_t count = std::min(tokens_at_once, what.leaf.size() - first);
     for (std::size_t t = 0; t < count; ++t) path_rows(w, first_row, what.leaf[first + t], rows[t]);
@@ -86,49 +85,11 @@ void emit_sorted(const output_weights<Weight>& w, std::size_t first_row, const e
       for (std::size_t t = 0; t < count; ++t) {
         const float* coefficients = what.coefficients.data() + (first + t) * what.stride;
         float* out = y.row(what.row_of(first + t));
-        if (streams) {
-          w.kernels.stream(rows[t].data(), coefficients, w.depth + 1, columns, out);
-        } else {
-          w.kernels.sum(rows[t].data(), coefficients, w.depth + 1, columns, what.add, out);
-        }
+        w.kernels.sum(rows[t].data(), coefficients, w.depth + 1, columns, target, out);
       }
     }
   }
   if (streams) w.kernels.finish();
 }
-
-/// The second matrix behind one interface, so that routing is compiled per storage of the first matrix alone.
-class emitter {
- public:
-  virtual ~emitter() = default;
-
-  /// See `emit_each`.
-  virtual void each(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept = 0;
-  /// See `emit_sorted`.
-  virtual void sorted(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept = 0;
-  /// See `scale_coefficients`.
-  virtual void scale(std::size_t first_row, std::span<const std::uint32_t> leaf, std::size_t stride,
-                     std::span<float> coefficients) const noexcept = 0;
-};
-
-template <class Weight>
-class typed_emitter final : public emitter {
- public:
-  explicit typed_emitter(const output_weights<Weight>& weights) : w_(weights) {}
-
-  void each(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept override {
-    emit_each(w_, first_row, what, y);
-  }
-  void sorted(std::size_t first_row, const emission& what, const matrix_view<float>& y) const noexcept override {
-    emit_sorted(w_, first_row, what, y);
-  }
-  void scale(std::size_t first_row, std::span<const std::uint32_t> leaf, std::size_t stride,
-             std::span<float> coefficients) const noexcept override {
-    scale_coefficients(w_, first_row, leaf, stride, coefficients);
-  }
-
- private:
-  output_weights<Weight> w_;
-};
 
 }  // namespace ultrafastbert::cmm

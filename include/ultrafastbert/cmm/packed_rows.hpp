@@ -1,94 +1,65 @@
 // SPDX-License-Identifier: MIT
 //
-// Owned weight rows in one of the storage types, rounded once when a layer is built.
+// Owned weight rows in one of the storage types, rounded once when a layer is built. Nobody above the kernels needs to
+// know the type: rows are bytes here.
 // Layer: cmm.
 #pragma once
 
-#include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <variant>
-
-#include <Eigen/Core>
 
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/storage.hpp"
-#include "ultrafastbert/kernels/fff_kernels.hpp"
 #include "ultrafastbert/kernels/rounding.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
-namespace ultrafastbert {
+namespace ultrafastbert::cmm {
 
-namespace cmm {
-
-/// Rounds a row to its storage type; returns the factor that its products have to be multiplied by.
-/// Shapes: from, to: (n).
-inline float pack_row(const float* from, std::size_t n, float* to) noexcept {
-  std::copy_n(from, n, to);
-  return 1.0F;
-}
-inline float pack_row(const float* from, std::size_t n, float16_bits* to) noexcept {
-  // Not its member: on ARM with half precision arithmetic that is a number, not bits.
-  for (std::size_t k = 0; k < n; ++k) to[k].bits = std::bit_cast<std::uint16_t>(Eigen::half(from[k]));
-  return 1.0F;
-}
-inline float pack_row(const float* from, std::size_t n, bfloat16_bits* to) noexcept {
-  for (std::size_t k = 0; k < n; ++k) to[k] = kernels::round_to_bfloat16(from[k]);
-  return 1.0F;
-}
-inline float pack_row(const float* from, std::size_t n, std::int8_t* to) noexcept {
-  const float scale = kernels::int8_scale(from, n);
-  for (std::size_t k = 0; k < n; ++k) to[k] = kernels::round_to_int8(from[k], scale);
-  return scale;
-}
-
-}  // namespace cmm
-
-/// Rows of one storage type, padded with zeros to whole vectors; int8 rows have a scale each.
-template <class Weight>
+/// Rows of one storage type, padded with zeros to whole cache lines; int8 rows have a scale each.
 class packed_rows {
  public:
-  using weight_type = Weight;
-  static constexpr bool has_scale = sizeof(Weight) == 1;
-
   /// Shapes: (rows, width), all zero. Throws: overflow, std::bad_alloc.
-  packed_rows(std::size_t rows, std::size_t width)
-      : weights_(matrix_extents{rows, width}), scale_(has_scale ? rows : 0) {
-    static_assert(buffer_alignment / sizeof(Weight) % kernels::row_padding == 0, "rows are padded to cache lines");
-  }
+  packed_rows(weight_storage storage, std::size_t rows, std::size_t width)
+      : storage_(storage),
+        width_(width),
+        bytes_({rows, row_bytes(storage, width)}),
+        scale_(storage == weight_storage::int8 ? rows : 0) {}
 
-  /// Rounds `from` into row r. Shapes: from: (width).
+  /// Rounds `from` into row r. Shapes: from: (width). Pre: no element overflows the storage.
   void store(std::size_t r, const float* from) noexcept {
-    const float scale = cmm::pack_row(from, weights_.cols(), weights_.row(r));
-    if (has_scale) scale_[r] = scale;
+    const float scale = kernels::round_row(storage_, from, width_, bytes_.row(r));
+    if (scale_.size() != 0) scale_[r] = scale;
   }
 
-  [[nodiscard]] matrix_view<Weight> view() noexcept { return weights_.view(); }                      ///< (rows, width)
-  [[nodiscard]] const Weight* data() const noexcept { return weights_.row(0); }                      ///< first row
-  [[nodiscard]] std::size_t stride() const noexcept { return weights_.stride(); }                    ///< elements a row
-  [[nodiscard]] const float* scale() const noexcept { return has_scale ? scale_.data() : nullptr; }  ///< (rows) or null
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return weights_.bytes() + scale_.size() * sizeof(float);
-  }  ///< held
+  [[nodiscard]] weight_storage storage() const noexcept { return storage_; }                   ///< of the rows
+  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }               ///< first row
+  [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }                ///< bytes from row to row
+  /// (rows), or null.
+  [[nodiscard]] const float* scale() const noexcept { return scale_.size() != 0 ? scale_.data() : nullptr; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.bytes() + scale_.size() * sizeof(float); }  ///< held
+  /// The rows themselves where they are float: (rows, width); else an empty view.
+  [[nodiscard]] matrix_view<float> floats() noexcept {
+    if (storage_ != weight_storage::float32) return {};
+    return {reinterpret_cast<float*>(bytes_.row(0)), {bytes_.rows(), width_, bytes_.stride() / sizeof(float)}};
+  }
 
  private:
-  matrix<Weight> weights_;
+  static std::size_t row_bytes(weight_storage storage, std::size_t width) {
+    const std::size_t size = kernels::bytes_of(storage);
+    if (width > static_cast<std::size_t>(-1) / 2 / size) {
+      fail(error_code::overflow, {.where = "packed rows", .found = std::to_string(width) + " columns"});
+    }
+    const std::size_t line = buffer_alignment;
+    return (width * size + line - 1) / line * line;
+  }
+
+  static_assert(buffer_alignment / sizeof(float) % kernels::row_padding == 0, "rows are padded to cache lines");
+
+  weight_storage storage_;
+  std::size_t width_;
+  matrix<std::byte> bytes_;
   aligned_buffer<float> scale_;
 };
 
-/// Rows of a storage type chosen at run time.
-using any_packed_rows =
-    std::variant<packed_rows<float>, packed_rows<float16_bits>, packed_rows<bfloat16_bits>, packed_rows<std::int8_t>>;
-
-/// Shapes: (rows, width), all zero. Throws: overflow, std::bad_alloc.
-[[nodiscard]] inline any_packed_rows make_packed_rows(weight_storage storage, std::size_t rows, std::size_t width) {
-  switch (storage) {
-    case weight_storage::float16: return packed_rows<float16_bits>(rows, width);
-    case weight_storage::bfloat16: return packed_rows<bfloat16_bits>(rows, width);
-    case weight_storage::int8: return packed_rows<std::int8_t>(rows, width);
-    case weight_storage::float32: break;
-  }
-  return packed_rows<float>(rows, width);
-}
-
-}  // namespace ultrafastbert
+}  // namespace ultrafastbert::cmm

@@ -8,12 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
+#include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
-#include "ultrafastbert/kernels/fff_kernels.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
-namespace ultrafastbert {
+namespace ultrafastbert::cmm {
 
 /// Where the row of a node lies in the blocked order: for each pair of levels, triples of node, left and right child.
 /// The deepest level of a tree of even depth has no partner and stands alone.
@@ -32,15 +32,17 @@ struct blocked_order {
 };
 
 /// The first matrix, ready to route tokens. Borrows its memory.
-template <class Weight>
 struct routing_weights {
-  const Weight* rows = nullptr;  ///< (parallel_size * nodes, stride) in blocked order
-  const float* bias = nullptr;   ///< (parallel_size * nodes) in blocked order, or null
-  const float* scale = nullptr;  ///< (parallel_size * nodes) in blocked order, or null
-  std::size_t stride = 0;        ///< elements from row to row
-  std::size_t width = 0;         ///< input width
+  const std::byte* rows = nullptr;  ///< (parallel_size * nodes) in blocked order
+  const float* bias = nullptr;      ///< (parallel_size * nodes) in blocked order, or null
+  const float* scale = nullptr;     ///< (parallel_size * nodes) in blocked order, or null
+  std::size_t stride = 0;           ///< bytes from row to row
+  std::size_t width = 0;            ///< input width
   std::size_t depth = 0;
-  kernels::dot_kernels<Weight> kernels{};
+  direction<float> ties;
+  kernels::dot_kernels kernels{};
+
+  [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return rows + r * stride; }  ///< row r
 
   /// The logit that a dot product with a row stands for.
   [[nodiscard]] float logit(std::size_t row, float dot) const noexcept {
@@ -52,14 +54,15 @@ struct routing_weights {
 };
 
 /// The second matrix, ready to be summed. Borrows its memory.
-template <class Weight>
 struct output_weights {
-  const Weight* rows = nullptr;  ///< (parallel_size * nodes, stride), level by level
-  const float* scale = nullptr;  ///< (parallel_size * nodes), or null
-  std::size_t stride = 0;        ///< elements from row to row
-  std::size_t width = 0;         ///< output width
+  const std::byte* rows = nullptr;  ///< (parallel_size * nodes), level by level
+  const float* scale = nullptr;     ///< (parallel_size * nodes), or null
+  std::size_t stride = 0;           ///< bytes from row to row
+  std::size_t width = 0;            ///< output width
   std::size_t depth = 0;
-  kernels::sum_kernels<Weight> kernels{};
+  kernels::sum_kernels kernels{};
+
+  [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return rows + r * stride; }  ///< row r
 };
 
-}  // namespace ultrafastbert
+}  // namespace ultrafastbert::cmm

@@ -26,20 +26,19 @@ struct routes {
 };
 
 /// One token at a time.
-template <class TieRule, class Weight>
-void route_fused(const routing_weights<Weight>& w, std::size_t first_row, const matrix_view<const float>& x,
+inline void route_fused(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
                  const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); ++t) {
     std::size_t position = 0;
     for (std::size_t level = 0;; ++level) {
       const std::size_t row = first_row + blocked_order::row(level, position, w.depth);
       float dot = 0;
-      w.kernels.pair(w.rows + row * w.stride, x.row(t), w.width, &dot);
+      w.kernels.pair(w.row(row), x.row(t), w.width, &dot);
       const float logit = w.logit(row, dot);
       to.logits[t * to.stride + level] = logit;
       if (level == w.depth) break;
       position *= 2;
-      if (TieRule::right(logit)) {
+      if (w.ties.right(logit)) {
         // Keeps the branch: processors guess it and fetch the likely child while they still wait for the node's row.
         asm volatile("");
         ++position;
@@ -50,14 +49,13 @@ void route_fused(const routing_weights<Weight>& w, std::size_t first_row, const 
 }
 
 /// Logits of up to eight tokens, each with a row of its own.
-template <class Weight>
-void multiply_pairs(const routing_weights<Weight>& w, std::span<const std::size_t> rows,
+inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t> rows,
                     std::span<const float* const> x, float* logits) noexcept {
-  std::array<const Weight*, 8> row{};
+  std::array<const std::byte*, 8> row{};
   std::array<const float*, 8> input{};
   for (std::size_t i = 0; i < 8; ++i) {
     const std::size_t source = std::min(i, rows.size() - 1);
-    row[i] = w.rows + rows[source] * w.stride;
+    row[i] = w.row(rows[source]);
     input[i] = x[source];
   }
   std::array<float, 8> dots{};
@@ -70,8 +68,7 @@ void multiply_pairs(const routing_weights<Weight>& w, std::span<const std::size_
 }
 
 /// Eight tokens side by side, level by level.
-template <class TieRule, class Weight>
-void route_interleaved(const routing_weights<Weight>& w, std::size_t first_row, const matrix_view<const float>& x,
+inline void route_interleaved(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
                        const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); t += 8) {
     const std::size_t count = std::min<std::size_t>(8, x.rows() - t);
@@ -85,7 +82,7 @@ void route_interleaved(const routing_weights<Weight>& w, std::size_t first_row, 
       multiply_pairs(w, std::span(row).first(count), std::span(std::as_const(input)).first(count), logit.data());
       for (std::size_t i = 0; i < count; ++i) {
         to.logits[(t + i) * to.stride + level] = logit[i];
-        if (level < w.depth) position[i] = 2 * position[i] + static_cast<std::size_t>(TieRule::right(logit[i]));
+        if (level < w.depth) position[i] = 2 * position[i] + static_cast<std::size_t>(w.ties.right(logit[i]));
       }
     }
     for (std::size_t i = 0; i < count; ++i) to.position[t + i] = static_cast<std::uint32_t>(position[i]);
@@ -93,11 +90,10 @@ void route_interleaved(const routing_weights<Weight>& w, std::size_t first_row, 
 }
 
 /// Routes a group of tokens that stand at one node through pairs of levels, and leaves them sorted by where they end.
-template <class TieRule, class Weight>
 class grouped_router {
  public:
   /// Scratch for groups of up to `tokens`.
-  grouped_router(const routing_weights<Weight>& w, std::size_t first_row, const matrix_view<const float>& x,
+  grouped_router(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
                  const routes& to, std::size_t tokens, workspace::frame& frame)
       : w_(w),
         first_row_(first_row),
@@ -108,6 +104,9 @@ class grouped_router {
         single_(frame.take<std::uint32_t>(tokens)),
         groups_(frame.take<group>(tokens)),
         next_groups_(frame.take<group>(tokens)) {}
+
+  /// Scratch for each token. Units: bytes.
+  static constexpr std::size_t bytes_per_token = 2 * sizeof(std::uint32_t) + 1 + 2 * 3 * sizeof(std::uint32_t);
 
   /// Takes the tokens in `order`, all at `position` of the even level `first_level`, through the levels before
   /// `last_level`; afterwards `order` is sorted by position and `to.position` holds it.
@@ -147,25 +146,25 @@ class grouped_router {
   [[nodiscard]] std::size_t row_of_block(std::size_t level, std::size_t position) const noexcept {
     return first_row_ + blocked_order::block(level, position, w_.depth);
   }
-  [[nodiscard]] const Weight* block(std::size_t level, std::size_t position) const noexcept {
-    return w_.rows + row_of_block(level, position) * w_.stride;
+  [[nodiscard]] const std::byte* block(std::size_t level, std::size_t position) const noexcept {
+    return w_.row(row_of_block(level, position));
   }
 
   // Stores the logits of both levels and the two decisions of the token in place `at`.
   void decide(std::uint32_t token, std::size_t at, std::size_t level, std::size_t row, float node, float left,
               float right) noexcept {
     const float z0 = w_.logit(row, node);
-    const bool r0 = TieRule::right(z0);
+    const bool r0 = w_.ties.right(z0);
     const float z1 = r0 ? w_.logit(row + 2, right) : w_.logit(row + 1, left);
     float* z = to_.logits.data() + token * to_.stride + level;
     z[0] = z0;
     z[1] = z1;
-    digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (TieRule::right(z1) ? 1U : 0U));
+    digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (w_.ties.right(z1) ? 1U : 0U));
   }
 
   // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null.
   void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g,
-                      const Weight* next) noexcept {
+                      const std::byte* next) noexcept {
     const std::size_t row = row_of_block(level, g.position);
     const std::uint32_t end = g.first + g.count;
     std::uint32_t i = g.first;
@@ -178,7 +177,7 @@ class grouped_router {
         next_x[t] = x_.row(order[std::min<std::size_t>(i + count + t, order.size() - 1)]);
       }
       std::array<float, 12> z{};
-      w_.kernels.rows_3_inputs_4(w_.rows + row * w_.stride, w_.stride, x.data(), w_.width, z.data(),
+      w_.kernels.rows_3_inputs_4(w_.row(row), w_.stride, x.data(), w_.width, z.data(),
                                  {.block = end - i < count + 3 ? next : nullptr, .x = next_x.data()});
       for (std::uint32_t t = 0; t < count; ++t) decide(order[i + t], i + t, level, row, z[t], z[4 + t], z[8 + t]);
       i += count;
@@ -203,14 +202,14 @@ class grouped_router {
       std::array<float, 8> node{};
       std::array<float, 8> child{};
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), node.data());
-      for (std::size_t i = 0; i < count; ++i) row[i] += TieRule::right(node[i]) ? 2U : 1U;
+      for (std::size_t i = 0; i < count; ++i) row[i] += w_.ties.right(node[i]) ? 2U : 1U;
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), child.data());
       for (std::size_t i = 0; i < count; ++i) {
         float* z = to_.logits.data() + order[single_[s + i]] * to_.stride + level;
         z[0] = node[i];
         z[1] = child[i];
         digit_[single_[s + i]] =
-            static_cast<std::uint8_t>(2U * (TieRule::right(node[i]) ? 1U : 0U) + (TieRule::right(child[i]) ? 1U : 0U));
+            static_cast<std::uint8_t>(2U * (w_.ties.right(node[i]) ? 1U : 0U) + (w_.ties.right(child[i]) ? 1U : 0U));
       }
     }
   }
@@ -268,7 +267,7 @@ class grouped_router {
     return level == w_.depth ? 2 * position : 4 * position + digit;
   }
 
-  const routing_weights<Weight>& w_;
+  const routing_weights& w_;
   std::size_t first_row_;
   matrix_view<const float> x_;
   routes to_;

@@ -12,7 +12,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 
-namespace ultrafastbert::tree {
+namespace ultrafastbert::cmm::tree {
 
 /// Depths up to this one have node counts that fit a 32-bit node number.
 inline constexpr std::size_t max_depth = 30;
@@ -59,4 +59,4 @@ inline constexpr std::size_t max_depth = 30;
   return parallel_size * node_count(depth);
 }
 
-}  // namespace ultrafastbert::tree
+}  // namespace ultrafastbert::cmm::tree

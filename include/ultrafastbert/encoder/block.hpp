@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// One pre-norm transformer block: x += attn(norm1(x)); x += ffn(norm2(x)).
+// One transformer block: attention and feedforward, each with a residual and a norm before or after it.
 // Layer: encoder.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -14,6 +16,7 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/parameters.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/config.hpp"
@@ -55,7 +58,7 @@ struct block_buffers {
 };
 
 /// A transformer block. Immutable after construction; safe from any number of threads, each with its own workspace.
-template <class Scalar, class Backend = default_backend>
+template <class Scalar, class Backend = default_backend<Scalar>>
 class block {
  public:
   using fast_feedforward_type = fast_feedforward<Scalar, dynamic_extent, dynamic_extent, dynamic_extent, dynamic_extent,
@@ -63,29 +66,32 @@ class block {
   using feedforward_type = feedforward<Scalar, Backend>;
   using ffn_type = std::variant<fast_feedforward_type, feedforward_type>;
 
-  /// Takes `norm1.*`, `attn.*`, `norm2.*` and `ffn.*` below `prefix`.
-  /// Throws: what the source throws, unsupported (the processor lacks the level asked for, no such storage), overflow,
-  ///   std::bad_alloc.
-  template <tensor_source Source>
-  [[nodiscard]] static block load(const Source& source, const std::string& prefix, const encoder_config& config,
-                                  const encoder_choices& choices = {}) {
-    return block(norm<Scalar>::load(source, prefix + "norm1.", norm_sizes(config), choices.projections.isa),
-                 attention<Scalar, Backend>::load(source, prefix + "attn.", attn_shape(config), choices.projections),
-                 norm<Scalar>::load(source, prefix + "norm2.", norm_sizes(config), choices.projections.isa),
-                 load_ffn(source, prefix + "ffn.", config, choices), row_operations<Scalar>(choices.projections.isa));
+  /// Sizes alone: `parameters` says what fills them. Throws: as the constructors of its layers.
+  explicit block(const block_shape& shape, const encoder_options& options = {})
+      : placement_(shape.placement),
+        norm1_(shape.norm, options.isa),
+        attn_(shape.attention, options.projections),
+        norm2_(shape.norm, options.isa),
+        ffn_(make_ffn(shape, options)),
+        rows_(options.isa) {}
+
+  /// Loads the parameters below `prefix`. Throws: missing_tensor, what the source throws, as the constructors of its
+  /// layers, std::bad_alloc.
+  [[nodiscard]] static block load(const tensor_source& source, const std::string& prefix, const block_shape& shape,
+                                  const encoder_options& options = {}) {
+    block layer(shape, options);
+    parameter_list list;
+    layer.parameters(prefix, list);
+    list.load(source);
+    return layer;
   }
 
-  /// Tells `visit(name, sizes)` every tensor that `load` reads.
-  template <class Visitor>
-  static void for_each_tensor(const std::string& prefix, const encoder_config& config, Visitor&& visit) {
-    norm<Scalar>::for_each_tensor(prefix + "norm1.", norm_sizes(config), visit);
-    attention<Scalar, Backend>::for_each_tensor(prefix + "attn.", attn_shape(config), visit);
-    norm<Scalar>::for_each_tensor(prefix + "norm2.", norm_sizes(config), visit);
-    if (const auto* fast = std::get_if<fast_feedforward_config>(&config.feedforward)) {
-      fast_feedforward_type::for_each_tensor(prefix + "ffn.", fast_shape(config, *fast), visit);
-    } else {
-      feedforward_type::for_each_tensor(prefix + "ffn.", dense_shape(config), visit);
-    }
+  /// Notes `norm1.*`, `attn.*`, `norm2.*` and `ffn.*` below `prefix`. Throws: std::bad_alloc.
+  void parameters(const std::string& prefix, parameter_list& list) {
+    norm1_.parameters(prefix + "norm1.", list);
+    attn_.parameters(prefix + "attn.", list);
+    norm2_.parameters(prefix + "norm2.", list);
+    std::visit([&](auto& layer) { layer.parameters(prefix + "ffn.", list); }, ffn_);
   }
 
   [[nodiscard]] const ffn_type& ffn() const noexcept { return ffn_; }  ///< the feedforward layer
@@ -100,50 +106,71 @@ class block {
     const auto* fast = std::get_if<fast_feedforward_type>(&ffn_);
     return fast != nullptr ? fast->path_length() : 0;
   }
+  [[nodiscard]] bool is_causal() const noexcept { return attn_.shape().causal; }  ///< see attention_shape
 
-  /// Replaces the states by the block's output.
+  /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at most.
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t length) const noexcept {
+    const std::size_t rows = std::min(tokens, encoders::most_rows_at_a_time);
+    const std::size_t states = 3 * (rows * attn_.width() * sizeof(Scalar) + buffer_alignment);
+    const std::size_t steps =
+        std::max(attn_.projection_bytes(rows),
+                 std::visit([rows](const auto& layer) { return layer.workspace_bytes(rows); }, ffn_));
+    return std::max(states + steps, attn_.attend_bytes(length));
+  }
+
+  /// Replaces the states by the block's output, spread over an executor's threads.
   /// Shapes: states: (tokens, hidden) row-major, read and written; `batch` covers all rows; `record` may be null.
-  /// Throws: invalid_input (shapes, offsets, mask), std::bad_alloc while the workspace grows or for the record.
+  /// Throws: invalid_input (shapes, offsets, mask), what the executor throws, std::bad_alloc while the workspace grows
+  ///   or for the record.
   void forward(const matrix_view<Scalar>& states, const sequence_batch& batch, workspace& scratch,
-               bool record_states = false, typename encoder_trace<Scalar>::block* record = nullptr) const {
+               bool record_states = false, typename encoder_trace<Scalar>::block* record = nullptr,
+               executor_ref threads = {}) const {
     attn_.check(batch);
     core::check_extents(states, batch.total_rows(), attn_.width(), "states");
     workspace::frame frame(scratch);
     auto buffers = block_buffers<Scalar>::take(frame, states.rows(), states.cols());
     buffers.states = states;
-    if (record != nullptr)
+    const auto masks = layers::resolve_masks(batch, is_causal(), frame);
+    if (record != nullptr) {
       encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
-    encoders::for_each_row_chunk(states.rows(), scratch, {}, [&](const core::index_range& rows, workspace& mine) {
-      begin(buffers, rows, mine, record);
-    });
-    attend(buffers, batch, scratch, {});
-    encoders::for_each_row_chunk(states.rows(), scratch, {}, [&](const core::index_range& rows, workspace& mine) {
-      finish(buffers, rows, mine, record);
-    });
+    }
+    encoders::for_each_row_chunk(states.rows(), scratch, threads,
+                                 [&](const core::index_range& rows, workspace& mine) {
+                                   project_rows(buffers, rows, mine, record);
+                                 });
+    attend(buffers, batch.offsets, masks, scratch, threads);
+    encoders::for_each_row_chunk(states.rows(), scratch, threads,
+                                 [&](const core::index_range& rows, workspace& mine) {
+                                   complete_rows(buffers, rows, mine, record);
+                                 });
   }
 
-  /// The first of three steps: norm and projection of some rows, each by itself. The steps check nothing.
+  /// The first of three steps: queries, keys and values of some rows, each by itself. The steps check nothing.
   /// Throws: std::bad_alloc while the workspace grows.
-  void begin(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
-             typename encoder_trace<Scalar>::block* record = nullptr) const {
+  void project_rows(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
+                    typename encoder_trace<Scalar>::block* record = nullptr) const {
+    const auto states = buffers.states.rows_from(rows.first, rows.size());
+    const auto projected = buffers.projected.rows_from(rows.first, rows.size());
+    if (placement_ == norm_placement::after) return attn_.project(states, projected, scratch);
     workspace::frame frame(scratch);
-    const auto normed = frame.take_matrix<Scalar>(rows.size(), buffers.states.cols());
-    norm1_.forward(buffers.states.rows_from(rows.first, rows.size()), normed);
+    const auto normed = frame.take_matrix<Scalar>(rows.size(), states.cols());
+    norm1_.forward(states, normed);
     if (record != nullptr) encoders::record_rows(normed, rows, record->norm1);
-    attn_.project(normed, buffers.projected.rows_from(rows.first, rows.size()), scratch);
+    attn_.project(normed, projected, scratch);
   }
 
   /// The second step: attention of all sequences, spread over an executor's threads.
-  /// Throws: std::bad_alloc while the workspace grows, what the executor throws.
-  void attend(const block_buffers<Scalar>& buffers, const sequence_batch& batch, workspace& scratch,
-              executor_ref threads) const {
-    attn_.attend(buffers.projected, buffers.context, batch, scratch, threads);
+  /// Shapes: offsets: (sequences + 1); masks: (sequences). Throws: std::bad_alloc while the workspace grows, what the
+  /// executor throws.
+  void attend(const block_buffers<Scalar>& buffers, std::span<const std::size_t> offsets,
+              std::span<const layers::sequence_mask> masks, workspace& scratch, executor_ref threads) const {
+    attn_.attend(buffers.projected, buffers.context, offsets, masks, scratch, threads);
   }
 
-  /// The last step, of some rows, each by itself: output projection, residual, norm, feedforward, residual.
+  /// The last step, of some rows, each by itself: output projection, feedforward, residuals and norms.
   /// Throws: std::bad_alloc while the workspace grows.
-  void finish(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
-              typename encoder_trace<Scalar>::block* record = nullptr) const {
+  void complete_rows(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
+                     typename encoder_trace<Scalar>::block* record = nullptr) const {
     workspace::frame frame(scratch);
     const auto states = buffers.states.rows_from(rows.first, rows.size());
     const auto normed = frame.take_matrix<Scalar>(rows.size(), states.cols());
@@ -154,58 +181,31 @@ class block {
       attended = update;
     }
     if (record != nullptr) encoders::record_rows(attended, rows, record->attn);
+    const bool before = placement_ == norm_placement::before;
+    const norm<Scalar>& next_norm = before ? norm2_ : norm1_;
     for (std::size_t r = 0; r < rows.size(); ++r) {  // normalized while the row is in the nearest cache
       rows_.sum(states.cols(), states.row(r), attended.row(r), states.row(r));
-      norm2_.forward_row(states.row(r), normed.row(r));
+      next_norm.forward_row(states.row(r), normed.row(r));
     }
-    if (record != nullptr) encoders::record_rows(normed, rows, record->norm2);
+    if (record != nullptr) encoders::record_rows(normed, rows, before ? record->norm2 : record->norm1);
     forward_ffn(normed, update, scratch, rows, record);
     if (record != nullptr) encoders::record_rows(update, rows, record->ffn);
+    const auto residual = before ? states : normed;
     for (std::size_t r = 0; r < rows.size(); ++r) {
-      rows_.sum(states.cols(), states.row(r), update.row(r), states.row(r));
+      rows_.sum(states.cols(), residual.row(r), update.row(r), states.row(r));
+      if (!before) norm2_.forward_row(states.row(r), states.row(r));
     }
-    if (record != nullptr) encoders::record_rows(states, rows, record->output);
+    if (record == nullptr) return;
+    if (!before) encoders::record_rows(states, rows, record->norm2);
+    encoders::record_rows(states, rows, record->output);
   }
 
  private:
-  block(norm<Scalar> norm1, attention<Scalar, Backend> attn, norm<Scalar> norm2, ffn_type ffn,
-        const row_operations<Scalar>& rows)
-      : norm1_(std::move(norm1)), attn_(std::move(attn)), norm2_(std::move(norm2)), ffn_(std::move(ffn)), rows_(rows) {}
-
-  static norm_shape norm_sizes(const encoder_config& c) {
-    return {.kind = c.norm, .width = c.hidden_size, .epsilon = c.norm_epsilon};
-  }
-  static attention_shape attn_shape(const encoder_config& c) {
-    return {.width = c.hidden_size,
-            .heads = c.heads,
-            .query_key_value_bias = c.query_key_value_bias,
-            .output_projection = c.output_projection,
-            .output_bias = c.output_bias,
-            .causal = c.causal};
-  }
-  static fast_feedforward_shape fast_shape(const encoder_config& c, const fast_feedforward_config& fast) {
-    return {.input_width = c.hidden_size,
-            .output_width = c.hidden_size,
-            .depth = fast.depth,
-            .parallel_size = fast.parallel_size};
-  }
-  static feedforward_shape dense_shape(const encoder_config& c) {
-    const auto& dense = std::get<dense_feedforward_config>(c.feedforward);
-    return {.width = c.hidden_size, .intermediate = dense.intermediate_size, .bias = dense.bias, .gated = dense.gated};
-  }
-
-  template <class Source>
-  static ffn_type load_ffn(const Source& source, const std::string& prefix, const encoder_config& config,
-                           const encoder_choices& choices) {
-    if (const auto* fast = std::get_if<fast_feedforward_config>(&config.feedforward)) {
-      return fast_feedforward_type::load(source, prefix, fast_shape(config, *fast),
-                                         {.activation = config.activation,
-                                          .engine = choices.feedforward.engine,
-                                          .storage_in = choices.feedforward.storage_in,
-                                          .storage_out = choices.feedforward.storage_out,
-                                          .isa = choices.feedforward.isa});
+  static ffn_type make_ffn(const block_shape& shape, const encoder_options& options) {
+    if (const auto* fast = std::get_if<fast_feedforward_shape>(&shape.feedforward)) {
+      return fast_feedforward_type(*fast, options.fast_feedforward);
     }
-    return feedforward_type::load(source, prefix, dense_shape(config), config.activation, choices.projections);
+    return feedforward_type(std::get<feedforward_shape>(shape.feedforward), options.projections);
   }
 
   void forward_ffn(const matrix_view<Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
@@ -216,6 +216,7 @@ class block {
     fast.forward(x, y, scratch, record->paths.view().rows_from(rows.first, rows.size()));
   }
 
+  norm_placement placement_;
   norm<Scalar> norm1_;
   attention<Scalar, Backend> attn_;
   norm<Scalar> norm2_;

@@ -1,72 +1,79 @@
 // SPDX-License-Identifier: MIT
 //
-// What an encoder is made of, as plain structs: no JSON here, so that a host can also fill them by hand.
+// What an encoder is made of and how it is computed, as plain structs: the shapes and options of its layers, nested. No
+// JSON here, so that a host can also fill them by hand.
 // Layer: encoder.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <variant>
 
-#include "ultrafastbert/cmm/engine.hpp"
-#include "ultrafastbert/core/storage.hpp"
-#include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/layers/attention.hpp"
 #include "ultrafastbert/layers/embedding.hpp"
+#include "ultrafastbert/layers/fast_feedforward.hpp"
+#include "ultrafastbert/layers/feedforward.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 
 namespace ultrafastbert {
 
-/// A dense feedforward layer in every block.
-struct dense_feedforward_config {
-  std::size_t intermediate_size = 0;  ///< rows of dense_in; even if gated
-  bool bias = false;
-  bool gated = false;  ///< one half of dense_in's output, activated, multiplies the other
+/// Where the norms of a block stand.
+enum class norm_placement : std::uint8_t {
+  before,  ///< x += attn(norm1(x)); x += ffn(norm2(x))
+  after,   ///< x = norm1(x + attn(x)); x = norm2(x + ffn(x))
 };
 
-/// A fast feedforward (FFF) layer in every block.
-struct fast_feedforward_config {
-  std::size_t depth = 0;          ///< index of the deepest tree level
-  std::size_t parallel_size = 1;  ///< number of trees
+/// A transformer block.
+struct block_shape {
+  attention_shape attention{};
+  norm_shape norm{};  ///< of both norms
+  norm_placement placement = norm_placement::before;
+  std::variant<fast_feedforward_shape, feedforward_shape> feedforward{};
 };
 
-/// The crammed encoder: embedding, pre-norm blocks, a final norm. The defaults are those of UltraFastBERT.
+/// An encoder: embedding, equal blocks, a final norm or none.
 struct encoder_config {
-  std::size_t vocabulary_size = 0;
-  std::size_t hidden_size = 0;
+  embedding_shape embedding{};
   std::size_t layers = 0;
-  std::size_t heads = 0;
-  std::size_t max_sequence_length = 0;
-  std::variant<fast_feedforward_config, dense_feedforward_config> feedforward{};
-  activation_kind activation = activation_kind::gelu;
-  double norm_epsilon = 1e-12;  ///< of every norm
-  norm_kind norm = norm_kind::layer_norm;
-  position_kind positions = position_kind::scaled_sinusoidal;
-  bool embedding_norm = true;
-  bool final_norm = true;
-  bool query_key_value_bias = false;
-  bool output_projection = true;     ///< of attention
-  bool output_bias = false;          ///< of attention's output projection
-  bool causal = false;               ///< only where a batch has a mask per sequence; see `attention`
-  std::size_t longest_sequence = 0;  ///< tokens of a sequence, if fewer than max_sequence_length; 0 for no such limit
-};
+  block_shape block{};
+  std::optional<norm_shape> final_norm{};
 
-/// How the FFF layers of an encoder are stored and computed: what `fast_feedforward_options` has beside the
-/// checkpoint's own choices, with the same meaning. Dense feedforward layers and encoders of double have no such
-/// choice.
-struct feedforward_choices {
-  fff_engine engine = fff_engine::automatic;
-  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix, which decides the paths
-  weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
-  isa_level isa = isa_level::automatic;
+  [[nodiscard]] std::size_t hidden_size() const noexcept { return embedding.width; }  ///< columns of a state
 };
 
 /// How an encoder is stored and computed.
-struct encoder_choices {
-  feedforward_choices feedforward{};  ///< of the FFF layers
-  projection_choices projections{};   ///< of attention and of dense feedforward layers
+struct encoder_options {
+  fast_feedforward_options fast_feedforward{};  ///< of the FFF layers; dense feedforward layers obey `projections`
+  projection_options projections{};             ///< of the linear layers: those of attention and dense feedforward
+  isa_level isa = isa_level::automatic;         ///< kernels of the whole encoder; the two above may repeat it
   /// Tokens that are computed at a time: the workspace grows to as many and no further, but for a longer sequence.
   std::size_t token_budget = 2048;
 };
+
+namespace encoders {
+
+/// The options with one level for all layers, where their backend has levels.
+/// Throws: invalid_input (a layer's level differs from the encoder's; a token budget of 0).
+[[nodiscard]] inline encoder_options with_one_level(encoder_options options, bool fff_has_levels,
+                                                    bool projections_have_levels) {
+  const auto agree = [&](isa_level& of_layer, const char* where, bool has_levels) {
+    if (of_layer != isa_level::automatic && options.isa != isa_level::automatic && of_layer != options.isa) {
+      fail_input(where, "automatic or " + std::string(name(options.isa)) + ", the level of the whole model",
+                 std::string(name(of_layer)));
+    }
+    if (has_levels && of_layer == isa_level::automatic) of_layer = options.isa;
+  };
+  agree(options.fast_feedforward.isa, "fast_feedforward.isa", fff_has_levels);
+  agree(options.projections.isa, "projections.isa", projections_have_levels);
+  if (options.token_budget == 0) fail_input("token_budget", "at least 1", "0");
+  return options;
+}
+
+}  // namespace encoders
 
 }  // namespace ultrafastbert

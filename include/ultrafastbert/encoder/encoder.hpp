@@ -30,45 +30,46 @@
 
 namespace ultrafastbert {
 
-/// The crammed BERT encoder. Immutable after loading: share it between threads, give each thread its own workspace.
-template <class Scalar, class Backend = default_backend>
+/// An encoder. Immutable after loading: share it between threads, give each thread its own workspace.
+template <class Scalar, class Backend = default_backend<Scalar>>
 class encoder {
  public:
-  /// Takes `embedding.*`, `layers.<i>.*` and `final_norm.*` below `prefix`, the word matrix from `word_name`.
-  /// Throws: what the source throws, unsupported (the processor lacks the level asked for, no such storage), overflow,
-  ///   std::bad_alloc.
-  template <tensor_source Source>
-  [[nodiscard]] static encoder load(const Source& source, const std::string& prefix, const std::string& word_name,
-                                    const encoder_config& config, const encoder_choices& choices = {}) {
-    encoder model(config, choices,
-                  embedding<Scalar>::load(source, prefix + "embedding.", word_name, embedding_sizes(config),
-                                          choices.projections.isa));
-    if (config.final_norm)
-      model.final_norm_ =
-          norm<Scalar>::load(source, prefix + "final_norm.", norm_sizes(config), choices.projections.isa);
-    model.layers_.reserve(config.layers);
-    for (std::size_t i = 0; i < config.layers; ++i) {
-      model.layers_.push_back(block<Scalar, Backend>::load(source, layer_prefix(prefix, i), config, choices));
-    }
+  /// Sizes alone: `parameters` says what fills them. Throws: invalid_input (options that contradict each other or the
+  /// backend, sizes), shape_mismatch, unsupported (the processor lacks the level asked for), overflow, std::bad_alloc.
+  explicit encoder(const encoder_config& config, const encoder_options& options = {})
+      : config_(config), options_(checked(options)), embedding_(config.embedding, options_.isa) {
+    if (config.final_norm) final_norm_.emplace(*config.final_norm, options_.isa);
+    layers_.reserve(config.layers);
+    for (std::size_t i = 0; i < config.layers; ++i) layers_.emplace_back(config.block, options_);
+  }
+
+  /// Loads the parameters below `prefix`, the word matrix from `word_name`.
+  /// Throws: missing_tensor (one error that lists all absent or wrongly shaped tensors), what the source throws, as the
+  ///   constructor.
+  [[nodiscard]] static encoder load(const tensor_source& source, const std::string& prefix,
+                                    const std::string& word_name, const encoder_config& config,
+                                    const encoder_options& options = {}) {
+    encoder model(config, options);
+    parameter_list list;
+    model.parameters(prefix, word_name, list);
+    list.load(source);
     return model;
   }
 
-  /// Tells `visit(name, sizes)` every tensor that `load` reads.
-  template <class Visitor>
-  static void for_each_tensor(const std::string& prefix, const std::string& word_name, const encoder_config& config,
-                              Visitor&& visit) {
-    embedding<Scalar>::for_each_tensor(prefix + "embedding.", word_name, embedding_sizes(config), visit);
-    if (config.final_norm) norm<Scalar>::for_each_tensor(prefix + "final_norm.", norm_sizes(config), visit);
-    for (std::size_t i = 0; i < config.layers; ++i) {
-      block<Scalar, Backend>::for_each_tensor(layer_prefix(prefix, i), config, visit);
+  /// Notes `embedding.*`, `layers.<i>.*` and `final_norm.*` below `prefix`, the word matrix by the name `word_name`.
+  /// Throws: std::bad_alloc.
+  void parameters(const std::string& prefix, const std::string& word_name, parameter_list& list) {
+    embedding_.parameters(prefix + "embedding.", word_name, list);
+    if (final_norm_) final_norm_->parameters(prefix + "final_norm.", list);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      layers_[i].parameters(prefix + "layers." + std::to_string(i) + '.', list);
     }
   }
 
-  [[nodiscard]] const encoder_config& config() const noexcept { return config_; }  ///< sizes
-  /// How it was loaded.
-  [[nodiscard]] const encoder_choices& choices() const noexcept { return choices_; }
+  [[nodiscard]] const encoder_config& config() const noexcept { return config_; }     ///< sizes
+  [[nodiscard]] const encoder_options& options() const noexcept { return options_; }  ///< how it is computed
   /// Words and positions.
-  [[nodiscard]] const ultrafastbert::embedding<Scalar>& embedding_layer() const noexcept { return embedding_; }
+  [[nodiscard]] const embedding<Scalar>& embedding_layer() const noexcept { return embedding_; }
   [[nodiscard]] std::span<const block<Scalar, Backend>> layers() const noexcept { return layers_; }  ///< the stack
   /// Memory held by the weights and the position table. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -77,35 +78,54 @@ class encoder {
     return sum;
   }
 
-  /// states = the final states of every token. Only tokens are computed: with `batch.lengths`, the rows behind a
-  /// sequence's tokens become 0.
-  /// Shapes: ids: (rows of the batch); states: (rows, hidden_size), overwritten; `trace` may be null.
-  /// Pre: states overlaps nothing else.
-  /// Throws: invalid_input (ids, lengths, mask, shapes; states is untouched then), std::bad_alloc while the workspace
-  ///   grows or for the trace.
-  /// Complexity: per token and layer, 8 hidden_size^2 for the projections and 4 hidden_size * length for attention, and
-  ///   the feedforward layer's; no allocation after warm-up. The workspace grows to the token budget of the choices
-  ///   that the encoder was loaded with; a trace takes all tokens at a time.
-  void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
-               workspace& scratch, encoder_trace<Scalar>* trace = nullptr) const {
-    forward(ids, batch, states, scratch, executor_ref{}, trace);
+  /// Bytes that `forward` takes from its workspace for up to `tokens` tokens in any number of sequences, at most; batches
+  /// with a mask for each token by itself take more. `own`: of the calling thread; `part`: of each thread besides.
+  struct workspace_need {
+    std::size_t own = 0;
+    std::size_t part = 0;
+  };
+  [[nodiscard]] workspace_need workspace_bytes(std::size_t tokens) const noexcept {
+    const std::size_t longest = std::min(tokens, embedding_.max_sequence_length());
+    const std::size_t pass = std::min(tokens, std::max(options_.token_budget, longest));
+    // Numbers of the sequences, one token each at worst; their masks, widest where half of the tokens are one sequence.
+    const std::size_t numbers = pass * (5 * sizeof(std::size_t) + sizeof(layers::sequence_mask) + sizeof(float));
+    const std::size_t widest = std::min(longest, (pass + 1) / 2);
+    const std::size_t masks = (pass - widest + 1) * widest * sizeof(float);
+    constexpr std::size_t arrays = 16;  // each is rounded up to a whole number of cache lines
+    const std::size_t states = 5 * (pass * config_.hidden_size() * sizeof(Scalar) + buffer_alignment);
+    const std::size_t steps = layers_.empty() ? 0 : layers_.front().workspace_bytes(pass, longest);
+    const std::size_t group = (pass + 1) * sizeof(std::size_t) + buffer_alignment;
+    return {.own = numbers + masks + states + arrays * buffer_alignment + steps, .part = group + steps};
   }
 
-  /// The same spread over an executor's threads: whole sequences where they can be dealt evenly, else the rows and
-  /// heads of each layer. With the packed projections a sequence's bits depend neither on the number of threads nor on
-  /// the other sequences of the batch. Shapes, Pre, Throws, Complexity: as above; what the executor throws. Each task
-  /// uses a part of `scratch` of its own.
+  /// states = the final states of every token. Only tokens are computed: with `batch.lengths`, the rows behind a
+  /// sequence's tokens become 0. The work is spread over an executor's threads: whole sequences where they can be dealt
+  /// evenly, else the rows and heads of each layer. With the packed projections a sequence's bits depend neither on the
+  /// number of threads nor on the other sequences of the batch.
+  /// Shapes: ids: (rows of the batch); states: (rows, hidden_size), overwritten; `trace` may be null.
+  /// Pre: states overlaps nothing else.
+  /// Throws: invalid_input (ids, lengths, mask, shapes; states is untouched then), what the executor throws,
+  ///   std::bad_alloc while the workspace grows or for the trace.
+  /// Complexity: per token and layer, 8 hidden_size^2 for the projections and 4 hidden_size * length for attention, and
+  ///   the feedforward layer's; no allocation after warm-up. The workspace grows to the token budget of the options
+  ///   that the encoder was loaded with; a trace takes all tokens at a time.
   void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
-               workspace& scratch, executor_ref threads, encoder_trace<Scalar>* trace = nullptr) const {
-    core::check_extents(states, ids.size(), config_.hidden_size, "states");
+               workspace& scratch, encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
+    core::check_extents(states, ids.size(), config_.hidden_size(), "states");
     embedding_.check(ids, batch);
     const call now{.ids = ids, .batch = batch, .states = states};
     for (std::size_t first = 0; first < batch.size();) {
-      const auto pass = trace != nullptr ? whole(batch) : encoders::next_pass(batch, first, choices_.token_budget);
+      const auto pass = trace != nullptr ? whole(batch) : encoders::next_pass(batch, first, options_.token_budget);
       run_pass(now, pass, scratch, threads, trace);
       first = pass.last;
     }
     if (trace != nullptr && batch.size() == 0) start_trace(*trace, states);
+  }
+
+  /// The same without a trace. Shapes, Pre, Throws, Complexity: as above.
+  void forward(std::span<const token_id> ids, const sequence_batch& batch, const matrix_view<Scalar>& states,
+               workspace& scratch, executor_ref threads) const {
+    forward(ids, batch, states, scratch, nullptr, threads);
   }
 
  private:
@@ -116,8 +136,11 @@ class encoder {
     const matrix_view<Scalar>& states;
   };
 
-  encoder(const encoder_config& config, const encoder_choices& choices, ultrafastbert::embedding<Scalar> embedding)
-      : config_(config), choices_(choices), embedding_(std::move(embedding)) {}
+  static encoder_options checked(const encoder_options& options) {
+    constexpr bool kernels = blas::backend_traits<Backend>::has_kernels;
+    return encoders::with_one_level(options, kernels && options.fast_feedforward.engine != fff_engine::blas,
+                                    kernels && options.projections.engine != projection_engine::blas);
+  }
 
   static core::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
 
@@ -132,8 +155,12 @@ class encoder {
     const std::size_t groups = trace != nullptr ? 1 : deal(now.batch, pass, members, ends, scratch);
     const auto offsets = frame.take<std::size_t>(members.size() + 1);
     const sequence_batch batch = gather(now.batch, members, offsets, frame);
-    const auto buffers = block_buffers<Scalar>::take(frame, batch.total_rows(), config_.hidden_size);
-    if (groups < 2) return run_group(now, members, batch, buffers, scratch, threads, trace);
+    const auto masks = layers::resolve_masks(batch, is_causal(), frame);
+    const auto buffers = block_buffers<Scalar>::take(frame, batch.total_rows(), config_.hidden_size());
+    if (groups < 2) {
+      return run_group(now, {.members = members, .offsets = offsets, .masks = masks, .buffers = buffers}, scratch,
+                       threads, trace);
+    }
     scratch.reserve_parts(groups);
     threads.run(groups, [&](std::size_t g) {
       const core::index_range own{.first = g == 0 ? 0 : ends[g - 1], .last = ends[g]};
@@ -142,11 +169,12 @@ class encoder {
       workspace::frame group_frame(scratch.part(g));
       const auto own_offsets = group_frame.template take<std::size_t>(own.size() + 1);
       for (std::size_t i = 0; i <= own.size(); ++i) own_offsets[i] = offsets[own.first + i] - first_row;
-      sequence_batch part{.offsets = own_offsets};
-      if (batch.mask.data() != nullptr) part.mask = batch.mask.rows_from(own.first, own.size());
-      if (batch.query_mask.data() != nullptr) part.query_mask = batch.query_mask.rows_from(first_row, rows);
-      run_group(now, members.subspan(own.first, own.size()), part, buffers.rows_from(first_row, rows), scratch.part(g),
-                executor_ref{}, nullptr);
+      run_group(now,
+                {.members = members.subspan(own.first, own.size()),
+                 .offsets = own_offsets,
+                 .masks = masks.subspan(own.first, own.size()),
+                 .buffers = buffers.rows_from(first_row, rows)},
+                scratch.part(g), executor_ref{}, nullptr);
     });
   }
 
@@ -160,7 +188,7 @@ class encoder {
     const auto group_of = frame.take<std::size_t>(members.size());
     encoders::sort_by_length(batch, pass, sorted);
     std::copy(sorted.begin(), sorted.end(), members.begin());
-    if (ends.size() < 2 || !encoders::deal(batch, config_.hidden_size, sorted, group_of, ends)) return 1;
+    if (ends.size() < 2 || !encoders::deal(batch, config_.hidden_size(), sorted, group_of, ends)) return 1;
     std::size_t next = 0;
     for (std::size_t g = 0; g < ends.size(); ++g) {
       for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -171,35 +199,45 @@ class encoder {
     return ends.size();
   }
 
-  // Takes sequences, which lie one behind another in the buffers, through the whole stack and writes their final
-  // states.
-  void run_group(const call& now, std::span<const std::size_t> members, const sequence_batch& batch,
-                 const block_buffers<Scalar>& buffers, workspace& scratch, executor_ref threads,
-                 encoder_trace<Scalar>* trace) const {
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      embedding_.forward_sequence(now.ids.subspan(now.batch.offsets[members[i]], batch.length(i)),
-                                  buffers.states.rows_from(batch.offsets[i], batch.length(i)));
+  // Sequences that lie one behind another in the buffers.
+  struct group {
+    std::span<const std::size_t> members;  // their numbers in the call
+    std::span<const std::size_t> offsets;
+    std::span<const layers::sequence_mask> masks;
+    block_buffers<Scalar> buffers;
+
+    [[nodiscard]] matrix_view<Scalar> states_of(std::size_t i) const noexcept {
+      return buffers.states.rows_from(offsets[i], offsets[i + 1] - offsets[i]);
     }
-    if (trace != nullptr) start_trace(*trace, buffers.states);
-    run_layers(buffers, batch, scratch, threads, trace);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      finish_sequence(buffers.states.rows_from(batch.offsets[i], batch.length(i)),
-                      now.states.rows_from(now.batch.offsets[members[i]], now.batch.rows(members[i])));
+  };
+
+  // Takes sequences through the whole stack and writes their final states.
+  void run_group(const call& now, const group& group, workspace& scratch, executor_ref threads,
+                 encoder_trace<Scalar>* trace) const {
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+      embedding_.forward_sequence(now.ids, now.batch, group.members[i], group.states_of(i));
+    }
+    if (trace != nullptr) start_trace(*trace, group.buffers.states);
+    run_layers(group, scratch, threads, trace);
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+      const std::size_t member = group.members[i];
+      finish_sequence(group.states_of(i), now.states.rows_from(now.batch.offsets[member], now.batch.rows(member)));
     }
   }
 
-  void run_layers(const block_buffers<Scalar>& buffers, const sequence_batch& batch, workspace& scratch,
-                  executor_ref threads, encoder_trace<Scalar>* trace) const {
+  void run_layers(const group& group, workspace& scratch, executor_ref threads, encoder_trace<Scalar>* trace) const {
     const auto record = [trace](std::size_t i) { return trace != nullptr ? &trace->layers[i] : nullptr; };
     for (std::size_t i = 0; i <= layers_.size(); ++i) {  // the end of a layer and the start of the next are one step
       const auto step = [&](const core::index_range& rows, workspace& mine) {
-        if (i > 0) layers_[i - 1].finish(buffers, rows, mine, record(i - 1));
-        if (i < layers_.size()) layers_[i].begin(buffers, rows, mine, record(i));
+        if (i > 0) layers_[i - 1].complete_rows(group.buffers, rows, mine, record(i - 1));
+        if (i < layers_.size()) layers_[i].project_rows(group.buffers, rows, mine, record(i));
       };
-      encoders::for_each_row_chunk(buffers.states.rows(), scratch, threads, step);
-      if (i < layers_.size()) layers_[i].attend(buffers, batch, scratch, threads);
+      encoders::for_each_row_chunk(group.buffers.states.rows(), scratch, threads, step);
+      if (i < layers_.size()) layers_[i].attend(group.buffers, group.offsets, group.masks, scratch, threads);
     }
   }
+
+  [[nodiscard]] bool is_causal() const noexcept { return config_.block.attention.causal; }
 
   void start_trace(encoder_trace<Scalar>& trace, const matrix_view<Scalar>& states) const {
     trace.layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
@@ -249,26 +287,9 @@ class encoder {
     return to;
   }
 
-  static embedding_shape embedding_sizes(const encoder_config& c) {
-    return {.vocabulary_size = c.vocabulary_size,
-            .width = c.hidden_size,
-            .max_sequence_length = c.max_sequence_length,
-            .longest_sequence = c.longest_sequence,
-            .norm_epsilon = c.norm_epsilon,
-            .positions = c.positions,
-            .normalization = c.embedding_norm,
-            .norm = c.norm};
-  }
-  static norm_shape norm_sizes(const encoder_config& c) {
-    return {.kind = c.norm, .width = c.hidden_size, .epsilon = c.norm_epsilon};
-  }
-  static std::string layer_prefix(const std::string& prefix, std::size_t i) {
-    return prefix + "layers." + std::to_string(i) + '.';
-  }
-
   encoder_config config_;
-  encoder_choices choices_;
-  ultrafastbert::embedding<Scalar> embedding_;
+  encoder_options options_;
+  embedding<Scalar> embedding_;
   std::optional<norm<Scalar>> final_norm_{};
   std::vector<block<Scalar, Backend>> layers_{};
 };

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
-#include <utility>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/parameters.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
@@ -19,61 +19,61 @@
 
 namespace ultrafastbert {
 
-/// Sizes and kinds of a prediction head.
+/// A prediction head.
 struct prediction_head_shape {
   std::size_t width = 0;
   bool bias = false;
   activation_kind activation = activation_kind::gelu;
-  norm_kind norm = norm_kind::layer_norm;
-  double norm_epsilon = 1e-12;
+  norm_shape norm{};
 };
 
 /// A prediction head. Immutable after construction; safe from any number of threads.
-template <class Scalar, class Backend = default_backend>
+template <class Scalar, class Backend = default_backend<Scalar>>
 class prediction_head {
  public:
-  /// Takes `dense.*` and `norm.*` below `prefix`. Shapes: (width, width), (width).
-  /// Throws: what `linear::load` throws.
-  template <tensor_source Source>
-  [[nodiscard]] static prediction_head load(const Source& source, const std::string& prefix,
+  /// Sizes alone: `parameters` says what fills them. Throws: as the constructor of `linear`.
+  explicit prediction_head(const prediction_head_shape& shape, const projection_options& options = {})
+      : dense_({.output_width = shape.width, .input_width = shape.width, .bias = shape.bias}, options),
+        norm_(shape.norm, options.isa),
+        activation_(shape.activation) {}
+
+  /// Loads `dense.*` and `norm.*` below `prefix`. Throws: what `linear::load` throws.
+  [[nodiscard]] static prediction_head load(const tensor_source& source, const std::string& prefix,
                                             const prediction_head_shape& shape,
-                                            const projection_choices& choices = {}) {
-    return prediction_head(linear<Scalar, Backend>::load(source, prefix + "dense.", dense_shape(shape), choices),
-                           norm<Scalar>::load(source, prefix + "norm.", norm_sizes(shape), choices.isa),
-                           shape.activation);
+                                            const projection_options& options = {}) {
+    prediction_head head(shape, options);
+    parameter_list list;
+    head.parameters(prefix, list);
+    list.load(source);
+    return head;
   }
 
-  /// Tells `visit(name, sizes)` every tensor that `load` reads.
-  template <class Visitor>
-  static void for_each_tensor(const std::string& prefix, const prediction_head_shape& shape, Visitor&& visit) {
-    linear<Scalar, Backend>::for_each_tensor(prefix + "dense.", dense_shape(shape), visit);
-    norm<Scalar>::for_each_tensor(prefix + "norm.", norm_sizes(shape), visit);
+  /// Notes `dense.*` and `norm.*` below `prefix`. Throws: std::bad_alloc.
+  void parameters(const std::string& prefix, parameter_list& list) {
+    dense_.parameters(prefix + "dense.", list);
+    norm_.parameters(prefix + "norm.", list);
   }
 
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return dense_.bytes() + norm_.bytes(); }
+  /// Bytes that `forward` takes from its workspace for up to `tokens` tokens, at most.
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept {
+    return dense_.workspace_bytes(tokens);
+  }
 
-  /// y = norm(activation(dense(x))). Shapes: x, y: (tokens, width) row-major; y overwritten.
-  /// Pre: y overlaps neither x nor the layer. Throws: invalid_input (shapes), std::bad_alloc while the workspace grows.
+  /// y = norm(activation(dense(x))), spread over an executor's threads.
+  /// Shapes: x, y: (tokens, width) row-major; y overwritten. Pre: y overlaps neither x nor the layer.
+  /// Throws: invalid_input (shapes), what the executor throws, std::bad_alloc while the workspace grows.
   /// Complexity: tokens * width^2.
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch) const {
-    dense_.forward(x, y, scratch, activation_);
-    norm_.forward(y, y);
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+               executor_ref threads = {}) const {
+    dense_.forward(x, y, scratch, activation_, threads);
+    norm_.forward(y, y, threads);
   }
 
  private:
-  prediction_head(linear<Scalar, Backend> dense, norm<Scalar> norm, activation_kind activation)
-      : dense_(std::move(dense)), norm_(std::move(norm)), activation_(activation) {}
-
-  static linear_shape dense_shape(const prediction_head_shape& s) {
-    return {.output_width = s.width, .input_width = s.width, .bias = s.bias};
-  }
-  static norm_shape norm_sizes(const prediction_head_shape& s) {
-    return {.kind = s.norm, .width = s.width, .epsilon = s.norm_epsilon};
-  }
-
   linear<Scalar, Backend> dense_;
-  ultrafastbert::norm<Scalar> norm_;
+  norm<Scalar> norm_;
   activation_kind activation_;
 };
 

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "ultrafastbert/core/ieee_arithmetic.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert {
 
@@ -98,12 +99,15 @@ void activate(activation_kind kind, std::span<Scalar> values) noexcept {
   });
 }
 
-/// values = activation(gates) * values. Shapes: gates, values: (n).
-template <class Scalar>
-void gate(activation_kind kind, std::span<const Scalar> gates, std::span<Scalar> values) noexcept {
-  visit_activation(kind, [gates, values](auto f) {
-    for (std::size_t k = 0; k < values.size(); ++k) values[k] = f(gates[k]) * values[k];
-  });
+/// The vectorized form of an activation.
+[[nodiscard]] inline activation_kernel kernel_of(const activation_kernels& table, activation_kind kind) noexcept {
+  switch (kind) {
+    case activation_kind::relu: return table.relu;
+    case activation_kind::silu: return table.silu;
+    case activation_kind::tanh: return table.tanh;
+    case activation_kind::gelu: break;
+  }
+  return table.gelu;
 }
 
 }  // namespace kernels

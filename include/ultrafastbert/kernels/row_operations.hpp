@@ -6,12 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
+#include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/kernels/layer_norm.hpp"
-#include "ultrafastbert/kernels/length_norms.hpp"
-#include "ultrafastbert/kernels/row_dispatch.hpp"
-#include "ultrafastbert/kernels/row_kernels.hpp"
+#include "ultrafastbert/kernels/scalar_rows.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert {
 
@@ -39,13 +40,25 @@ class row_operations {
   void sum(std::size_t n, const Scalar* a, const Scalar* b, Scalar* y) const noexcept {
     for (std::size_t k = 0; k < n; ++k) y[k] = a[k] + b[k];
   }
+  /// Replaces values by their activation. Shapes: values: (n).
+  void activate(activation_kind kind, std::size_t n, Scalar* values) const noexcept {
+    kernels::activate(kind, std::span<Scalar>(values, n));
+  }
+  /// values = activation(gates) * values; gates are overwritten. Shapes: gates, values: (n).
+  void gate(activation_kind kind, std::size_t n, Scalar* gates, Scalar* values) const noexcept {
+    kernels::activate(kind, std::span<Scalar>(gates, n));
+    for (std::size_t k = 0; k < n; ++k) values[k] *= gates[k];
+  }
 };
 
 template <>
 class row_operations<float> {
  public:
   /// Takes the kernels of a level. Throws: unsupported (the processor lacks the level asked for).
-  explicit row_operations(isa_level isa = isa_level::automatic) : kernels_(&kernels::rows_of(resolve(isa))) {}
+  explicit row_operations(isa_level isa = isa_level::automatic)
+      : isa_(resolve(isa)), kernels_(&kernels::rows_of(isa_)), activations_(&kernels::activations_of(isa_)) {}
+
+  [[nodiscard]] isa_level isa() const noexcept { return isa_; }  ///< level of the kernels that run
 
   /// y = LayerNorm(x); y may be x. Shapes: x, y, weight, bias: (n), n >= 1.
   void layer_norm(std::size_t n, float epsilon, const float* weight, const float* bias, const float* x,
@@ -62,9 +75,20 @@ class row_operations<float> {
   }
   /// y = a + b; y may be a or b. Shapes: a, b, y: (n).
   void sum(std::size_t n, const float* a, const float* b, float* y) const noexcept { kernels_->sum(n, a, b, y); }
+  /// Replaces values by their activation. Shapes: values: (n).
+  void activate(activation_kind kind, std::size_t n, float* values) const noexcept {
+    kernels::kernel_of(*activations_, kind)(n, values);
+  }
+  /// values = activation(gates) * values; gates are overwritten. Shapes: gates, values: (n).
+  void gate(activation_kind kind, std::size_t n, float* gates, float* values) const noexcept {
+    activate(kind, n, gates);
+    kernels_->product(n, gates, values, values);
+  }
 
  private:
+  isa_level isa_;
   const kernels::row_kernels* kernels_;
+  const kernels::activation_kernels* activations_;
 };
 
 }  // namespace ultrafastbert

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: MIT
 //
-// A norm of the kind that a checkpoint names, chosen when it is built.
+// Norms over the columns of each row, of the kinds that checkpoints name: LayerNorm, RMSNorm, ScaleNorm.
 // Layer: layers.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
-#include <utility>
-#include <variant>
+#include <vector>
 
+#include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/parameters.hpp"
+#include "ultrafastbert/core/parts.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/layers/layer_norm.hpp"
-#include "ultrafastbert/layers/length_norms.hpp"
+#include "ultrafastbert/kernels/row_operations.hpp"
 
 namespace ultrafastbert {
 
-/// The norms that checkpoints name: LayerNorm, RMSNorm, ScaleNorm.
-enum class norm_kind : std::uint8_t { layer_norm, rms_norm, scale_norm };
+/// The norms that checkpoints name.
+enum class norm_kind : std::uint8_t {
+  layer_norm,  ///< (x - mean) / sqrt(var + epsilon) * weight + bias. Source: torch.nn.LayerNorm, biased variance
+  rms_norm,    ///< x / sqrt(mean(x^2) + epsilon) * scale. Source: Zhang & Sennrich, arXiv 1910.07467
+  scale_norm,  ///< x * scale / max(|x|, epsilon), one scale. Source: Nguyen & Salazar, arXiv 1910.05895
+};
 
 /// Kind, size and constant of a norm.
 struct norm_shape {
@@ -28,66 +36,102 @@ struct norm_shape {
   double epsilon = 1e-12;  ///< its meaning is the kind's
 };
 
-/// A norm of any kind. Immutable after construction; safe from any number of threads.
+/// A norm with learned parameters. Immutable after construction; safe from any number of threads.
 template <class Scalar>
 class norm {
  public:
-  using layer_type = std::variant<layer_norm<Scalar>, rms_norm<Scalar>, scale_norm<Scalar>>;
-
   norm() = default;
 
-  /// A norm that was built before.
-  explicit norm(layer_type layer) : layer_(std::move(layer)) {}
+  /// Sizes alone: `parameters` says what fills them. Float runs kernels of the level `isa`.
+  /// Throws: unsupported (the processor lacks the level).
+  explicit norm(const norm_shape& shape, isa_level isa = isa_level::automatic) : shape_(shape), rows_(isa) {}
 
-  /// Takes the parameters of the shape's kind below `prefix`; float runs kernels of the level `isa`.
-  /// Throws: what the source throws, unsupported (the processor lacks the level), std::bad_alloc.
-  template <tensor_source Source>
-  [[nodiscard]] static norm load(const Source& source, const std::string& prefix, const norm_shape& shape,
+  /// Copies the parameters. Shapes: scale: (width), or one element for ScaleNorm; bias: (width) for LayerNorm, else
+  /// empty. Throws: shape_mismatch, unsupported, std::bad_alloc.
+  norm(const norm_shape& shape, std::span<const Scalar> scale, std::span<const Scalar> bias = {},
+       isa_level isa = isa_level::automatic)
+      : norm(shape, isa) {
+    check_size("scale", scale.size(), scale_size());
+    check_size("bias", bias.size(), bias_size());
+    scale_ = aligned_buffer<Scalar>(scale.size());
+    bias_ = aligned_buffer<Scalar>(bias.size());
+    std::copy(scale.begin(), scale.end(), scale_.data());
+    std::copy(bias.begin(), bias.end(), bias_.data());
+  }
+
+  /// Loads the parameters below `prefix`. Throws: missing_tensor, what the source throws, unsupported, std::bad_alloc.
+  [[nodiscard]] static norm load(const tensor_source& source, const std::string& prefix, const norm_shape& shape,
                                  isa_level isa = isa_level::automatic) {
-    const length_norm_shape sizes{.width = shape.width, .epsilon = shape.epsilon};
-    switch (shape.kind) {
-      case norm_kind::rms_norm: return norm(rms_norm<Scalar>::load(source, prefix, sizes, isa));
-      case norm_kind::scale_norm: return norm(scale_norm<Scalar>::load(source, prefix, sizes, isa));
-      case norm_kind::layer_norm: break;
-    }
-    return norm(layer_norm<Scalar>::load(source, prefix, {.width = shape.width, .epsilon = shape.epsilon}, isa));
+    norm layer(shape, isa);
+    parameter_list list;
+    layer.parameters(prefix, list);
+    list.load(source);
+    return layer;
   }
 
-  /// Tells `visit(name, sizes)` every tensor that `load` reads.
-  template <class Visitor>
-  static void for_each_tensor(const std::string& prefix, const norm_shape& shape, Visitor&& visit) {
-    switch (shape.kind) {
-      case norm_kind::rms_norm: return rms_norm<Scalar>::for_each_tensor(prefix, {.width = shape.width}, visit);
-      case norm_kind::scale_norm: return scale_norm<Scalar>::for_each_tensor(prefix, {.width = shape.width}, visit);
-      case norm_kind::layer_norm: break;
+  /// Notes `weight` and `bias`, or `learnable_scale`, below `prefix`. Throws: std::bad_alloc.
+  void parameters(const std::string& prefix, parameter_list& list) {
+    const auto into = [](aligned_buffer<Scalar>& buffer, std::size_t size) {
+      return [&buffer, size](const tensor& from) {
+        buffer = aligned_buffer<Scalar>(size);
+        from.read(0, buffer.span());
+      };
+    };
+    if (shape_.kind == norm_kind::layer_norm) {
+      list.add(prefix + "weight", {shape_.width}, into(scale_, shape_.width));
+      list.add(prefix + "bias", {shape_.width}, into(bias_, shape_.width));
+    } else {
+      const bool single = shape_.kind == norm_kind::scale_norm;
+      list.add(prefix + "learnable_scale", single ? std::vector<std::size_t>{} : std::vector{shape_.width},
+               into(scale_, scale_size()));
     }
-    layer_norm<Scalar>::for_each_tensor(prefix, {.width = shape.width}, visit);
   }
 
-  [[nodiscard]] const layer_type& layer() const noexcept { return layer_; }  ///< the norm itself
-  /// Columns of x and y.
-  [[nodiscard]] std::size_t width() const noexcept {
-    return std::visit([](const auto& layer) { return layer.width(); }, layer_);
-  }
+  [[nodiscard]] const norm_shape& shape() const noexcept { return shape_; }    ///< as given
+  [[nodiscard]] std::size_t width() const noexcept { return shape_.width; }    ///< columns of x and y
   /// Memory held by the weights. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return std::visit([](const auto& layer) { return layer.bytes(); }, layer_);
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return (scale_.size() + bias_.size()) * sizeof(Scalar); }
 
   /// y = norm(x) row by row; y may be x itself. Shapes: x, y: (tokens, width) row-major; y overwritten.
-  /// Throws: invalid_input (shapes). Complexity: tokens * width.
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y) const {
-    std::visit([&](const auto& layer) { layer.forward(x, y); }, layer_);
+  /// Throws: invalid_input (shapes), what the executor throws. Complexity: tokens * width.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, executor_ref threads = {}) const {
+    core::check_extents(x, x.rows(), width(), "x");
+    core::check_extents(y, x.rows(), width(), "y");
+    constexpr std::size_t rows_per_task = 512;
+    core::for_each_part(x.rows(), rows_per_task, threads, [&](const core::index_range& rows) {
+      for (std::size_t t = rows.first; t < rows.last; ++t) forward_row(x.row(t), y.row(t));
+    });
   }
 
   /// The same for one row, unchecked, so that callers can norm a row that they have just written.
-  /// Shapes: x, y: (width()); y may be x.
+  /// Shapes: x, y: (width); y may be x.
   void forward_row(const Scalar* x, Scalar* y) const noexcept {
-    std::visit([x, y](const auto& layer) { layer.forward_row(x, y); }, layer_);
+    const auto epsilon = static_cast<Scalar>(shape_.epsilon);
+    switch (shape_.kind) {
+      case norm_kind::layer_norm: return rows_.layer_norm(width(), epsilon, scale_.data(), bias_.data(), x, y);
+      case norm_kind::rms_norm: return rows_.rms_norm(width(), epsilon, scale_.data(), x, y);
+      case norm_kind::scale_norm: return rows_.scale_norm(width(), epsilon, scale_[0], x, y);
+    }
   }
 
  private:
-  layer_type layer_{};
+  [[nodiscard]] std::size_t scale_size() const noexcept {
+    return shape_.kind == norm_kind::scale_norm ? 1 : shape_.width;
+  }
+  [[nodiscard]] std::size_t bias_size() const noexcept {
+    return shape_.kind == norm_kind::layer_norm ? shape_.width : 0;
+  }
+  static void check_size(const char* what, std::size_t found, std::size_t expected) {
+    if (found == expected) return;
+    fail(error_code::shape_mismatch, {.where = what,
+                                      .expected = std::to_string(expected) + " elements",
+                                      .found = std::to_string(found)});
+  }
+
+  norm_shape shape_{};
+  aligned_buffer<Scalar> scale_{};  // (width), or one element
+  aligned_buffer<Scalar> bias_{};   // (width) for LayerNorm, or empty
+  row_operations<Scalar> rows_{};
 };
 
 }  // namespace ultrafastbert

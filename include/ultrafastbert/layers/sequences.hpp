@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/products/head_attention.hpp"
 
 namespace ultrafastbert {
 
@@ -27,6 +30,10 @@ struct sequence_batch {
   matrix_view<const float> mask{};
   /// (rows, longest length), or empty: the same for each token by itself, whose row it is; rows of room are not read.
   matrix_view<const float> query_mask{};
+  /// (rows), or empty for all 0: which of the embedding's token types a token has.
+  std::span<const std::uint32_t> type_ids{};
+  /// (rows), or empty for 0, 1, 2, ... in every sequence: which row of the embedding's position table a token takes.
+  std::span<const std::uint32_t> positions{};
 
   [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }    ///< sequences
   [[nodiscard]] std::size_t total_rows() const noexcept { return offsets.empty() ? 0 : offsets.back(); }  ///< of all
@@ -45,7 +52,33 @@ inline void check_mask_width(const matrix_view<const float>& mask, std::size_t l
   }
 }
 
-/// Throws invalid_input unless the offsets rise from 0 and the masks cover every sequence.
+/// Throws invalid_input unless there is a number for every row, or for none.
+inline void check_row_numbers(std::string_view name, std::span<const std::uint32_t> numbers, std::size_t rows) {
+  if (!numbers.empty() && numbers.size() != rows) {
+    fail_input(name, std::to_string(rows) + " numbers, or none", std::to_string(numbers.size()));
+  }
+}
+
+/// Throws invalid_input at a NaN among the masks of tokens.
+inline void check_mask_values(const sequence_batch& batch) {
+  const auto check = [](std::span<const float> row, std::string_view name, std::size_t r) {
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      if (row[k] != row[k]) {
+        fail_input(std::string(name) + '(' + std::to_string(r) + ", " + std::to_string(k) + ')', "a number", "NaN");
+      }
+    }
+  };
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t length = batch.length(i);
+    if (batch.mask.data() != nullptr) check(batch.mask.row_span(i).first(length), "mask", i);
+    for (std::size_t s = 0; s < length && batch.query_mask.data() != nullptr; ++s) {
+      const std::size_t row = batch.offsets[i] + s;
+      check(batch.query_mask.row_span(row).first(length), "query_mask", row);
+    }
+  }
+}
+
+/// Throws invalid_input unless the offsets rise from 0 and the masks, all of them numbers, cover every sequence.
 inline void check_sequences(const sequence_batch& batch) {
   if (!batch.offsets.empty() && batch.offsets.front() != 0) {
     fail_input("offsets", "0 first", std::to_string(batch.offsets.front()));
@@ -73,6 +106,9 @@ inline void check_sequences(const sequence_batch& batch) {
   if (batch.mask.data() != nullptr && batch.query_mask.data() != nullptr) {
     fail_input("query_mask", "one mask, per sequence or per token", "both");
   }
+  check_row_numbers("type_ids", batch.type_ids, batch.total_rows());
+  check_row_numbers("positions", batch.positions, batch.total_rows());
+  check_mask_values(batch);
 }
 
 /// How many of a sequence's keys its queries have to look at: all up to the last one whose mask is not 0. Those behind
@@ -84,6 +120,38 @@ inline void check_sequences(const sequence_batch& batch) {
   while (keys > 0 && mask[keys - 1] == 0.0F) --keys;
   const auto seen = mask.first(causal ? std::min<std::size_t>(keys, 1) : keys);
   return std::any_of(seen.begin(), seen.end(), [](float m) { return m > surely_seen; }) ? keys : mask.size();
+}
+
+/// What the scores of one sequence's queries are lowered by.
+struct sequence_mask {
+  std::size_t keys = 0;                     ///< the first ones, which are looked at at all
+  std::span<const float> key_bias{};        ///< (keys), or empty: added to the scores of every query
+  matrix_view<const float> query_mask{};    ///< (length, at least keys), or empty
+  bool causal = false;                      ///< keys behind a query have the mask 0 instead
+};
+
+/// The masks of a batch as attention takes them, made once for all heads and layers. Borrows from the frame.
+/// Shapes: result: (sequences). Pre: the batch is valid. Throws: std::bad_alloc.
+[[nodiscard]] inline std::span<const sequence_mask> resolve_masks(const sequence_batch& batch, bool causal,
+                                                                  workspace::frame& frame) {
+  const auto masks = frame.take<sequence_mask>(batch.size());
+  const bool has_bias = batch.mask.data() != nullptr;
+  const auto bias = frame.take<float>(has_bias ? batch.total_rows() : 0);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t length = batch.length(i);
+    masks[i] = sequence_mask{.keys = length};
+    if (batch.query_mask.data() != nullptr) {
+      masks[i].query_mask = batch.query_mask.rows_from(batch.offsets[i], length);
+    }
+    if (!has_bias) continue;
+    const auto whole = batch.mask.row_span(i).first(length);
+    const auto own = bias.subspan(batch.offsets[i], length);
+    masks[i].keys = visible_keys(whole, causal);
+    masks[i].causal = causal;
+    std::transform(whole.begin(), whole.end(), own.begin(), mask_bias);
+    masks[i].key_bias = own.first(masks[i].keys);
+  }
+  return masks;
 }
 
 }  // namespace layers

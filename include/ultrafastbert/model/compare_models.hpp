@@ -25,8 +25,8 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
-#include "ultrafastbert/model/masked_lm.hpp"
-#include "ultrafastbert/model/top_k.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
+#include "ultrafastbert/model/heads/top_k.hpp"
 
 namespace ultrafastbert {
 
@@ -51,13 +51,14 @@ namespace models {
 
 /// The sizes that two models must share to be compared, in words.
 [[nodiscard]] inline std::string sizes_of(const encoder_config& config) {
-  std::string text = std::to_string(config.layers) + " layers of width " + std::to_string(config.hidden_size) + ", ";
-  if (const auto* trees = std::get_if<fast_feedforward_config>(&config.feedforward)) {
-    text += std::to_string(trees->parallel_size) + 'x' + std::to_string(trees->depth) + " trees";
+  std::string text =
+      std::to_string(config.layers) + " layers of width " + std::to_string(config.hidden_size()) + ", ";
+  if (const auto* trees = std::get_if<fast_feedforward_shape>(&config.block.feedforward)) {
+    text += std::to_string(trees->trees()) + 'x' + std::to_string(trees->depth) + " trees";
   } else {
-    text += std::to_string(std::get<dense_feedforward_config>(config.feedforward).intermediate_size) + " neurons";
+    text += std::to_string(std::get<feedforward_shape>(config.block.feedforward).intermediate) + " neurons";
   }
-  return text + ", " + std::to_string(config.vocabulary_size) + " words";
+  return text + ", " + std::to_string(config.embedding.vocabulary_size) + " words";
 }
 
 /// Largest and mean of absolute differences; NaN once one of them is.
@@ -90,13 +91,13 @@ class model_comparer {
   /// Throws: shape_mismatch unless both models have the same sizes, std::bad_alloc.
   model_comparer(const Reference& reference, const Candidate& candidate)
       : reference_(reference), candidate_(candidate) {
-    std::string expected = sizes_of(reference.encoder().config());
-    std::string found = sizes_of(candidate.encoder().config());
+    std::string expected = sizes_of(reference.stack().config());
+    std::string found = sizes_of(candidate.stack().config());
     if (expected != found) {
       fail(error_code::shape_mismatch,
            {.where = "candidate", .expected = std::move(expected), .found = std::move(found)});
     }
-    result_.tokens_on_other_paths.resize(reference.encoder().config().layers);
+    result_.tokens_on_other_paths.resize(reference.stack().config().layers);
   }
 
   /// One text. Throws: invalid_input (more tokens than the models have positions), std::bad_alloc.
@@ -187,10 +188,10 @@ template <class ReferenceScalar, class ReferenceBackend, class Scalar, class Bac
                                               const masked_lm<Scalar, Backend>& candidate,
                                               std::span<const std::string> texts, workspace& scratch) {
   models::model_comparer comparer(reference, candidate);
-  const std::size_t most = std::min(reference.encoder().embedding_layer().max_sequence_length(),
-                                    candidate.encoder().embedding_layer().max_sequence_length());
+  const std::size_t most = std::min(reference.stack().embedding_layer().max_sequence_length(),
+                                    candidate.stack().embedding_layer().max_sequence_length());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<token_id> ids = reference.tokenizer().encode(texts[i]).ids;
+    const std::vector<token_id> ids = reference.text_tokenizer().encode(texts[i]).ids;
     if (ids.empty() || ids.size() > most) {
       fail_input("texts[" + std::to_string(i) + ']', "1 to " + std::to_string(most) + " tokens",
                  std::to_string(ids.size()));

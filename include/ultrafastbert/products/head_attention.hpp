@@ -17,11 +17,9 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/gemm_dispatch.hpp"
-#include "ultrafastbert/kernels/gemm_kernels.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/kernels/row_dispatch.hpp"
-#include "ultrafastbert/kernels/row_kernels.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 #include "ultrafastbert/kernels/transpose.hpp"
 
 namespace ultrafastbert {
@@ -50,9 +48,19 @@ class head_attention {
  public:
   /// Throws: unsupported (the processor lacks the level asked for).
   explicit head_attention(isa_level isa = isa_level::automatic)
-      : isa_(resolve(isa)), gemm_(&kernels::gemm_of(isa_)), rows_(&kernels::rows_of(isa_)) {}
+      : isa_(resolve(isa)), gemm_(&kernels::float32_products_of(isa_)), rows_(&kernels::rows_of(isa_)) {}
 
   [[nodiscard]] isa_level isa() const noexcept { return isa_; }  ///< level of the kernels that run
+
+  /// Bytes that `forward` takes from its workspace for sequences of up to `length` tokens, at most.
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t length, std::size_t head_width) const noexcept {
+    const std::size_t keys = padded(std::min(length, keys_per_block), gemm_->columns);
+    const std::size_t queries = std::min(length, queries_per_tile);
+    const std::size_t width = padded(head_width, gemm_->columns);
+    constexpr std::size_t arrays = 6;  // each is rounded up to a whole number of cache lines
+    return sizeof(float) * (keys * (head_width + width) + queries * (keys + width) + keys) +
+           length * sizeof(kernels::running_softmax) + arrays * buffer_alignment;
+  }
 
   /// context = softmax(norm_factor * queries keys^T + bias) values. NaN in a key or value reaches every query, NaN in a
   /// query its own row.

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,12 +22,11 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
-#include "ultrafastbert/kernels/fff_kernels.hpp"
-#include "ultrafastbert/kernels/gemm_dispatch.hpp"
-#include "ultrafastbert/kernels/gemm_kernels.hpp"
+#include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
 #include "ultrafastbert/kernels/rounding.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert {
 
@@ -34,7 +34,8 @@ namespace ultrafastbert {
 struct packed_product {
   std::span<const float> bias{};  ///< (outputs), added after the last term of each sum; or empty
   bool add = false;               ///< y is added to instead of overwritten; sums in float go on from y
-  bool gelu = false;              ///< at the end every element of y is replaced by its GELU
+  /// At the end every element of y is replaced by its activation.
+  std::optional<activation_kind> activation{};
 };
 
 /// A float matrix W of shape (outputs, inputs), a row per output neuron as a linear layer stores it; kept as
@@ -54,18 +55,11 @@ class packed_matrix {
   /// `most_int8_inputs`), std::bad_alloc.
   packed_matrix(const matrix_extents& extents, weight_storage storage, isa_level isa = isa_level::automatic,
                 const kernels::gemm_extensions& extensions = kernels::gemm_extensions_of_processor())
-      : outputs_(extents.rows),
-        inputs_(extents.cols),
-        storage_(checked_storage(storage, extents.cols)),
-        isa_(resolve(isa)),
-        kernels_(&kernels::gemm_of(isa_, storage, extensions)),
-        words_(parts_of(inputs_, kernels_->terms)),
-        panels_(checked_size(outputs_, words_, kernels_->columns)),
-        scale_(scaled() ? panel_count() * kernels_->columns : 0),
-        start_(scale_.size()) {}
+      : packed_matrix(extents, checked_storage(storage, extents.cols), resolve(isa),
+                      &kernels::products_of(resolve(isa), storage, extensions)) {}
   /// The same in float32.
   explicit packed_matrix(const matrix_extents& extents, isa_level isa = isa_level::automatic)
-      : packed_matrix(extents, weight_storage::float32, isa) {}
+      : packed_matrix(extents, weight_storage::float32, resolve(isa), &kernels::float32_products_of(resolve(isa))) {}
 
   /// Packs `weights`. Shapes: weights: (outputs, inputs). Pre, Throws: as above. Complexity: linear in the weights.
   packed_matrix(const matrix_view<const float>& weights, weight_storage storage, isa_level isa = isa_level::automatic,
@@ -75,7 +69,9 @@ class packed_matrix {
   }
   /// The same in float32. Shapes: weights: (outputs, inputs).
   explicit packed_matrix(const matrix_view<const float>& weights, isa_level isa = isa_level::automatic)
-      : packed_matrix(weights, weight_storage::float32, isa) {}
+      : packed_matrix(matrix_extents{weights.rows(), weights.cols()}, isa) {
+    for (std::size_t r = 0; r < weights.rows(); ++r) store_row(r, weights.row(r));
+  }
 
   /// Sets the weights of one output. Shapes: from: (inputs). Pre: output < outputs().
   void store_row(std::size_t output, const float* from) noexcept {
@@ -112,6 +108,16 @@ class packed_matrix {
     }
   }
 
+  /// The weights of one output as they were set. Shapes: to: (inputs). Pre: output < outputs(); storage() is float32.
+  void copy_row(std::size_t output, float* to) const noexcept {
+    const std::uint32_t* from = word(output, 0);
+    for (std::size_t k = 0; k < inputs_; ++k) to[k] = std::bit_cast<float>(from[k * kernels_->columns]);
+  }
+  /// The weights of one input as they were set. Shapes: to: (outputs). Pre: input < inputs(); storage() is float32.
+  void copy_column(std::size_t input, float* to) const noexcept {
+    for (std::size_t n = 0; n < outputs_; ++n) to[n] = std::bit_cast<float>(*word(n, input));
+  }
+
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }     ///< columns of y
   [[nodiscard]] std::size_t inputs() const noexcept { return inputs_; }       ///< columns of x
   [[nodiscard]] isa_level isa() const noexcept { return isa_; }               ///< level of the kernels that run
@@ -123,7 +129,13 @@ class packed_matrix {
     return panels_.size() * sizeof(std::uint32_t) + scale_.size() * (sizeof(float) + sizeof(std::int32_t));
   }
 
-  /// y = [y +] x W^T [+ bias], or GELU of that.
+  /// Bytes that a product with up to `rows` rows takes from its workspace, at most.
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t rows) const noexcept {
+    return std::min(rows, rows_per_block) * (near_stride() * sizeof(std::uint32_t) + sizeof(float)) +
+           2 * buffer_alignment;
+  }
+
+  /// y = [y +] x W^T [+ bias], or the activation of that.
   /// Shapes: x: (rows, inputs()); y: (rows, outputs()); any strides.
   /// Pre: y overlaps neither x nor the bias.
   /// Throws: invalid_input (shapes; y is untouched then), std::bad_alloc while the workspace grows.
@@ -178,6 +190,18 @@ class packed_matrix {
     return size / largest + (size % largest != 0 ? 1 : 0);
   }
 
+  packed_matrix(const matrix_extents& extents, weight_storage storage, isa_level isa,
+                const kernels::gemm_kernels* kernels)
+      : outputs_(extents.rows),
+        inputs_(extents.cols),
+        storage_(storage),
+        isa_(isa),
+        kernels_(kernels),
+        words_(parts_of(inputs_, kernels_->terms)),
+        panels_(checked_size(outputs_, words_, kernels_->columns)),
+        scale_(scaled() ? panel_count() * kernels_->columns : 0),
+        start_(scale_.size()) {}
+
   static weight_storage checked_storage(weight_storage storage, std::size_t inputs) {
     if (storage == weight_storage::float16) {
       fail(error_code::unsupported,
@@ -200,6 +224,15 @@ class packed_matrix {
     return padded * words;
   }
 
+  // Integer sums are taken in one go.
+  [[nodiscard]] std::size_t blocks_of_words() const noexcept {
+    return scaled() ? 1 : std::max<std::size_t>(parts_of(words_, words_per_block), 1);
+  }
+  // Of rows that are copied: an odd number of cache lines, so that they spread over the cache sets.
+  [[nodiscard]] std::size_t near_stride() const noexcept {
+    return parts_of(parts_of(words_, blocks_of_words()), 32) * 32 + 16;
+  }
+
   [[nodiscard]] bool scaled() const noexcept { return storage_ == weight_storage::int8; }
   [[nodiscard]] const std::uint32_t* panel(std::size_t p, std::size_t inner) const noexcept {
     return panels_.data() + p * panel_stride() + inner * kernels_->columns;
@@ -208,9 +241,15 @@ class packed_matrix {
   [[nodiscard]] std::size_t panel_count() const noexcept { return parts_of(outputs_, kernels_->columns); }
 
   // Word w of an output's row.
-  [[nodiscard]] std::uint32_t* word(std::size_t output, std::size_t w) noexcept {
+  [[nodiscard]] std::size_t place(std::size_t output, std::size_t w) const noexcept {
     const std::size_t columns = kernels_->columns;
-    return panels_.data() + output / columns * panel_stride() + w * columns + output % columns;
+    return output / columns * panel_stride() + w * columns + output % columns;
+  }
+  [[nodiscard]] std::uint32_t* word(std::size_t output, std::size_t w) noexcept {
+    return panels_.data() + place(output, w);
+  }
+  [[nodiscard]] const std::uint32_t* word(std::size_t output, std::size_t w) const noexcept {
+    return panels_.data() + place(output, w);
   }
   // `bits(k)`: those of element k, of which a word has `Terms`.
   template <std::size_t Terms, class Bits>
@@ -236,15 +275,12 @@ class packed_matrix {
   void multiply_panels(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                        const packed_product& with, const range& panels) const {
     if (x.rows() == 0 || panels.first == panels.last) return;
-    // Integer sums are taken in one go.
-    const std::size_t inner_blocks = scaled() ? 1 : std::max<std::size_t>(parts_of(words_, words_per_block), 1);
+    const std::size_t inner_blocks = blocks_of_words();
     const std::size_t row_blocks = parts_of(x.rows(), rows_per_block);
     const std::size_t most_rows = parts_of(x.rows(), row_blocks);
     const bool copies = kernels_->convert != nullptr || (x.rows() > kernels_->rows && x.stride() > largest_near_stride);
     workspace::frame frame(scratch);
-    // An odd number of cache lines lies between rows, so that they spread over the cache sets.
-    const std::size_t near_stride = parts_of(parts_of(words_, inner_blocks), 32) * 32 + 16;
-    const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride);
+    const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride());
     const auto scales = frame.take<float>(copies ? most_rows : 0);
     for (std::size_t i = 0; i < row_blocks; ++i) {
       const range rows = core::part_of(x.rows(), row_blocks, i);
@@ -261,7 +297,7 @@ class packed_matrix {
         now.add = with.add || j > 0;
         if (j + 1 < inner_blocks) {
           now.bias = {};
-          now.gelu = false;
+          now.activation.reset();
         }
         multiply_block(block, block_y, inner, panels, now);
       }
@@ -284,14 +320,14 @@ class packed_matrix {
   void multiply_block(const input_block& x, const matrix_view<float>& y, const range& inner, const range& panels,
                       const packed_product& with) const noexcept {
     const std::size_t columns = kernels_->columns;
-    const auto gelu = kernels::gelu_of(isa_);
     const std::size_t step = columns_per_block / columns;
     for (std::size_t first = panels.first; first < panels.last; first += step) {
       const range some{.first = first, .last = std::min(first + step, panels.last)};
       multiply_strip(x, y, inner, some, with);
-      if (!with.gelu) continue;
+      if (!with.activation) continue;
+      const auto activate = kernels::kernel_of(kernels::activations_of(isa_), *with.activation);
       const std::size_t count = std::min(some.last * columns, outputs_) - some.first * columns;
-      for (std::size_t r = 0; r < y.rows(); ++r) gelu(count, y.row(r) + some.first * columns);
+      for (std::size_t r = 0; r < y.rows(); ++r) activate(count, y.row(r) + some.first * columns);
     }
   }
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+//
+// The token classifier: a checkpoint folder in, the best label of every token of a text or a pair of texts out.
+// Layer: model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/model/heads/labels.hpp"
+#include "ultrafastbert/model/heads/top_k.hpp"
+#include "ultrafastbert/model/loading/load_options.hpp"
+#include "ultrafastbert/model/loading/model_loader.hpp"
+#include "ultrafastbert/model/texts/text_classifier.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+
+namespace ultrafastbert {
+
+/// A token of a text and its best label.
+struct token_label {
+  std::size_t position = 0;  ///< token index, special tokens counted
+  token_id id = 0;
+  std::string token{};        ///< as the vocabulary spells it
+  text_span offsets{};        ///< code points of its own text
+  std::uint32_t type_id = 0;  ///< which of the two texts, as the tokenizer's template says
+  label_score best{};         ///< its score is a softmax over the labels
+};
+
+/// A classifier of tokens: encoder, linear head. Immutable after loading: share one between any number of threads, and
+/// give each thread its own workspace.
+template <class Scalar = float, class Backend = default_backend<Scalar>>
+class token_classifier
+    : public text_classifier<token_classifier<Scalar, Backend>, std::vector<token_label>, Scalar, Backend> {
+  using base = text_classifier<token_classifier, std::vector<token_label>, Scalar, Backend>;
+  friend base;
+
+ public:
+  using base::hidden_size;
+
+  /// Loads a folder as `encoder_model::load` does, of a class that classifies tokens. The number of classes is the
+  /// head's; `id2label` names them.
+  /// Throws: as there; bad_type and bad_value also for `id2label`. Nothing is kept of a failed load.
+  /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
+  [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
+    model_loader loader(folder, options, {"token_classifier"});
+    loader.prefer_embedding();
+    token_classifier model(loader);
+    model.finish_loading(loader);
+    return model;
+  }
+
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes() + head_.bytes(); }
+
+  /// Logits of every position of a padded batch.
+  /// Shapes: ids: (batch, length); mask: as `encode` takes it, or empty for none; logits: (batch * length, labels),
+  ///   overwritten, row b * length + s.
+  /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
+  ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
+  void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
+    core::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
+    this->encode(ids, mask, states, scratch, {.padding_states = true}, nullptr, threads);
+    head_.forward(states, logits, scratch, threads);
+  }
+
+  /// The tokens of a text or a pair, from left to right, each with its best label; see `text_classifier`. The
+  /// template's own tokens are left out, all others are there, whatever their label.
+  using base::classify;
+
+ private:
+  using head_type = linear<Scalar, Backend>;
+
+  explicit token_classifier(model_loader& loader)
+      : base(loader, models::read_labels(loader.config(), models::class_count(loader))),
+        head_({.output_width = models::class_count(loader), .input_width = base::hidden_size(), .bias = true},
+              loader.head_options()) {
+    head_.parameters(loader.description().head_prefix, loader.parameters());
+  }
+
+  void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results, workspace& scratch,
+                     executor_ref threads) const {
+    workspace::frame frame(scratch);
+    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+    const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());
+    this->encode_packed(pass, states, scratch, threads);
+    head_.forward(states, logits, scratch, threads);
+    for (std::size_t i = 0; i < pass.size(); ++i) {
+      results.push_back(label_tokens(pass.encodings[i], logits.rows_from(pass.offsets[i], pass.length(i))));
+    }
+  }
+
+  std::vector<token_label> label_tokens(const encoding& text, const matrix_view<const Scalar>& logits) const {
+    std::vector<token_label> tokens;
+    for (std::size_t t = 0; t < text.size(); ++t) {
+      if (text.special_tokens_mask[t] != 0) continue;
+      const scored_index best = top_k<Scalar>(logits.row_span(t), 1).front();
+      tokens.push_back({.position = t,
+                        .id = text.ids[t],
+                        .token = text.tokens[t],
+                        .offsets = text.offsets[t],
+                        .type_id = text.type_ids[t],
+                        .best = {.index = best.index,
+                                 .label = this->labels()[best.index],
+                                 .logit = best.logit,
+                                 .score = best.probability}});
+    }
+    return tokens;
+  }
+
+  head_type head_;
+};
+
+}  // namespace ultrafastbert

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+//
+// What every classifier has: labels, and calls with a text, a pair of texts, or many of either.
+// Layer: model.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/workspace.hpp"
+#include "ultrafastbert/model/texts/packed_texts.hpp"
+#include "ultrafastbert/model/texts/text_model.hpp"
+#include "ultrafastbert/model/texts/text_options.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+
+namespace ultrafastbert {
+
+/// The base of the classifiers: what a `Result` is, and how texts get theirs, is the matter of `Derived`. Its
+///   void classify_pass(const packed_texts& pass, std::vector<Result>& results, workspace& scratch, executor_ref
+///   threads) const
+/// computes the rows of a pass and appends the result of each, in their order. Immutable after loading: share one
+/// between any number of threads, and give each thread its own workspace.
+template <class Derived, class Result, class Scalar, class Backend>
+class text_classifier : public text_model<Scalar, Backend> {
+  using base = text_model<Scalar, Backend>;
+
+ public:
+  using base::text_tokenizer;
+
+  [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
+
+  /// What the classifier makes of a text, spread over an executor's threads. Nothing is padded.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model takes and no truncation, overflow, which
+  ///   a single text cannot have), missing_token (a word that is unknown, and no unknown token), bad_vocabulary (a word
+  ///   without a row in the word matrix), what the executor throws, std::bad_alloc.
+  [[nodiscard]] Result classify(std::string_view text, workspace& scratch, const text_options& options = {},
+                                executor_ref threads = {}) const {
+    return one(options, scratch, threads,
+               [&](std::size_t, const encode_options& how) { return text_tokenizer().encode(text, how); });
+  }
+
+  /// The same for two texts that are read together. Throws: as above.
+  [[nodiscard]] Result classify(std::string_view first, std::string_view second, workspace& scratch,
+                                const text_options& options = {}, executor_ref threads = {}) const {
+    return one(options, scratch, threads,
+               [&](std::size_t, const encode_options& how) { return text_tokenizer().encode(first, second, how); });
+  }
+
+  /// The same for several texts at once; result i belongs to text i, or with overflow to the text that the report names.
+  /// Throws: as above; the message names the text.
+  [[nodiscard]] std::vector<Result> classify(std::span<const std::string_view> texts, workspace& scratch,
+                                             const text_options& options = {}, executor_ref threads = {}) const {
+    return all(texts.size(), options, scratch, threads, encode_texts(texts));
+  }
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<Result> classify(std::span<const std::string> texts, workspace& scratch,
+                                             const text_options& options = {}, executor_ref threads = {}) const {
+    return all(texts.size(), options, scratch, threads, encode_texts(texts));
+  }
+  /// The same for texts in braces. Throws: as above.
+  [[nodiscard]] std::vector<Result> classify(std::initializer_list<std::string_view> texts, workspace& scratch,
+                                             const text_options& options = {}, executor_ref threads = {}) const {
+    const std::span<const std::string_view> views(texts.begin(), texts.size());
+    return all(views.size(), options, scratch, threads, encode_texts(views));
+  }
+  /// The same for pairs. Throws: as above; the message names the pair.
+  [[nodiscard]] std::vector<Result> classify(std::span<const text_pair> pairs, workspace& scratch,
+                                             const text_options& options = {}, executor_ref threads = {}) const {
+    return all(pairs.size(), options, scratch, threads, encode_pairs(pairs));
+  }
+
+  /// The same for texts, where one that cannot be computed leaves its error and does no harm to the others.
+  /// Throws: invalid_input (no tokenizer, contradicting options, overflow), what the executor throws, std::bad_alloc.
+  [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const std::string_view> texts,
+                                                               workspace& scratch, const text_options& options = {},
+                                                               executor_ref threads = {}) const {
+    return outcomes(texts.size(), options, scratch, threads, encode_texts(texts));
+  }
+  /// The same for pairs. Throws: as above.
+  [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const text_pair> pairs, workspace& scratch,
+                                                               const text_options& options = {},
+                                                               executor_ref threads = {}) const {
+    return outcomes(pairs.size(), options, scratch, threads, encode_pairs(pairs));
+  }
+
+ protected:
+  text_classifier(model_loader& loader, std::vector<std::string> labels) : base(loader), labels_(std::move(labels)) {}
+
+ private:
+  template <class Text>
+  [[nodiscard]] auto encode_texts(std::span<const Text> texts) const {
+    return [this, texts](std::size_t i, const encode_options& how) { return text_tokenizer().encode(texts[i], how); };
+  }
+  [[nodiscard]] auto encode_pairs(std::span<const text_pair> pairs) const {
+    return [this, pairs](std::size_t i, const encode_options& how) {
+      return text_tokenizer().encode(pairs[i].first, pairs[i].second, how);
+    };
+  }
+
+  static void refuse_overflow(const text_options& options) {
+    if (options.overflow) fail_input("overflow", "false for calls with one result for each text", "true");
+  }
+
+  template <class Encode>
+  Result one(const text_options& options, workspace& scratch, executor_ref threads, const Encode& encode) const {
+    refuse_overflow(options);
+    return std::move(all(1, options, scratch, threads, encode).front());
+  }
+
+  template <class Encode>
+  std::vector<Result> all(std::size_t count, const text_options& options, workspace& scratch, executor_ref threads,
+                          const Encode& encode, std::span<std::optional<error>> problems = {}) const {
+    std::vector<Result> results;
+    results.reserve(count);
+    this->for_each_pass(
+        count, options, encode,
+        [&](const packed_texts& pass) {
+          static_cast<const Derived&>(*this).classify_pass(pass, results, scratch, threads);
+        },
+        problems);
+    return results;
+  }
+
+  template <class Encode>
+  std::vector<text_outcome<Result>> outcomes(std::size_t count, const text_options& options, workspace& scratch,
+                                             executor_ref threads, const Encode& encode) const {
+    refuse_overflow(options);
+    static_cast<void>(text_tokenizer());
+    std::vector<std::optional<error>> problems(count);
+    std::vector<Result> results = all(count, options, scratch, threads, encode, problems);
+    std::vector<text_outcome<Result>> out(count);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (problems[i]) {
+        out[i].problem = std::move(problems[i]);
+      } else {
+        out[i].result = std::move(results[next++]);
+      }
+    }
+    return out;
+  }
+
+  std::vector<std::string> labels_;
+};
+
+}  // namespace ultrafastbert

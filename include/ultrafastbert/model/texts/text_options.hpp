@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+//
+// What calls with texts may ask for: what becomes of texts that are too long, and of texts that cannot be computed.
+// Layer: model.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+
+namespace ultrafastbert {
+
+/// Two texts that a model reads together.
+struct text_pair {
+  std::string first{};
+  std::string second{};
+};
+
+/// What a call noticed about its texts.
+struct text_report {
+  std::size_t truncated = 0;         ///< texts that lost tokens
+  std::size_t left_out = 0;          ///< tokens that they lost; those that came back as further rows do not count
+  std::vector<std::size_t> texts{};  ///< for each row of the results the number of its text
+};
+
+/// What becomes of texts with more tokens than a model takes. Without truncation such a text is an error, as silence
+/// would be a wrong answer.
+struct text_options {
+  bool truncation = false;     ///< whether texts may be cut; the members up to `overflow` need it
+  std::size_t max_length = 0;  ///< most tokens of a row, those of the template included; 0: as many as the model takes
+  truncation_strategy strategy = truncation_strategy::longest_first;  ///< of pairs
+  truncation_direction direction = truncation_direction::right;       ///< which end is cut off
+  std::size_t stride = 0;  ///< tokens that a further row repeats of the one before it; needs `overflow`
+  /// Whether what was cut off is computed as well: further rows of results behind the first one of their text, which
+  /// the report tells apart, so that there has to be one.
+  bool overflow = false;
+  text_report* report = nullptr;  ///< takes what the call noticed, if it succeeds; or null
+};
+
+/// The result for one text, or what stands in its way.
+template <class Result>
+struct text_outcome {
+  std::optional<Result> result{};
+  std::optional<error> problem{};  ///< set where there is no result
+};
+
+namespace models {
+
+/// The choice of texts for a pass: all of them.
+struct every_text {
+  [[nodiscard]] constexpr bool operator()(const encoding& /*text*/) const noexcept { return true; }
+};
+
+/// The options of the tokenizer for a model that takes `most` tokens.
+/// Throws: invalid_input (members that contradict each other; `max_length` over `most`).
+[[nodiscard]] inline encode_options encode_options_for(const text_options& options, std::size_t most) {
+  if (!options.truncation) {
+    const text_options none;
+    const bool asks = options.max_length != 0 || options.stride != 0 || options.overflow ||
+                      options.strategy != none.strategy || options.direction != none.direction;
+    if (asks) fail_input("truncation", "true, as other members ask for a truncation", "false");
+    return {};
+  }
+  if (options.max_length > most) {
+    fail_input("max_length", "at most " + std::to_string(most) + ", the positions of the model",
+               std::to_string(options.max_length));
+  }
+  if (options.stride != 0 && !options.overflow) fail_input("overflow", "true, as there is a stride", "false");
+  if (options.overflow && options.report == nullptr) {
+    fail_input("report", "one, which tells the rows of a text apart", "none");
+  }
+  return {.max_length = options.max_length == 0 ? most : options.max_length,
+          .strategy = options.strategy,
+          .direction = options.direction,
+          .overflow = options.overflow,
+          .stride = options.stride};
+}
+
+}  // namespace models
+
+}  // namespace ultrafastbert
