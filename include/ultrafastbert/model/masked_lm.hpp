@@ -26,11 +26,11 @@
 #include "ultrafastbert/layers/load.hpp"
 #include "ultrafastbert/model/checkpoint_reader.hpp"
 #include "ultrafastbert/model/load_options.hpp"
-#include "ultrafastbert/model/special_tokens.hpp"
 #include "ultrafastbert/model/tensor_names.hpp"
 #include "ultrafastbert/model/text_model.hpp"
 #include "ultrafastbert/model/top_k.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/special_role.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
@@ -79,8 +79,8 @@ class masked_lm : public text_model<Scalar, Backend> {
     auto text = checkpoint.load_tokenizer();
     aligned_buffer<Scalar> bias(config.decoder_bias ? config.encoder.vocabulary_size : 0);
     if (config.decoder_bias) layers::load_vector(checkpoint.source(), bias_name, bias.span());
-    masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text),
-                    read_mask_token(checkpoint.folder()), std::move(bias), checkpoint.head_choices());
+    masked_lm model(checkpoint.template load_encoder<encoder_type>(), std::move(text), std::move(bias),
+                    checkpoint.head_choices());
     if (head_shape) {
       model.head_ = head_type::load(checkpoint.source(), head_prefix, *head_shape, checkpoint.head_choices());
     }
@@ -92,7 +92,12 @@ class masked_lm : public text_model<Scalar, Backend> {
   [[nodiscard]] std::size_t bytes() const noexcept {
     return this->encoder().bytes() + (head_ ? head_->bytes() : 0) + decoder_.bytes();
   }
-  [[nodiscard]] const std::string& mask_token() const noexcept { return mask_token_; }  ///< such as "<mask>"
+
+  /// Spelling of the token that stands for a word to be predicted, such as "<mask>", as the tokenizer has it; empty if
+  /// it has none. Throws: invalid_input (no tokenizer).
+  [[nodiscard]] std::string mask_token() const {
+    return std::string(tokenizer().special_token(special_role::mask).value_or(""));
+  }
 
   /// Logits over the vocabulary for chosen rows of the final states: the prediction head, if there is one, and the
   /// decoder.
@@ -135,7 +140,7 @@ class masked_lm : public text_model<Scalar, Backend> {
                                                                    const fill_mask_options& options, workspace& scratch,
                                                                    executor_ref threads = {}) const {
     if (options.top_k == 0) fail_input("top_k", "at least 1", "0");
-    const token_id mask = mask_id();
+    const token_id mask = tokenizer().need_special_id(special_role::mask);
     std::vector<std::vector<mask_candidate>> results(texts.size());
     const auto encode = [&](std::size_t i) { return tokenizer().encode(texts[i]); };
     const auto has_mask = [&](std::size_t, const encoding& text) {
@@ -160,19 +165,10 @@ class masked_lm : public text_model<Scalar, Backend> {
     std::size_t row = 0;       // of the pass's states
   };
 
-  masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, std::string mask_token,
-            aligned_buffer<Scalar> decoder_bias, const projection_choices& choices)
+  masked_lm(encoder_type encoder, std::optional<ultrafastbert::tokenizer> text, aligned_buffer<Scalar> decoder_bias,
+            const projection_choices& choices)
       : base(std::move(encoder), std::move(text)),
-        decoder_(this->encoder().embedding_layer().word_embedding(), std::move(decoder_bias), choices),
-        mask_token_(std::move(mask_token)) {}
-
-  [[nodiscard]] token_id mask_id() const {
-    const auto id = tokenizer().token_to_id(mask_token_);
-    if (!id) {
-      fail(error_code::missing_token, {.where = "mask token", .expected = excerpt(mask_token_) + " in the vocabulary"});
-    }
-    return *id;
-  }
+        decoder_(this->encoder().embedding_layer().word_embedding(), std::move(decoder_bias), choices) {}
 
   static std::vector<mask_place> masks_of(const packed_texts& pass, token_id mask) {
     std::vector<mask_place> masks;
@@ -216,7 +212,6 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   std::optional<head_type> head_{};
   tied_decoder<Scalar, Backend> decoder_;
-  std::string mask_token_;
 };
 
 }  // namespace ultrafastbert
