@@ -67,9 +67,9 @@ std::vector<std::uint32_t> origins(std::string_view text, const tokenizers::unic
   return out;
 }
 
-constexpr tokenizers::unicode_form nfc{.composed = true};
-constexpr tokenizers::unicode_form nfkc{.compatibility = true, .composed = true};
-constexpr tokenizers::unicode_form nfkd{.compatibility = true};
+const tokenizers::unicode_form nfc{{.composed = true}};
+const tokenizers::unicode_form nfkc{{.compatibility = true, .composed = true}};
+const tokenizers::unicode_form nfkd{{.compatibility = true}};
 
 /// The small tokenizer with one more added token, number 20.
 tokenizer with_token(const char* content, const std::vector<const char*>& flags) {

@@ -115,7 +115,7 @@ TEST_CASE("A named text alone is cut, and a cut that cannot suffice is refused",
     REQUIRE(error);
     CHECK(error->code() == error_code::invalid_input);
     CHECK(error->where() == "max_length");
-    CHECK(error->found() == "room for 6 tokens");
+    CHECK(error->found() == "6, which leaves room for 6 tokens of 6 + 6");
   }
   const auto t = ufb_test::parse(small_tokenizer());
   const encode_options second{.max_length = 2, .strategy = truncation_strategy::only_second};
@@ -124,7 +124,7 @@ TEST_CASE("A named text alone is cut, and a cut that cannot suffice is refused",
   REQUIRE(error);
   CHECK(error->code() == error_code::invalid_input);
   CHECK(error->where() == "strategy");
-  CHECK(error->found() == "only_second");
+  CHECK(error->found() == "only_second, a single text of 2 tokens and room for 1");
 }
 
 TEST_CASE("A length below the template's own tokens is refused", "[tokenizer][truncation]") {

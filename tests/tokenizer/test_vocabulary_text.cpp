@@ -14,6 +14,7 @@ using ufb_test::scratch_folder;
 using ufb_test::strings;
 using ultrafastbert::error;
 using ultrafastbert::error_code;
+using ultrafastbert::special_role;
 using ultrafastbert::tokenizer;
 
 const std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\n##s\nCat\n\xC3\xA9t\xC3\xA9\nete\n";
@@ -86,20 +87,17 @@ TEST_CASE("tokenizer.json wins over vocab.txt", "[tokenizer][vocab_txt]") {
 }
 
 TEST_CASE("Bad lists of tokens are refused with the place", "[tokenizer][vocab_txt]") {
-  const folder twice(words + "cat\n");
-  CHECK(error_of_loading(twice).code() == error_code::duplicate_key);
-  CHECK(error_of_loading(twice).file() == twice.file("vocab.txt"));
-  CHECK(error_of_loading(twice).where() == "vocabulary");
-  CHECK(error_of_loading(twice).found() == "'cat' twice");
-  const error empty = error_of_loading(folder("[UNK]\n\n[CLS]\n[SEP]\n"));
-  CHECK(empty.code() == error_code::bad_vocabulary);
-  CHECK(empty.where() == "vocabulary['']");
-  CHECK(empty.expected() == "a token of at least one byte");
-  CHECK(error_of_loading(folder(words + "\xFF\n")).code() == error_code::bad_vocabulary);
+  const folder broken(words + "\xFF\n");
+  CHECK(error_of_loading(broken).code() == error_code::bad_vocabulary);
+  CHECK(error_of_loading(broken).file() == broken.file("vocab.txt"));
+  CHECK(error_of_loading(broken).details().byte_offset == words.size());
   const error lacking = error_of_loading(folder("[UNK]\n[SEP]\n"));
   CHECK(lacking.code() == error_code::missing_token);
   CHECK(lacking.where() == "cls_token");
-  CHECK(lacking.expected() == "the vocabulary to contain '[CLS]'");
+  CHECK(lacking.expected() == "the vocabulary to contain '[CLS]', '<cls>' or '<s>'");
+  const error named = error_of_loading(folder(words, R"({"cls_token":"[START]"})"));
+  CHECK(named.code() == error_code::missing_token);
+  CHECK(named.expected() == "the vocabulary to contain '[START]'");
 }
 
 TEST_CASE("A missing unknown token is an error of the text that needs it", "[tokenizer][vocab_txt]") {
@@ -127,11 +125,75 @@ TEST_CASE("What tokenizer_config.json asks for and is not implemented is refused
   refused(R"({"unk_token":{}})", "$.unk_token.content", error_code::missing_key);
   refused(R"({"added_tokens_decoder":{"x":{}}})", "$.added_tokens_decoder.x", error_code::bad_value);
   refused("[", "", error_code::bad_json);
-  const folder files(words, R"({"unk_token":"[UNK]"})", R"({"unk_token":"cat"})");
-  const error found = error_of_loading(files);
-  CHECK(found.code() == error_code::bad_value);
-  CHECK(found.file() == files.file("special_tokens_map.json"));
-  CHECK(found.where() == "$.unk_token");
-  CHECK(found.expected() == "'[UNK]' as in tokenizer_config.json");
-  CHECK(found.found() == "'cat'");
+  refused("[]", "$", error_code::bad_type);
+}
+
+TEST_CASE("Blank lines take their ids and of equal lines the last one is found", "[tokenizer][vocab_txt]") {
+  using list = std::vector<ultrafastbert::unreachable_entry>;
+  const auto t = folder("[PAD]\n[UNK]\n[CLS]\n[SEP]\n\ncat\n##s\n\r\ncat\nsat\n\n").load();
+  CHECK(t.encode("cats sat").ids == std::vector<ultrafastbert::token_id>{2, 8, 6, 9, 3});
+  CHECK(t.encode("").ids == std::vector<ultrafastbert::token_id>{2, 3});
+  CHECK(t.vocabulary_size() == 8);
+  CHECK(t.id_bound() == 11);
+  CHECK(t.id_to_token(4) == "");
+  CHECK(t.id_to_token(5) == "cat");
+  CHECK(t.decode(std::vector<ultrafastbert::token_id>{5, 4, 9}) == "cat  sat");
+  CHECK(t.report().blank.count == 3);
+  CHECK(t.report().blank.first == list{{4, ""}, {7, ""}, {10, ""}});
+  CHECK(t.report().repeated.first == list{{5, "cat"}});
+  CHECK_FALSE(t.report().empty());
+  CHECK(folder(words).load().report().empty());
+}
+
+TEST_CASE("White space inside lines belongs to the tokens", "[tokenizer][vocab_txt]") {
+  const auto t = folder("[UNK]\n[CLS]\n[SEP]\na \nx\ry\n\xE2\x80\xA8\n\x0B\n\xEF\xBB\xBF.\n").load();
+  CHECK(t.id_to_token(3) == "a ");
+  CHECK(t.id_to_token(4) == "x\ry");
+  CHECK(t.id_to_token(5) == "\xE2\x80\xA8");
+  CHECK(t.id_to_token(6) == "\x0B");
+  CHECK(t.id_to_token(7) == "\xEF\xBB\xBF.");
+  CHECK(t.report().empty());
+}
+
+TEST_CASE("DistilBERT's tokenizer is BERT's", "[tokenizer][vocab_txt]") {
+  const auto bert = folder(words, R"({"tokenizer_class":"BertTokenizerFast"})").load();
+  for (const char* name : {"DistilBertTokenizer", "DistilBertTokenizerFast"}) {
+    const auto t = folder(words, R"({"tokenizer_class":")" + std::string(name) + "\"}").load();
+    CHECK(t.encode("Cats [MASK]", "\xC3\x89te").ids == bert.encode("Cats [MASK]", "\xC3\x89te").ids);
+    CHECK(t.encode("Cats [MASK]", "\xC3\x89te").type_ids == bert.encode("Cats [MASK]", "\xC3\x89te").type_ids);
+  }
+}
+
+TEST_CASE("MPNet's tokenizer has other special tokens, two separators in a pair and one type",
+          "[tokenizer][vocab_txt]") {
+  const std::string vocabulary = "<s>\n<pad>\n</s>\n<unk>\n[UNK]\n[CLS]\n[SEP]\ncat\n##s\n<mask>\n[MASK]\n";
+  for (const char* name : {"MPNetTokenizer", "MPNetTokenizerFast"}) {
+    const auto t = folder(vocabulary, R"({"tokenizer_class":")" + std::string(name) + "\"}").load();
+    const auto pair = t.encode("Cats", "cat  <mask> dog");
+    CHECK(pair.tokens == strings{"<s>", "cat", "##s", "</s>", "</s>", "cat", "  <mask>", "[UNK]", "</s>"});
+    CHECK(pair.ids == std::vector<ultrafastbert::token_id>{0, 7, 8, 2, 2, 7, 9, 4, 2});
+    CHECK(pair.type_ids == std::vector<std::uint32_t>(9, 0));
+    CHECK(pair.offsets[6] == ultrafastbert::text_span{3, 11});
+    CHECK(t.special_id(special_role::pad) == 1);
+    CHECK(t.special_id(special_role::mask) == 9);
+    CHECK(t.special_id(special_role::unk) == 4);
+    CHECK(t.special_token(special_role::bos) == "<s>");
+    CHECK(t.special_token(special_role::eos) == "</s>");
+    CHECK(t.encode("cat").tokens == strings{"<s>", "cat", "</s>"});
+  }
+  const error other = error_of_loading(folder(vocabulary, R"({"tokenizer_class":"RobertaTokenizer"})"));
+  CHECK(other.expected() ==
+        "BertTokenizer, DistilBertTokenizer, MPNetTokenizer, or one of these with Fast behind it; other classes need a "
+        "tokenizer.json");
+  CHECK(other.found() == "'RobertaTokenizer'");
+}
+
+TEST_CASE("The flags of a special token that is described by an object count", "[tokenizer][vocab_txt]") {
+  const std::string map = R"({"mask_token":{"content":"[MASK]","lstrip":true,"rstrip":false,"normalized":false}})";
+  CHECK(folder(words, {}, map).load().encode("cat  [MASK]").tokens == strings{"[CLS]", "cat", "  [MASK]", "[SEP]"});
+  const std::string listed = R"({"added_tokens_decoder":{"4":{"content":"[MASK]","single_word":false,"lstrip":false,
+    "rstrip":false,"normalized":false,"special":false}}})";
+  const auto t = folder(words, listed, map).load();
+  CHECK(t.encode("cat  [MASK]").tokens == strings{"[CLS]", "cat", "[MASK]", "[SEP]"});
+  CHECK(t.is_special(4));
 }

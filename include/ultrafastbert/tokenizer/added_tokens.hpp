@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
-#include "ultrafastbert/tokenizer/pre_tokenizer.hpp"
-#include "ultrafastbert/tokenizer/unicode_categories.hpp"
-#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/steps/character_class.hpp"
+#include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
 
 namespace ultrafastbert::tokenizers {
 
@@ -30,12 +30,13 @@ struct added_token {
   bool rstrip = false;       ///< takes in the white space behind
 };
 
-/// Finds added tokens in text: leftmost first, the longest of those that start at one place. Immutable.
+/// Finds added tokens in text: the leftmost first, and of those that start at one place the longest. Immutable.
 class added_token_matcher {
  public:
   added_token_matcher() = default;
 
-  /// Pre: spellings are not empty and differ; none starts with white space if any token has `rstrip`.
+  /// Pre: the spellings are not empty and differ from each other; none starts with white space if any token has
+  ///   `rstrip`.
   explicit added_token_matcher(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
     std::sort(tokens_.begin(), tokens_.end(),
               [](const added_token& a, const added_token& b) { return a.content < b.content; });
@@ -44,18 +45,19 @@ class added_token_matcher {
       if (same_start.begin == same_start.end) same_start.begin = i;
       same_start.end = i + 1;
     }
+    one_start_ = !tokens_.empty() && tokens_.front().content[0] == tokens_.back().content[0];
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }  ///< number of added tokens
 
-  /// Calls `part(begin, end, id)` for the parts of the text in order: bytes of an added token with its id, bytes
-  /// between added tokens with nothing. Parts are not empty.
-  /// Pre: valid UTF-8.
+  /// Calls `part(begin, end, id)` for the parts of the text in order: for the bytes of an added token with its id, and
+  /// for those between added tokens with nothing. No part is empty.
+  /// Pre: `text` is valid UTF-8.
   /// Complexity: linear in the text, at most times the longest added token.
   template <class Part>
   void split(std::string_view text, const Part& part) const {
     std::size_t done = 0;
-    for (std::size_t at = 0; !tokens_.empty() && at < text.size();) {
+    for (std::size_t at = next_start(text, 0); at < text.size(); at = next_start(text, at)) {
       const added_token* token = match(text, at);
       if (token == nullptr) {
         ++at;
@@ -74,10 +76,23 @@ class added_token_matcher {
   }
 
  private:
-  struct range {  // of tokens_
+  struct range {  // of elements of tokens_
     std::size_t begin = 0;
     std::size_t end = 0;
   };
+
+  /// The first place from `at` on where an added token may start, or the end of the text.
+  [[nodiscard]] std::size_t next_start(std::string_view text, std::size_t at) const noexcept {
+    if (tokens_.empty()) return text.size();
+    // Most often all of them start with the same bracket.
+    if (one_start_) return std::min(text.find(tokens_.front().content[0], at), text.size());
+    while (at < text.size()) {
+      const range& same_start = by_first_byte_[static_cast<unsigned char>(text[at])];
+      if (same_start.begin != same_start.end) break;
+      ++at;
+    }
+    return at;
+  }
 
   static std::size_t last_code_point(std::string_view text) noexcept {
     std::size_t at = text.size() - 1;
@@ -113,8 +128,8 @@ class added_token_matcher {
     return text.size() - end;
   }
 
-  /// The longest token at `at`, or null. Narrows the sorted spellings byte by byte; a spelling that ends here is the
-  /// first of those that remain.
+  /// The longest token at `at`, or null. Byte by byte it narrows the sorted spellings to those that go on like the
+  /// text; a spelling that ends here is the first of those that remain.
   [[nodiscard]] const added_token* match(std::string_view text, std::size_t at) const noexcept {
     range candidates = by_first_byte_[static_cast<unsigned char>(text[at])];
     const added_token* longest = nullptr;
@@ -127,7 +142,7 @@ class added_token_matcher {
   }
 
   /// Those of `candidates` whose byte number `depth` is `wanted`.
-  /// Pre: all are longer than `depth` and agree before it.
+  /// Pre: all of them are longer than `depth` and agree in the bytes before it.
   [[nodiscard]] range narrow(range candidates, std::size_t depth, unsigned char wanted) const noexcept {
     const auto byte_of = [depth](const added_token& token) { return static_cast<unsigned char>(token.content[depth]); };
     const auto first = tokens_.begin() + static_cast<std::ptrdiff_t>(candidates.begin);
@@ -142,6 +157,7 @@ class added_token_matcher {
 
   std::vector<added_token> tokens_{};  // ordered by spelling
   std::array<range, 256> by_first_byte_{};
+  bool one_start_ = false;  // all spellings start with the same byte
 };
 
 }  // namespace ultrafastbert::tokenizers

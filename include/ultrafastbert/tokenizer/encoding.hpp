@@ -4,100 +4,82 @@
 // Layer: tokenizer.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 
 namespace ultrafastbert {
 
-/// Code points [begin, end) of a text. {0, 0} where a token stands for no text.
+/// A part of a text, from `begin` to `end` without `end` itself. It is {0, 0} where a token stands for no text.
 struct text_span {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
   friend bool operator==(const text_span&, const text_span&) = default;
 };
 
-/// A tokenized text or pair of texts. All vectors have one element per token.
+/// A tokenized text or pair of texts. All vectors but `overflow` have one element for each token.
+///
+/// Both kinds of offsets locate a token in its own text as the caller gave it, also where the normalizer changed the
+/// text. Where a text is no valid UTF-8, each maximal bad part of it, of one to three bytes, is read as one code point
+/// U+FFFD: `offsets` count it as one code point, and `byte_offsets` count the bytes that are really there.
 struct encoding {
-  std::vector<token_id> ids{};                      ///< rows of the word embedding
-  std::vector<std::uint32_t> type_ids{};            ///< which of the two texts, as the template says
-  std::vector<std::string> tokens{};                ///< spelling of the ids; of added tokens as the text has it
-  std::vector<text_span> offsets{};                 ///< place in its own text; {0, 0} for template tokens and padding
-  std::vector<std::uint8_t> attention_mask{};       ///< 0 for padding, else 1
-  std::vector<std::uint8_t> special_tokens_mask{};  ///< 1 for template tokens and padding, else 0
-  bool truncated = false;                           ///< tokens were left out to respect `max_length`
+  std::vector<token_id> ids{};                 ///< rows of the word embedding
+  std::vector<std::uint32_t> type_ids{};       ///< types as the template gives them to texts and special tokens
+  std::vector<std::int8_t> sequence_ids{};     ///< 0 for the first text, 1 for the second, -1 for neither
+  std::vector<std::string> tokens{};           ///< spellings of the ids; those of added tokens as the text has them
+  std::vector<text_span> offsets{};            ///< code points of the text; {0, 0} for tokens of neither text
+  std::vector<text_span> byte_offsets{};       ///< bytes of the text; {0, 0} for tokens of neither text
+  std::vector<std::uint8_t> attention_mask{};  ///< 0 for padding and 1 for all other tokens
+  std::vector<std::uint8_t> special_tokens_mask{};  ///< 1 for the tokens of the template and for padding, else 0
+  bool truncated = false;                           ///< whether tokens were left out to respect `max_length`
+  std::size_t left_out = 0;                         ///< number of tokens of the texts that are not in this encoding
+  std::vector<encoding> overflow{};                 ///< further encodings with what was left out, if asked for
 
   [[nodiscard]] std::size_t size() const noexcept { return ids.size(); }  ///< number of tokens
 };
 
-/// Which text loses tokens when there are too many.
+/// Which text of a pair loses tokens when there are too many.
 enum class truncation_strategy : std::uint8_t {
-  longest_first,  ///< the longer one down to half the room, then both
+  longest_first,  ///< the longer text until it fills half of the room, then both
   only_first,     ///< the first text
   only_second,    ///< the second text
 };
 
-/// How to encode a text.
+/// Which end of a text is cut off.
+enum class truncation_direction : std::uint8_t {
+  right,  ///< the end; the beginning stays
+  left,   ///< the beginning; the end stays
+};
+
+/// How to encode a text or a pair of texts. The room for tokens of the texts is `max_length` without the tokens that
+/// the template adds.
 struct encode_options {
-  std::size_t max_length = 0;  ///< most tokens of an encoding, template tokens included; 0: no truncation
+  std::size_t max_length = 0;  ///< most tokens of an encoding, those of the template included; 0 for no limit
   truncation_strategy strategy = truncation_strategy::longest_first;
-  bool add_special_tokens = true;  ///< whether the template's own tokens are added
+  truncation_direction direction = truncation_direction::right;
+  /// Whether what is cut off is returned as well, in `encoding::overflow`. The further encodings continue where the one
+  /// before them ends, so that together they hold every token. Where both texts of a pair are cut, they hold each part
+  /// of the first text with each part of the second.
+  bool overflow = false;
+  /// How many tokens each further encoding repeats of the one before it. It must be smaller than the room.
+  std::size_t stride = 0;
+  bool add_special_tokens = true;  ///< whether the tokens of the template are added
 };
 
 /// How to bring the encodings of a batch to one length.
 struct padding_options {
-  std::size_t length = 0;           ///< length of every encoding; 0: that of the longest
-  std::string pad_token = "<pad>";  ///< spelling of the token to pad with
+  static constexpr std::size_t max_length = 2'147'483'647;  ///< largest `length`
+
+  std::size_t length = 0;   ///< length of every encoding; 0 for that of the longest
+  std::string pad_token{};  ///< spelling of the token to pad with; empty for the tokenizer's own pad token
 };
 
 /// How to turn ids into text.
 struct decode_options {
-  bool skip_special_tokens = true;  ///< whether added tokens marked as special are left out
+  bool skip_special_tokens = true;  ///< whether added tokens that are marked as special are left out
 };
-
-namespace tokenizers {
-
-/// Numbers of tokens of a first and a second text.
-struct pair_lengths {
-  std::size_t first = 0;
-  std::size_t second = 0;
-};
-
-/// How many tokens of each text stay when both together may have `room`.
-/// Throws: invalid_input (the text that `strategy` names is absent, or losing all its tokens would not be enough).
-/// Source: the reference cuts both texts to nothing when there is no room at all, whatever the strategy.
-[[nodiscard]] inline pair_lengths truncate_lengths(pair_lengths lengths, std::size_t room, truncation_strategy strategy,
-                                                   bool is_pair) {
-  const std::size_t total = lengths.first + lengths.second;
-  if (total <= room) return lengths;
-  if (room == 0) return {};
-  if (strategy == truncation_strategy::longest_first) {
-    if (!is_pair) return {.first = room};
-    const bool first_is_shorter = lengths.first <= lengths.second;
-    const std::size_t shorter = std::min({lengths.first, lengths.second, room / 2});
-    return first_is_shorter ? pair_lengths{.first = shorter, .second = room - shorter}
-                            : pair_lengths{.first = room - shorter, .second = shorter};
-  }
-  const bool first = strategy == truncation_strategy::only_first;
-  if (!first && !is_pair) fail_input("strategy", "only_first or longest_first for a single text", "only_second");
-  const std::size_t excess = total - room;
-  std::size_t& cut = first ? lengths.first : lengths.second;
-  if (cut <= excess) {
-    fail_input("max_length",
-               first ? "room for the second text and a token of the first"
-                     : "room for the first text and a token of the second",
-               "room for " + std::to_string(room) + " tokens");
-  }
-  cut -= excess;
-  return lengths;
-}
-
-}  // namespace tokenizers
 
 }  // namespace ultrafastbert

@@ -1,239 +1,269 @@
 // SPDX-License-Identifier: MIT
 //
-// The tokenizer: text to ids with their places in the text, and back. Reads tokenizer.json and vocab.txt; follows the
-// reference implementation of those formats to the last offset.
-// Layer: tokenizer.
+// The tokenizer: text to ids with their places in the text, and back. It reads tokenizer.json and vocab.txt, and
+// follows the reference implementation of those formats to the last offset. Layer: tokenizer.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <limits>
+#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/file.hpp"
+#include "ultrafastbert/tokenizer/assembly.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
-#include "ultrafastbert/tokenizer/normalized_text.hpp"
+#include "ultrafastbert/tokenizer/encoding_matrices.hpp"
+#include "ultrafastbert/tokenizer/padding.hpp"
+#include "ultrafastbert/tokenizer/special_role.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
-#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_parts.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_report.hpp"
 #include "ultrafastbert/tokenizer/vocabulary_text.hpp"
 
 namespace ultrafastbert {
 
-/// Turns text into ids and ids into text. Immutable; one object serves any number of threads. Copies share the
-/// vocabulary.
+/// Turns text into ids and ids into text. Immutable, so that one object serves any number of threads. Copies are cheap,
+/// because they share everything.
 class tokenizer {
  public:
-  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), or what a folder has of them; tokenizer.json
-  /// wins. Its `truncation` and `padding` members have no effect: calls say what they want. A vocab.txt makes BERT's
-  /// tokenizer, as vocabulary_text.hpp says.
-  /// Throws: io_error, truncated, limit_exceeded (more than 64 MiB), missing_token (a vocab.txt without the tokens at
-  ///   the ends of every text), and what `parse` throws.
+  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), or what a folder has of them, where the
+  /// tokenizer.json wins. Its `truncation` and `padding` have no effect, as calls say what they want. How a vocab.txt
+  /// is read stands in vocabulary_text.hpp. The files special_tokens_map.json and tokenizer_config.json beside either
+  /// say which token plays which role, in the order that stands in special_tokens.hpp; nothing else of them counts
+  /// beside a tokenizer.json. Throws: io_error (also a folder with neither file), truncated, limit_exceeded (more than
+  /// 64 MiB), missing_token (a
+  ///   vocab.txt without the tokens at the ends of every text), and what `parse` throws.
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
-    std::error_code ignored;
-    auto path = folder_or_file;
-    if (std::filesystem::is_directory(path, ignored)) {
-      path /= "tokenizer.json";
-      const auto list = folder_or_file / "vocab.txt";
-      if (!std::filesystem::exists(path, ignored) && std::filesystem::exists(list, ignored)) path = list;
-    }
+    const auto path = tokenizers::find_tokenizer_file(folder_or_file);
     if (path.extension() == ".txt") return tokenizer(tokenizers::read_vocabulary_text(path));
-    return parse(read_text_file(path, tokenizers::largest_tokenizer_file), path.string());
+    const auto text = read_text_file(path, tokenizers::largest_tokenizer_file);
+    const auto beside = tokenizers::side_files::beside(path);
+    return tokenizer(tokenizers::read_tokenizer_json(text, path.string(), &beside));
   }
 
   /// Reads the text of a tokenizer.json.
   /// Pre: `name` names it in errors.
   /// Throws: bad_json, duplicate_key, limit_exceeded, bad_type, bad_value, missing_key, bad_vocabulary, unsupported (a
-  ///   component this version does not implement; the error has its JSON path).
+  ///   component that this version does not implement; the error has its JSON path).
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer parse(std::string_view json, std::string name) {
-    return tokenizer(tokenizers::read_tokenizer_json(json, std::move(name)));
+    return tokenizer(tokenizers::read_tokenizer_json(json, std::move(name), nullptr));
   }
+
+  // Copies only: a tokenizer that was moved from would be one that cannot be used.
+  tokenizer(const tokenizer&) = default;
+  tokenizer& operator=(const tokenizer&) = default;
+  ~tokenizer() = default;
 
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
-  /// Units: `offsets` count code points of `text`.
-  /// Throws: invalid_input (`max_length` leaves no room for the template, `strategy` cannot be obeyed, a text over
-  ///   4 GiB), missing_token (an unknown word and no unknown token), limit_exceeded (a normalizer that multiplies its
-  ///   text).
-  /// Complexity: linear in the text.
-  /// Source: the pipeline of the Rust crate `tokenizers`: added tokens, normalizer, pre-tokenizer, model, template.
+  /// Throws: invalid_input (the options contradict each other, `max_length` leaves no room for the template, or the
+  /// text
+  ///   has 4 GiB and more), missing_token (a word is unknown and there is no unknown token), limit_exceeded (a
+  ///   normalizer multiplies the text, or there are too many encodings in `overflow`).
+  /// Complexity: linear in the text and in the encodings.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
-    return finish(tokens_of(text), {}, false, options);
+    check_options(options, false);
+    tokenizers::call_scratch scratch(*parts_);
+    return encode_one(text, options, scratch);
   }
 
-  /// Encodes a pair of texts. Offsets of each text count its own code points. Throws as for one text.
+  /// Encodes a pair of texts. The offsets of each text count from its own start. Throws: as for one text; also
+  /// invalid_input where `strategy` names a text that is too short for what has to go.
   [[nodiscard]] encoding encode(std::string_view text, std::string_view pair,
                                 const encode_options& options = {}) const {
-    return finish(tokens_of(text), tokens_of(pair), true, options);
+    check_options(options, true);
+    tokenizers::call_scratch scratch(*parts_);
+    tokenizers::text_tokens first;
+    tokenizers::text_tokens second;
+    tokenizers::tokenize_text(*parts_, text, scratch, first);
+    tokenizers::tokenize_text(*parts_, pair, scratch, second);
+    return tokenizers::assembly(parts_->templates, *parts_->tokens, first, &second, options).build();
   }
 
-  /// Encodes texts and pads the encodings on the right to one length: pad token, type 0, attention 0, special 1.
-  /// Throws: what `encode` throws; missing_token (the vocabulary lacks the pad token), invalid_input (an encoding is
-  ///   longer than a fixed length; nothing is cut but by `max_length`).
-  /// Complexity: linear in the texts and the padding.
-  [[nodiscard]] std::vector<encoding> encode_batch(std::span<const std::string> texts,
+  // Two strings in braces would be taken for the two ends of one. Several texts are a matter of `encode_batch`.
+  encoding encode(std::initializer_list<std::string_view> texts, const encode_options& options = {}) const = delete;
+  encoding encode(std::initializer_list<std::string_view> text, std::string_view pair,
+                  const encode_options& options = {}) const = delete;
+  encoding encode(std::string_view text, std::initializer_list<std::string_view> pair,
+                  const encode_options& options = {}) const = delete;
+
+  /// Encodes texts and pads the encodings, those of their `overflow` included, on the right to one length: with the pad
+  /// token, type 0, no place in the text, attention 0 and a special token's mark.
+  /// Throws: what `encode` throws, where the message names the text by its number; missing_token (padding is needed and
+  ///   there is no pad token), invalid_input (an encoding is longer than `padding.length`, which cuts nothing).
+  /// Complexity: linear in the texts, the encodings and the padding.
+  [[nodiscard]] std::vector<encoding> encode_batch(std::span<const std::string_view> texts,
                                                    const encode_options& options = {},
                                                    const padding_options& padding = {}) const {
+    check_options(options, false);
+    tokenizers::call_scratch scratch(*parts_);
     std::vector<encoding> batch;
-    if (texts.empty()) return batch;
-    const token_id pad = pad_id(padding.pad_token);
     batch.reserve(texts.size());
-    std::size_t longest = 0;
-    for (const std::string& text : texts) {
-      batch.push_back(encode(text, options));
-      longest = std::max(longest, batch.back().size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      try {
+        batch.push_back(encode_one(texts[i], options, scratch));
+      } catch (const error& e) {
+        error_details details = e.details();
+        details.where = "texts[" + std::to_string(i) + "]: " + details.where;
+        fail(e.code(), std::move(details));
+      }
     }
-    const std::size_t length = padding.length == 0 ? longest : padding.length;
-    if (longest > length) {
-      fail_input("padding.length", "at least " + std::to_string(longest) + ", the length of the longest encoding",
-                 std::to_string(length));
-    }
-    for (encoding& each : batch) {
-      each.ids.resize(length, pad);
-      each.type_ids.resize(length, 0);
-      each.tokens.resize(length, padding.pad_token);
-      each.offsets.resize(length);
-      each.attention_mask.resize(length, 0);
-      each.special_tokens_mask.resize(length, 1);
-    }
+    pad(batch, padding);
     return batch;
   }
 
-  /// Joins the spellings of ids to text.
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<encoding> encode_batch(std::span<const std::string> texts,
+                                                   const encode_options& options = {},
+                                                   const padding_options& padding = {}) const {
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    return encode_batch(std::span<const std::string_view>(views), options, padding);
+  }
+
+  /// The same for texts in braces. Throws: as above.
+  [[nodiscard]] std::vector<encoding> encode_batch(std::initializer_list<std::string_view> texts,
+                                                   const encode_options& options = {},
+                                                   const padding_options& padding = {}) const {
+    return encode_batch(std::span<const std::string_view>(texts.begin(), texts.size()), options, padding);
+  }
+
+  /// Pads encodings, for example those of pairs, as `encode_batch` does.
+  /// Throws: missing_token (padding is needed and there is no pad token), invalid_input (an encoding is longer than
+  ///   `padding.length`, or that is out of range); the encodings are untouched then. std::bad_alloc.
+  /// Complexity: linear in the padding.
+  void pad(std::span<encoding> encodings, const padding_options& padding = {}) const {
+    if (encodings.empty()) return;
+    const auto length = tokenizers::padded_length(encodings, padding);
+    const auto token = pad_token(tokenizers::is_shorter(encodings, length), padding);
+    for (encoding& each : encodings) {
+      tokenizers::pad_to(each, length, token);
+      for (encoding& further : each.overflow) tokenizers::pad_to(further, length, token);
+    }
+  }
+
+  /// The ids, masks and types of encodings as matrices, padded as `pad` does. The encodings may be padded already.
+  /// Throws: as `pad`; overflow (the sizes do not fit).
+  /// Complexity: linear in the size of the matrices.
+  [[nodiscard]] encoding_matrices to_matrices(std::span<const encoding> encodings,
+                                              const padding_options& padding = {}) const {
+    if (encodings.empty()) return {};
+    const auto length = tokenizers::padded_length(encodings, padding);
+    const auto token = pad_token(tokenizers::is_shorter(encodings, length), padding);
+    return encoding_matrices(encodings, length, token.id);
+  }
+
+  /// Joins the spellings of ids to a text.
   /// Shapes: ids: (tokens).
   /// Throws: invalid_input (an id that no token has).
   /// Complexity: linear in the length of the text.
   [[nodiscard]] std::string decode(std::span<const token_id> ids,
                                    const decode_options& options = {.skip_special_tokens = true}) const {
-    std::string out;
-    bool first = true;
+    std::vector<std::string> spellings;
+    spellings.reserve(ids.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      const auto spelling = parts_.tokens->token(ids[i]);
+      const auto spelling = parts_->tokens->token(ids[i]);
       if (!spelling) {
         fail_input("ids[" + std::to_string(i) + ']',
-                   "an id of the vocabulary, from 0 to " + std::to_string(parts_.tokens->id_bound() - 1),
+                   "an id of the vocabulary, from 0 to " + std::to_string(parts_->tokens->id_bound() - 1),
                    std::to_string(ids[i]));
       }
-      if (options.skip_special_tokens && is_special(ids[i])) continue;
-      std::visit([&](const auto& decoder) { decoder.append(out, *spelling, first); }, parts_.decode);
-      first = false;
+      if (!options.skip_special_tokens || !is_special(ids[i])) spellings.emplace_back(*spelling);
     }
-    return out;
+    return tokenizers::join_decoded(parts_->decoders, std::move(spellings));
   }
 
-  /// Id of a token, added tokens included, or nothing.
-  [[nodiscard]] std::optional<token_id> token_to_id(std::string_view token) const { return parts_.tokens->id(token); }
+  /// Id of a token, added tokens included, or nothing. Of equal lines of a vocab.txt the last one counts.
+  [[nodiscard]] std::optional<token_id> token_to_id(std::string_view token) const { return parts_->tokens->id(token); }
 
   /// Spelling of an id, or nothing. Valid while the tokenizer or a copy lives.
-  [[nodiscard]] std::optional<std::string_view> id_to_token(token_id id) const { return parts_.tokens->token(id); }
+  [[nodiscard]] std::optional<std::string_view> id_to_token(token_id id) const { return parts_->tokens->token(id); }
 
-  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return parts_.tokens->size(); }  ///< number of tokens
-  [[nodiscard]] std::size_t id_bound() const noexcept { return parts_.tokens->id_bound(); }     ///< past the largest id
-  [[nodiscard]] const std::string& name() const noexcept { return parts_.file; }  ///< file, or the name given to parse
-
-  /// Whether an id is an added token marked as special.
-  [[nodiscard]] bool is_special(token_id id) const noexcept {
-    return std::binary_search(parts_.special_ids.begin(), parts_.special_ids.end(), id);
+  /// Id of the token that plays a role, or nothing. Ids are arbitrary: that of the pad token need not be 0.
+  [[nodiscard]] std::optional<token_id> special_id(special_role role) const noexcept {
+    return parts_->roles[tokenizers::index_of(role)].id;
   }
+
+  /// Spelling of the token that plays a role, or nothing. A file may name one that the vocabulary lacks; it has no id
+  /// then. Valid while the tokenizer or a copy lives.
+  [[nodiscard]] std::optional<std::string_view> special_token(special_role role) const noexcept {
+    const std::string& spelling = parts_->roles[tokenizers::index_of(role)].spelling;
+    return spelling.empty() ? std::nullopt : std::optional<std::string_view>(spelling);
+  }
+
+  /// Id of the token that plays a role.
+  /// Throws: missing_token (there is none; the message says what was looked for).
+  [[nodiscard]] token_id need_special_id(special_role role) const {
+    if (const auto id = special_id(role)) return *id;
+    const auto named = special_token(role);
+    fail(error_code::missing_token,
+         {.file = name(),
+          .where = std::string(ultrafastbert::name(role)) + "_token",
+          .expected = (named ? excerpt(*named) : tokenizers::list_common_spellings(role)) + " in the vocabulary",
+          .found = "no such token",
+          .reason = named ? "the token that the files name is not in the vocabulary"
+                          : "no file names this special token, and the vocabulary has none of the common ones"});
+  }
+
+  /// Whether an id is that of an added token that is marked as special.
+  [[nodiscard]] bool is_special(token_id id) const noexcept {
+    return std::binary_search(parts_->special_ids.begin(), parts_->special_ids.end(), id);
+  }
+
+  /// What is odd about the files, though they load.
+  [[nodiscard]] const tokenizer_report& report() const noexcept { return parts_->report; }
+
+  /// Number of different tokens, added ones included.
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return parts_->tokens->size(); }
+  /// One past the largest id.
+  [[nodiscard]] std::size_t id_bound() const noexcept { return parts_->tokens->id_bound(); }
+  /// The file, or the name that was given to `parse`.
+  [[nodiscard]] const std::string& name() const noexcept { return parts_->file; }
 
  private:
-  explicit tokenizer(tokenizers::tokenizer_parts parts) : parts_(std::move(parts)) {}
+  explicit tokenizer(tokenizers::tokenizer_parts parts)
+      : parts_(std::make_shared<const tokenizers::tokenizer_parts>(std::move(parts))) {}
 
-  /// Tokens of one text, without the template's.
-  [[nodiscard]] tokenizers::located_tokens tokens_of(std::string_view text) const {
-    constexpr std::size_t longest = std::numeric_limits<std::uint32_t>::max() - 1;
-    if (text.size() > longest) {
-      fail_input("text", "at most " + std::to_string(longest) + " bytes", std::to_string(text.size()));
-    }
-    std::string repaired;
-    if (!tokenizers::is_valid_utf8(text)) {
-      repaired = tokenizers::repair_utf8(text);
-      text = repaired;
-    }
-    tokenizers::located_tokens out;
-    tokenizers::normalized_text segment;
-    tokenizers::model_scratch scratch;
-    std::uint32_t code_points = 0;
-    parts_.raw_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
-      const std::string_view part = text.substr(begin, end - begin);
-      const auto length = static_cast<std::uint32_t>(tokenizers::count_code_points(part));
-      if (id) {
-        out.add_spelled(*id, {.begin = code_points, .end = code_points + length}, part, *parts_.tokens);
-      } else {
-        segment.assign(part, code_points);
-        add_segment(segment, scratch, out);
-      }
-      code_points += length;
-    });
-    return out;
+  void check_options(const encode_options& options, bool is_pair) const {
+    tokenizers::check_truncation(options,
+                                 options.add_special_tokens ? parts_->templates.added_tokens(is_pair) : std::size_t{0});
   }
 
-  /// Tokens of a stretch of text between added tokens.
-  void add_segment(tokenizers::normalized_text& segment, tokenizers::model_scratch& scratch,
-                   tokenizers::located_tokens& out) const {
-    parts_.normalize.apply(segment);
-    const std::string_view text = segment.text();
-    parts_.normalized_tokens.split(text, [&](std::size_t begin, std::size_t end, std::optional<token_id> id) {
-      if (id) {
-        out.add_spelled(*id, segment.span(begin, end), text.substr(begin, end - begin), *parts_.tokens);
-        return;
-      }
-      const auto add_piece = [&, begin](std::size_t first, std::size_t last) {
-        const std::size_t start = begin + first;
-        parts_.model->tokenize(text.substr(start, last - first), scratch);
-        for (const auto& token : scratch.tokens) {
-          out.tokens.push_back({.id = token.id, .span = segment.span(start + token.begin, start + token.end)});
-        }
-      };
-      std::visit([&](const auto& splitter) { splitter.split(text.substr(begin, end - begin), add_piece); },
-                 parts_.pre_tokenize);
-    });
+  [[nodiscard]] encoding encode_one(std::string_view text, const encode_options& options,
+                                    tokenizers::call_scratch& scratch) const {
+    tokenizers::text_tokens tokens;
+    tokenizers::tokenize_text(*parts_, text, scratch, tokens);
+    return tokenizers::assembly(parts_->templates, *parts_->tokens, tokens, nullptr, options).build();
   }
 
-  /// Truncation and template.
-  [[nodiscard]] encoding finish(tokenizers::located_tokens first, tokenizers::located_tokens second, bool is_pair,
-                                const encode_options& options) const {
-    const std::size_t added = options.add_special_tokens ? parts_.post_process.added_tokens(is_pair) : 0;
-    bool truncated = false;
-    if (options.max_length != 0) {
-      if (options.max_length < added) {
-        fail_input("max_length", "0 or at least " + std::to_string(added) + ", the tokens of the template",
-                   std::to_string(options.max_length));
-      }
-      const auto kept = tokenizers::truncate_lengths({.first = first.size(), .second = second.size()},
-                                                     options.max_length - added, options.strategy, is_pair);
-      truncated = kept.first < first.size() || kept.second < second.size();
-      first.tokens.resize(kept.first);
-      second.tokens.resize(kept.second);
+  /// The token to pad with. Where none is needed and none is named, it may be any.
+  [[nodiscard]] tokenizers::pad_token pad_token(bool needed, const padding_options& padding) const {
+    if (padding.pad_token.empty()) {
+      if (!needed) return {};
+      const token_id id = need_special_id(special_role::pad);
+      return {.id = id, .spelling = special_token(special_role::pad).value_or(std::string_view{})};
     }
-    encoding out = parts_.post_process.assemble(*parts_.tokens, first, second, is_pair, options.add_special_tokens);
-    out.truncated = truncated;
-    return out;
-  }
-
-  [[nodiscard]] token_id pad_id(const std::string& pad_token) const {
-    const auto id = parts_.tokens->id(pad_token);
+    const auto id = parts_->tokens->id(padding.pad_token);
     if (!id) {
-      fail(error_code::missing_token, {.file = parts_.file,
+      fail(error_code::missing_token, {.file = name(),
                                        .where = "padding.pad_token",
                                        .expected = "a token of the vocabulary",
-                                       .found = excerpt(pad_token)});
+                                       .found = excerpt(padding.pad_token)});
     }
-    return *id;
+    return {.id = *id, .spelling = padding.pad_token};
   }
 
-  tokenizers::tokenizer_parts parts_;
+  std::shared_ptr<const tokenizers::tokenizer_parts> parts_;
 };
 
 }  // namespace ultrafastbert

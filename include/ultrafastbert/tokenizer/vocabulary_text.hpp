@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// BERT's tokenizer from a vocab.txt: one token per line, its id the number of the line. tokenizer_config.json and
-// special_tokens_map.json beside it may say what differs from the defaults, which are those of BERT uncased: control
-// characters dropped, ideographs apart, lower case without accents, [UNK] [SEP] [PAD] [CLS] [MASK], words of at most
-// 100 code points.
+// A vocab.txt to the parts of a tokenizer: one token in each line, whose id is the number of the line. The normalizer,
+// the pre-tokenizer and the model are BERT's; the class that tokenizer_config.json names decides about templates and
+// customary tokens. What the files beside do not say is as in BERT uncased: control characters are dropped, ideographs
+// set apart, letters put into lower case without accents, and words of more than 100 code points are unknown.
+// Source: the classes of the same names in the Python package transformers.
 // Layer: tokenizer.
 #pragma once
 
@@ -16,83 +17,89 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
-#include "ultrafastbert/tokenizer/tokenizer_json.hpp"
-#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/tokenizer/added_token_list.hpp"
+#include "ultrafastbert/tokenizer/models/wordpiece.hpp"
+#include "ultrafastbert/tokenizer/special_tokens.hpp"
+#include "ultrafastbert/tokenizer/steps/bert_normalizer.hpp"
+#include "ultrafastbert/tokenizer/steps/bert_pre_tokenizer.hpp"
+#include "ultrafastbert/tokenizer/steps/bert_processing.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/steps/wordpiece_decoder.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_parts.hpp"
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_builder.hpp"
 
 namespace ultrafastbert::tokenizers {
 
-/// A JSON file that may stand beside a vocab.txt.
-struct side_file {
-  std::optional<json_document> document{};
+/// `<s> A </s>` for one text, and `<s> A </s></s> B </s>` for two. All types are 0.
+[[nodiscard]] inline post_processor mpnet_templates(const bert_specials& tokens) {
+  const template_piece cls{.role = template_role::special, .ids = {tokens.cls}};
+  const template_piece sep{.role = template_role::special, .ids = {tokens.sep}};
+  const template_piece first{.role = template_role::first_text};
+  const template_piece second{.role = template_role::second_text};
+  return {
+      .single = {cls, first, sep}, .pair = {cls, first, sep, sep, second, sep}, .cls = tokens.cls, .sep = tokens.sep};
+}
 
-  static side_file read(const std::filesystem::path& path) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return {};
-    constexpr std::size_t largest = std::size_t{1} << 20U;
-    return {json_document::parse(read_text_file(path, largest), path.string(), {.max_bytes = largest})};
-  }
-
-  [[nodiscard]] std::optional<json_value> find(std::string_view key) const {
-    return document ? find_non_null(document->root(), key) : std::nullopt;
-  }
-
-  [[nodiscard]] bool flag(std::string_view key, bool otherwise) const {
-    const auto value = find(key);
-    return value ? value->as_boolean() : otherwise;
-  }
+/// What distinguishes the classes that read a vocab.txt.
+struct vocabulary_class {
+  std::string_view name;                ///< as in `tokenizer_class`, where "Fast" may follow
+  by_role<std::string_view> customary;  ///< its special tokens, in the order of the roles
+  post_processor (*templates)(const bert_specials& tokens);
+  bool mask_takes_space;  ///< whether its mask token takes in the white space before it
 };
 
-/// The files of a folder with vocab.txt.
-struct vocabulary_folder {
-  side_file config{};       ///< tokenizer_config.json
-  side_file special_map{};  ///< special_tokens_map.json
-
-  /// Spelling of the special token that the files call `key`.
-  /// Throws: bad_type, missing_key, bad_value (the files disagree).
-  [[nodiscard]] std::string special_token(std::string_view key, std::string_view otherwise) const {
-    const auto spelling = [](const json_value& value) -> json_value {
-      return value.is_object() ? value.at("content") : value;
-    };
-    const auto said = config.find(key);
-    const auto mapped = special_map.find(key);
-    if (!said && !mapped) return std::string(otherwise);
-    const json_value token = spelling(said ? *said : *mapped);
-    if (said && mapped && spelling(*mapped).as_string() != token.as_string()) {
-      spelling(*mapped).fail_value(excerpt(token.as_string()) + " as in tokenizer_config.json",
-                                   excerpt(spelling(*mapped).as_string()));
-    }
-    return token.as_string();
-  }
+/// The classes. The first one counts where nothing names a class.
+inline constexpr std::array vocabulary_classes{
+    vocabulary_class{"BertTokenizer", {"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""}, bert_templates, false},
+    vocabulary_class{
+        "DistilBertTokenizer", {"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""}, bert_templates, false},
+    vocabulary_class{
+        "MPNetTokenizer", {"<mask>", "<pad>", "<s>", "</s>", "[UNK]", "<s>", "</s>"}, mpnet_templates, true},
 };
+
+/// The class that tokenizer_config.json names.
+/// Throws: bad_type, unsupported (another class).
+[[nodiscard]] inline const vocabulary_class& find_vocabulary_class(const side_file& config) {
+  const auto value = config.find("tokenizer_class");
+  if (!value) return vocabulary_classes.front();
+  const std::string& wanted = value->as_string();
+  std::string accepted;
+  for (const auto& each : vocabulary_classes) {
+    if (wanted == each.name || wanted == std::string(each.name) + "Fast") return each;
+    accepted += std::string(each.name) + ", ";
+  }
+  value->fail_unsupported(accepted + "or one of these with Fast behind it; other classes need a tokenizer.json",
+                          excerpt(wanted));
+}
 
 /// Refuses what tokenizer_config.json may ask for and this version does not do.
-inline void check_bert_config(const side_file& config) {
-  if (const auto kind = config.find("tokenizer_class")) {
-    const std::string& name = kind->as_string();
-    if (name != "BertTokenizer" && name != "BertTokenizerFast") {
-      kind->fail_unsupported("BertTokenizer or BertTokenizerFast; other classes need a tokenizer.json", excerpt(name));
-    }
-  }
+/// Throws: bad_type, unsupported.
+inline void check_vocabulary_config(const side_file& config) {
   if (const auto basic = config.find("do_basic_tokenize"); basic && !basic->as_boolean()) {
     basic->fail_unsupported("true", "false");
   }
   if (const auto never = config.find("never_split"); never && !never->elements().empty()) {
-    never->fail_unsupported("null or an empty list", std::to_string(never->elements().size()) + " tokens");
+    never->fail_unsupported("null or an empty list", count_of(never->elements().size(), "token"));
   }
 }
 
-/// Adds the lines of a vocab.txt. Lines end in LF or CR LF; the last line may lack its end.
-/// Throws: bad_vocabulary (an empty line, invalid UTF-8), limit_exceeded.
+/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. A blank line takes its
+/// id. Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
 inline void add_vocabulary_lines(std::string_view text, const std::string& file, vocabulary::builder& tokens) {
   if (!is_valid_utf8(text)) {
-    fail(error_code::bad_vocabulary, {.file = file, .expected = "UTF-8", .found = "bytes that are no UTF-8"});
+    std::size_t at = 0;
+    while (decode_utf8(text, at).valid) at += decode_utf8(text, at).length;
+    fail(error_code::bad_vocabulary,
+         {.file = file, .expected = "UTF-8", .found = "bytes that are no UTF-8", .byte_offset = at});
   }
   std::uint64_t id = 0;
   while (!text.empty()) {
@@ -104,94 +111,92 @@ inline void add_vocabulary_lines(std::string_view text, const std::string& file,
   }
 }
 
-/// The added tokens that tokenizer_config.json lists by id, if it does.
-[[nodiscard]] inline std::vector<added_token_entry> read_listed_tokens(const side_file& config) {
+/// The added tokens: those that tokenizer_config.json lists, and the special tokens that the vocabulary has.
+/// Throws: bad_type, bad_value, missing_key.
+[[nodiscard]] inline std::vector<added_token_entry> added_vocabulary_tokens(const side_files& beside,
+                                                                            const vocabulary_class& kind,
+                                                                            const vocabulary& lines) {
   std::vector<added_token_entry> out;
-  const auto list = config.find("added_tokens_decoder");
-  if (!list) return out;
-  for (const auto& [key, value] : list->members()) {
-    const bool number = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!number) value.fail_value("an id as key", excerpt(key));
-    out.push_back(read_added_token(value, std::stoull(key)));
-  }
-  return out;
-}
-
-/// Names of the special tokens in the files, and their spellings where nothing is said.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> bert_special_tokens{
-    {{"unk_token", "[UNK]"},
-     {"sep_token", "[SEP]"},
-     {"pad_token", "[PAD]"},
-     {"cls_token", "[CLS]"},
-     {"mask_token", "[MASK]"}}};
-
-/// The added tokens: those listed, and the special tokens of the vocabulary.
-inline std::vector<added_token_entry> added_bert_tokens(const vocabulary_folder& folder, const vocabulary& model) {
-  std::vector<added_token_entry> out = read_listed_tokens(folder.config);
-  for (const auto& [key, otherwise] : bert_special_tokens) {
-    const std::string spelling = folder.special_token(key, otherwise);
-    const auto id = model.id(spelling);
-    const bool listed =
-        std::any_of(out.begin(), out.end(), [&](const auto& entry) { return entry.token.content == spelling; });
-    if (!id || listed) continue;
+  if (const auto list = beside.config.find("added_tokens_decoder")) out = read_added_tokens_decoder(*list);
+  std::vector<special_token_conflict> ignored;  // they are noted when the roles are settled
+  for (const special_role role : special_roles) {
+    const auto token = choose_special_token(role, {.customary = kind.customary, .files = &beside}, lines, {}, ignored);
+    if (!token) continue;
+    const auto listed =
+        std::find_if(out.begin(), out.end(), [&](const auto& entry) { return entry.token.content == token->spelling; });
+    if (listed != out.end()) {
+      listed->special = true;
+      continue;
+    }
+    const auto id = lines.id(token->spelling);
+    if (!id) continue;
     added_token_entry& entry = out.emplace_back();
-    entry.token.content = spelling;
+    entry.token.content = token->spelling;
+    entry.token.single_word = token->single_word;
+    entry.token.lstrip = token->lstrip || (role == special_role::mask && kind.mask_takes_space);
+    entry.token.rstrip = token->rstrip;
     entry.id = static_cast<std::uint64_t>(*id);
+    entry.normalized = token->normalized;
     entry.special = true;
-    entry.path = "$." + std::string(key);
+    entry.path = "$." + std::string(name(role)) + "_token";
   }
   return out;
 }
 
-/// The id of a token that the template adds.
+/// The id of a token that the template needs.
 /// Throws: missing_token.
-[[nodiscard]] inline token_id template_token(const std::string& spelling, std::string_view key,
-                                             const tokenizer_parts& parts) {
-  const auto id = parts.tokens->id(spelling);
-  if (!id) {
-    fail(error_code::missing_token, {.file = parts.file,
-                                     .where = std::string(key),
-                                     .expected = "the vocabulary to contain " + excerpt(spelling),
-                                     .reason = "every text gets this token"});
+[[nodiscard]] inline token_id template_token(special_role role, const tokenizer_parts& parts) {
+  const special_token& token = parts.roles[index_of(role)];
+  if (!token.id) {
+    fail(error_code::missing_token,
+         {.file = parts.file,
+          .where = std::string(name(role)) + "_token",
+          .expected = "the vocabulary to contain " +
+                      (token.spelling.empty() ? list_common_spellings(role) : excerpt(token.spelling)),
+          .found = "no such token",
+          .reason = "every text gets this token"});
   }
-  return *id;
+  return *token.id;
 }
 
 /// Reads a vocab.txt and the files beside it.
 /// Throws: io_error, truncated, bad_json, duplicate_key, limit_exceeded, bad_type, bad_value, missing_key,
 ///   bad_vocabulary, missing_token (no token for the start or the end of a text), unsupported.
 /// Complexity: n log n in the number of tokens.
-/// Source: BertTokenizer and BertTokenizerFast of the Python package transformers.
 [[nodiscard]] inline tokenizer_parts read_vocabulary_text(const std::filesystem::path& file) {
-  const vocabulary_folder folder{.config = side_file::read(file.parent_path() / "tokenizer_config.json"),
-                                 .special_map = side_file::read(file.parent_path() / "special_tokens_map.json")};
-  check_bert_config(folder.config);
+  const side_files beside = side_files::beside(file);
+  const vocabulary_class& kind = find_vocabulary_class(beside.config);
+  check_vocabulary_config(beside.config);
   tokenizer_parts parts;
   parts.file = file.string();
-  const std::string text = read_text_file(file, largest_tokenizer_file);
-  vocabulary::builder lines(parts.file, "vocabulary", "$.added_tokens_decoder");
-  add_vocabulary_lines(text, parts.file, lines);
+  vocabulary::builder lines({.file = parts.file,
+                             .model_path = "vocabulary",
+                             .added_path = "$.added_tokens_decoder",
+                             .repeats = repeated_tokens::last_wins});
+  add_vocabulary_lines(read_text_file(file, largest_tokenizer_file), parts.file, lines);
   vocabulary::builder all = lines;
-  auto added = added_bert_tokens(folder, std::move(lines).build());
+  auto added = added_vocabulary_tokens(beside, kind, std::move(lines).build());
   for (const auto& entry : added) all.add_added_token(entry.token.content, entry.id);
   parts.tokens = std::make_shared<const vocabulary>(std::move(all).build());
 
-  bert_options options{.handle_chinese_chars = folder.config.flag("tokenize_chinese_chars", true),
-                       .lowercase = folder.config.flag("do_lower_case", true)};
-  if (const auto strip = folder.config.find("strip_accents")) options.strip_accents = strip->as_boolean();
-  std::vector<normalizer_step> steps;
-  append_bert_steps(options, steps);
-  parts.normalize = normalizer(std::move(steps));
+  bert_options options{.handle_chinese_chars = beside.config.flag("tokenize_chinese_chars", true),
+                       .lowercase = beside.config.flag("do_lower_case", true)};
+  if (const auto strip = beside.config.find("strip_accents")) options.strip_accents = strip->as_boolean();
+  append_bert_steps(options, parts.normalizers);
   place_added_tokens(std::move(added), parts);
-  parts.pre_tokenize = bert_split{};
-  const std::string unknown = folder.special_token("unk_token", "[UNK]");
+  parts.roles = choose_special_tokens({.customary = kind.customary, .files = &beside}, *parts.tokens, parts.special_ids,
+                                      parts.report.conflicts);
+  parts.pre_tokenizers.push_back(std::make_shared<const bert_pre_tokenizer>());
+  std::string unknown = parts.roles[index_of(special_role::unk)].spelling;
+  if (unknown.empty()) unknown = kind.customary[index_of(special_role::unk)];
   parts.model = std::make_shared<const wordpiece>(
-      wordpiece_options{.unknown_token = unknown, .continuing_prefix = "##"}, parts.tokens, parts.file);
-  const std::string cls = folder.special_token("cls_token", "[CLS]");
-  const std::string sep = folder.special_token("sep_token", "[SEP]");
-  parts.post_process =
-      bert_template({.cls = template_token(cls, "cls_token", parts), .sep = template_token(sep, "sep_token", parts)});
-  parts.decode = wordpiece_decoder{.prefix = "##"};
+      wordpiece_options{.unknown_token = std::move(unknown), .unknown_place = "unk_token", .continuing_prefix = "##"},
+      parts.tokens, parts.file);
+  parts.templates = kind.templates(
+      {.cls = template_token(special_role::cls, parts), .sep = template_token(special_role::sep, parts)});
+  parts.decoders.push_back(std::make_shared<const wordpiece_decoder>("##", true));
+  parts.report.blank = parts.tokens->blank();
+  parts.report.repeated = parts.tokens->repeated();
   return parts;
 }
 

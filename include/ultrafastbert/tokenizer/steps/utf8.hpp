@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// UTF-8: decoding, encoding, and repair of invalid text in the way of the Unicode standard, section 3.9: each maximal
-// part of an ill-formed sequence becomes one U+FFFD.
+// UTF-8: decoding, encoding, counting, and the repair of invalid text. The repair follows the Unicode standard, section
+// 3.9: each maximal part of an ill-formed sequence becomes one U+FFFD.
 // Layer: tokenizer.
 #pragma once
 
@@ -10,13 +10,14 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ultrafastbert::tokenizers {
 
 /// One step through UTF-8: a code point, or a bad part that stands for U+FFFD.
 struct utf8_step {
   char32_t code_point = 0;
-  std::size_t length = 1;  ///< bytes, at least 1
+  std::size_t length = 1;  ///< number of bytes, at least 1
   bool valid = true;
 };
 
@@ -24,7 +25,7 @@ struct utf8_step {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
-/// The code point at `at`, or the maximal bad part there.
+/// Decodes the code point at `at`, or finds the maximal bad part there.
 /// Pre: at < text.size().
 [[nodiscard]] inline utf8_step decode_utf8(std::string_view text, std::size_t at) noexcept {
   constexpr char32_t replacement = 0xFFFD;
@@ -36,7 +37,7 @@ struct utf8_step {
   if (first >= 0xE0U && first <= 0xEFU) length = 3;
   if (first >= 0xF0U && first <= 0xF4U) length = 4;
   if (length == 0) return {.code_point = replacement, .length = 1, .valid = false};
-  // The second byte's range excludes overlong forms, surrogates and values over U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates and values over U+10FFFF.
   unsigned low = first == 0xE0U ? 0xA0U : first == 0xF0U ? 0x90U : 0x80U;
   unsigned high = first == 0xEDU ? 0x9FU : first == 0xF4U ? 0x8FU : 0xBFU;
   char32_t code_point = first & (0x7FU >> length);
@@ -52,7 +53,7 @@ struct utf8_step {
 }
 
 /// Appends a code point.
-/// Pre: a Unicode scalar value.
+/// Pre: `c` is a Unicode scalar value.
 inline void append_utf8(std::string& out, char32_t c) {
   const auto put = [&out](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
   if (c < 0x80) {
@@ -94,7 +95,7 @@ inline void append_utf8(std::string& out, char32_t c) {
   return true;
 }
 
-/// `text` with every maximal bad part replaced by U+FFFD.
+/// Returns `text` with every maximal bad part replaced by U+FFFD.
 [[nodiscard]] inline std::string repair_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -107,11 +108,24 @@ inline void append_utf8(std::string& out, char32_t c) {
 }
 
 /// Number of code points.
-/// Pre: valid UTF-8.
+/// Pre: `text` is valid UTF-8.
 [[nodiscard]] inline std::size_t count_code_points(std::string_view text) noexcept {
   std::size_t count = 0;
   for (const char c : text) count += is_utf8_continuation(c) ? 0U : 1U;
   return count;
+}
+
+/// Where each code point of a text starts, in bytes, and behind the last one where the text ends. A maximal bad part
+/// counts as one code point, as it does for `repair_utf8`.
+/// Pre: the text has fewer than 2^32 bytes.
+[[nodiscard]] inline std::vector<std::uint32_t> code_point_starts(std::string_view text) {
+  std::vector<std::uint32_t> starts;
+  starts.reserve(text.size() + 1);
+  for (std::size_t at = 0; at < text.size(); at += decode_utf8(text, at).length) {
+    starts.push_back(static_cast<std::uint32_t>(at));
+  }
+  starts.push_back(static_cast<std::uint32_t>(text.size()));
+  return starts;
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the stages ask about a code point. Categories come from utf8proc; the reference's tables are older than
-// utf8proc's, so that code points assigned since then are no marks, punctuation or controls there, and none here.
-// Layer: tokenizer.
+// What the steps ask about a code point. The categories come from utf8proc. The reference's tables are older than those
+// of utf8proc: code points that were assigned since then are no marks, punctuation or controls there, nor are they
+// here. Layer: tokenizer.
 #pragma once
 
 #include <utf8proc.h>
@@ -14,7 +14,7 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// Code points [first, last].
+/// The code points from `first` to `last`, both included.
 struct code_point_range {
   char32_t first = 0;
   char32_t last = 0;
@@ -28,8 +28,8 @@ template <std::size_t Count>
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
 
-/// Marks (Mn), punctuation and format characters that the reference's BERT stages do not know. What else lies in these
-/// ranges has none of these categories.
+/// Marks (Mn), punctuation and format characters that the reference's BERT steps do not know. Whatever else lies in
+/// these ranges has none of these categories.
 inline constexpr std::array<code_point_range, 39> unknown_to_bert{
     {{0x61D, 0x61D},     {0x7FD, 0x7FD},     {0x890, 0x8E2},     {0x9FD, 0x9FE},     {0xA76, 0xA76},
      {0xAFA, 0xAFF},     {0xB55, 0xB55},     {0xC04, 0xC3C},     {0xC77, 0xC77},     {0xC84, 0xC84},
@@ -63,7 +63,7 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return ::utf8proc_category(static_cast<utf8proc_int32_t>(c));
 }
 
-/// Property White_Space.
+/// Whether a code point has the property White_Space.
 [[nodiscard]] inline bool is_white_space(char32_t c) noexcept {
   constexpr char32_t next_line = 0x85;
   if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
@@ -71,7 +71,8 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return c == next_line || kind == UTF8PROC_CATEGORY_ZS || kind == UTF8PROC_CATEGORY_ZL || kind == UTF8PROC_CATEGORY_ZP;
 }
 
-/// What BERT's clean-up drops: NUL, U+FFFD and the categories Cc, Cf and Co but for tab, line feed and return.
+/// Whether BERT's clean-up drops a code point: NUL, U+FFFD and the categories Cc, Cf and Co, except for tab, line feed
+/// and carriage return.
 [[nodiscard]] inline bool is_bert_control(char32_t c) noexcept {
   constexpr char32_t replacement = 0xFFFD;
   if (c < 0x80) return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7F;
@@ -80,7 +81,8 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CO || c == replacement;
 }
 
-/// What BERT isolates: all ASCII that is neither letter, digit, blank nor control, and the categories P.
+/// Whether BERT isolates a code point: all ASCII that is neither letter, digit, blank nor control, and the categories
+/// P.
 [[nodiscard]] inline bool is_bert_punctuation(char32_t c) noexcept {
   if (c < 0x80) {
     const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -101,7 +103,7 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   }
 }
 
-/// What BERT drops as an accent: category Mn.
+/// Whether BERT drops a code point as an accent: category Mn.
 [[nodiscard]] inline bool is_bert_accent(char32_t c) noexcept {
   constexpr char32_t hanunoo_pamudpod = 0x1734;  // Mn until Unicode 14
   constexpr char32_t sandhi = 0x111C9;           // punctuation until Unicode 11
@@ -109,7 +111,7 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return c == hanunoo_pamudpod || (category(c) == UTF8PROC_CATEGORY_MN && !contains(unknown_to_bert, c));
 }
 
-/// Categories Mn, Mc and Me.
+/// Whether a code point is a combining mark: categories Mn, Mc and Me.
 [[nodiscard]] inline bool is_mark(char32_t c) noexcept {
   if (c < 0x80) return false;
   if (c == 0x1CF2 || c == 0x1CF3) return true;  // Vedic ardhavisarga, Mc until Unicode 12
@@ -118,7 +120,8 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return mark && !contains(unknown_marks, c);
 }
 
-/// What BERT surrounds with spaces. The block that starts at U+2B820 is covered from U+2B920 on, as in the reference.
+/// Whether BERT surrounds a code point with spaces. The block that starts at U+2B820 is covered from U+2B920 on only,
+/// as it is in the reference.
 [[nodiscard]] inline bool is_bert_ideograph(char32_t c) noexcept {
   constexpr std::array<code_point_range, 8> blocks{{{0x3400, 0x4DBF},
                                                     {0x4E00, 0x9FFF},

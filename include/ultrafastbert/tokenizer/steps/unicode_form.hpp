@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Unicode normalization forms (NFC, NFD, NFKC, NFKD) with the origin of every code point.
-// Source: Unicode standard annex 15; origins follow the reference, where a code point that replaces others takes the
-// place of the first of them, and one that is inserted shares the place of what came before it.
+// The normalizers `NFC`, `NFD`, `NFKC` and `NFKD`, which keep the origin of every code point.
+// Source: Unicode standard annex 15. Origins follow the reference: a code point that replaces others takes the place of
+// the first of them, and one that is inserted shares the place of what came before it.
 // Layer: tokenizer.
 #pragma once
 
@@ -13,26 +13,40 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "ultrafastbert/tokenizer/normalized_text.hpp"
-#include "ultrafastbert/tokenizer/unicode_categories.hpp"
-#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/steps/normalized_text.hpp"
+#include "ultrafastbert/tokenizer/steps/normalizer.hpp"
+#include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
 
 namespace ultrafastbert::tokenizers {
 
-/// One of the four forms. n log n in the length of the longest run of combining marks, else linear.
-struct unicode_form {
-  bool compatibility = false;  ///< NFKC, NFKD
-  bool composed = false;       ///< NFC, NFKC
-
-  void apply(normalized_text& text) const;
+/// Which of the four forms is meant.
+struct unicode_form_options {
+  bool compatibility = false;  ///< NFKC and NFKD
+  bool composed = false;       ///< NFC and NFKC
 };
 
-/// A code point of the next text. `change` is 1 where it is inserted; else it replaces the next code point of the text
-/// and swallows -change more.
+/// Brings a text into one of the four forms. Takes n log n time in the length of a run of combining marks, and is
+/// linear otherwise.
+class unicode_form : public normalizer {
+ public:
+  explicit unicode_form(const unicode_form_options& options = {}) : options_(options) {}
+
+  void apply(normalized_text& text) const override;
+
+ private:
+  unicode_form_options options_;
+};
+
+/// A code point of the next text. Where `change` is 1, it is inserted; otherwise it replaces the next code point of the
+/// text and takes the place of -change more.
 struct form_part {
   char32_t code_point = 0;
   int change = 0;
@@ -52,7 +66,7 @@ class form_writer {
     text_.put(part.code_point, origin);
   }
 
-  /// Takes over the next bytes, all of them ASCII.
+  /// Takes over the next bytes, which are all ASCII.
   void keep(std::size_t bytes, char /*last*/ = 0) {
     text_.keep(next_, next_ + bytes);
     next_ += bytes;
@@ -72,13 +86,13 @@ class form_writer {
   std::uint32_t last_origin_ = 0;
 };
 
-/// Canonical combining class; 0 for marks that the reference does not know.
+/// The canonical combining class of a code point, which is 0 for marks that the reference does not know.
 [[nodiscard]] inline int combining_class(char32_t c) noexcept {
   const int rank = c < 0x80 ? 0 : ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
   return rank == 0 || contains(unknown_marks, c) ? 0 : rank;
 }
 
-/// Composes decomposed parts: each starter takes in the marks that no other mark blocks.
+/// Composes decomposed parts again: each starter takes in the marks that no other mark blocks.
 class form_composer {
  public:
   explicit form_composer(normalized_text& text) : writer_(text) {}
@@ -109,7 +123,7 @@ class form_composer {
     }
   }
 
-  /// Takes over the next bytes, all of them ASCII. A mark may follow the last.
+  /// Takes over the next bytes, which are all ASCII. The last of them may still compose with a mark that follows.
   void keep(std::size_t bytes, char last) {
     finish();
     if (bytes > 1) writer_.keep(bytes - 1);
@@ -134,11 +148,11 @@ class form_composer {
 
   form_writer writer_;
   std::optional<form_part> starter_{};
-  std::vector<form_part> marks_{};  // behind the starter, which they do not compose with
+  std::vector<form_part> marks_{};  // those behind the starter that do not compose with it
   int last_rank_ = 0;
 };
 
-/// Decomposes: hands parts to `Sink`, marks sorted by class.
+/// Decomposes a text and hands the parts to a `Sink`, with the marks behind a starter sorted by class.
 template <class Sink>
 class form_decomposer {
  public:
@@ -175,7 +189,7 @@ class form_decomposer {
   /// Whether a code point is a starter that stays as it is.
   static bool is_plain(char32_t c) noexcept {
     constexpr char32_t first_hangul = 0xAC00;
-    constexpr char32_t last_hangul = 0xD7A3;  // syllables are decomposed by rule, not by table
+    constexpr char32_t last_hangul = 0xD7A3;  // Hangul syllables are decomposed by rule, not by table
     const auto* property = ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
     return property->combining_class == 0 && property->decomp_seqindex == std::numeric_limits<std::uint16_t>::max() &&
            (c < first_hangul || c > last_hangul);
@@ -219,12 +233,19 @@ class form_decomposer {
 
 inline void unicode_form::apply(normalized_text& text) const {
   if (text.ascii()) return;
-  if (composed) {
-    form_decomposer<form_composer>(text, compatibility).run();
+  if (options_.composed) {
+    form_decomposer<form_composer>(text, options_.compatibility).run();
   } else {
-    form_decomposer<form_writer>(text, compatibility).run();
+    form_decomposer<form_writer>(text, options_.compatibility).run();
   }
   text.commit();
+}
+
+/// Reads an `NFC`, `NFD`, `NFKC` or `NFKD`; the type says which form it is, and there are no options.
+inline void read_unicode_form(const json_value& value, normalizer_list& steps) {
+  const std::string& type = value.at("type").as_string();
+  steps.push_back(std::make_shared<const unicode_form>(
+      unicode_form_options{.compatibility = type.find('K') != std::string::npos, .composed = type.back() == 'C'}));
 }
 
 }  // namespace ultrafastbert::tokenizers

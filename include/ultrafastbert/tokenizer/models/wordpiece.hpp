@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// WordPiece: each piece of text is covered from the left by the longest tokens there are, or is unknown as a whole.
-// Layer: tokenizer.
+// WordPiece: each piece of a text is covered from the left by the longest tokens there are, or it is unknown as a
+// whole. Layer: tokenizer.
 #pragma once
 
 #include <algorithm>
@@ -16,39 +16,24 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
-#include "ultrafastbert/tokenizer/utf8.hpp"
+#include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/models/token_model.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 
 namespace ultrafastbert::tokenizers {
 
-/// A token that covers the bytes [begin, end) of a piece.
-struct piece_token {
-  token_id id = 0;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-};
-
-/// Buffers that a model reuses from piece to piece; one per call.
-struct model_scratch {
-  struct candidate {
-    token_hash hash{};
-    std::size_t end = 0;
-  };
-  std::vector<candidate> candidates{};
-  std::vector<piece_token> tokens{};  ///< result of the last piece
-};
-
 /// What a WordPiece model says beside its vocabulary.
 struct wordpiece_options {
   std::string unknown_token{};
-  std::string continuing_prefix{};      ///< in front of tokens that do not start a piece
-  std::uint64_t max_code_points = 100;  ///< longer pieces are unknown
+  std::string unknown_place = "$.model.unk_token";  ///< what says so, as errors name it
+  std::string continuing_prefix{};                  ///< stands in front of tokens that do not start a piece
+  std::uint64_t max_code_points = 100;              ///< longer pieces are unknown
 };
 
-/// The model. Immutable, shareable between threads.
-class wordpiece {
+class wordpiece : public token_model {
  public:
-  /// `file` names the model in errors.
+  /// `file` names the tokenizer in errors.
   wordpiece(wordpiece_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
       : options_(std::move(options)), tokens_(std::move(tokens)), file_(std::move(file)) {
     continuing_hash_.add(options_.continuing_prefix);
@@ -56,15 +41,17 @@ class wordpiece {
     fill_prefix_filter();
   }
 
-  /// Writes the tokens of one piece to `scratch.tokens`.
-  /// Pre: `piece` is valid UTF-8 and not empty.
-  /// Throws: missing_token (the piece is unknown and the vocabulary has no unknown token).
-  /// Complexity: linear in the piece, at most times the longest token.
-  void tokenize(std::string_view piece, model_scratch& scratch) const {
+  [[nodiscard]] std::unique_ptr<model_scratch> make_scratch() const override {
+    return std::make_unique<wordpiece_scratch>();
+  }
+
+  /// Complexity: linear in the piece, times the length of the longest token at most.
+  void tokenize(std::string_view piece, model_scratch& scratch) const override {
+    auto& candidates = static_cast<wordpiece_scratch&>(scratch).candidates;
     scratch.tokens.clear();
     std::size_t begin = too_long(piece) ? piece.size() + 1 : 0;
     while (begin < piece.size()) {
-      const auto token = longest_match(piece, begin, scratch.candidates);
+      const auto token = longest_match(piece, begin, candidates);
       if (!token) break;
       scratch.tokens.push_back(*token);
       begin = token->end;
@@ -73,7 +60,19 @@ class wordpiece {
     scratch.tokens.assign(1, {.id = unknown(), .begin = 0, .end = piece.size()});
   }
 
+  [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }
+
  private:
+  /// A beginning of the rest of a piece that may be a token.
+  struct candidate {
+    token_hash hash{};
+    std::size_t end = 0;
+  };
+
+  struct wordpiece_scratch : model_scratch {
+    std::vector<candidate> candidates{};
+  };
+
   [[nodiscard]] bool too_long(std::string_view piece) const noexcept {
     return piece.size() > options_.max_code_points && count_code_points(piece) > options_.max_code_points;
   }
@@ -81,8 +80,9 @@ class wordpiece {
   [[nodiscard]] token_id unknown() const {
     if (!unknown_) {
       fail(error_code::missing_token, {.file = file_,
-                                       .where = "$.model.unk_token",
+                                       .where = options_.unknown_place,
                                        .expected = "the vocabulary to contain " + excerpt(options_.unknown_token),
+                                       .found = "no such token",
                                        .reason = "the text has a word that needs the unknown token"});
     }
     return *unknown_;
@@ -90,7 +90,7 @@ class wordpiece {
 
   /// Walks forward while some token may start like this, then backward to the longest that is one.
   [[nodiscard]] std::optional<piece_token> longest_match(std::string_view piece, std::size_t begin,
-                                                         std::vector<model_scratch::candidate>& candidates) const {
+                                                         std::vector<candidate>& candidates) const {
     const std::string_view head = begin == 0 ? std::string_view{} : std::string_view(options_.continuing_prefix);
     token_hash hash = begin == 0 ? token_hash{} : continuing_hash_;
     const std::size_t room = longest_ - std::min(longest_, head.size());
@@ -111,7 +111,8 @@ class wordpiece {
     return std::nullopt;
   }
 
-  /// A bit set of hashes of all beginnings of tokens: says no surely, yes perhaps.
+  /// Fills a set of bits with the hashes of all beginnings of tokens. Where a bit is not set, no token starts like
+  /// this; where it is set, one may.
   void fill_prefix_filter() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
@@ -145,9 +146,24 @@ class wordpiece {
   std::string file_;
   token_hash continuing_hash_{};
   std::optional<token_id> unknown_{};
-  std::size_t longest_ = 0;  // bytes of the longest token
+  std::size_t longest_ = 0;  // number of bytes of the longest token
   std::vector<std::uint64_t> filter_{};
   std::uint32_t filter_mask_ = 0;
 };
+
+/// Whether a model of an early file, which names no type, is a WordPiece model: no other kind has either key.
+[[nodiscard]] inline bool is_untyped_wordpiece(const json_value& json) {
+  return json.find("max_input_chars_per_word") || json.find("continuing_subword_prefix");
+}
+
+/// Makes a WordPiece model. Throws: bad_type, bad_value, missing_key.
+[[nodiscard]] inline std::shared_ptr<const token_model> read_wordpiece(const model_source& source) {
+  wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(),
+                            .continuing_prefix = source.json.at("continuing_subword_prefix").as_string(),
+                            .max_code_points = source.json.at("max_input_chars_per_word").as_unsigned()};
+  return std::make_shared<const wordpiece>(std::move(options), source.tokens, source.file);
+}
+
+inline constexpr model_reader wordpiece_reader{is_untyped_wordpiece, expect_vocabulary_object, read_wordpiece};
 
 }  // namespace ultrafastbert::tokenizers

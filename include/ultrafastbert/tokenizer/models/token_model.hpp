@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// What a tokenizer's model is: it turns each piece of a text into tokens of a vocabulary. A new kind of model is one
+// file in this folder and one line in components.hpp.
+// Layer: tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_builder.hpp"
+
+namespace ultrafastbert::tokenizers {
+
+/// A token that covers the bytes [begin, end) of a piece.
+struct piece_token {
+  token_id id = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Memory that a model reuses from piece to piece. Each model makes its own kind; one serves one thread at a time.
+class model_scratch {
+ public:
+  virtual ~model_scratch() = default;
+
+  std::vector<piece_token> tokens{};  ///< the tokens of the last piece, from left to right
+};
+
+/// A model, called once for each piece. Immutable, so that threads can share it.
+class token_model {
+ public:
+  virtual ~token_model() = default;
+
+  /// Memory for `tokenize`.
+  [[nodiscard]] virtual std::unique_ptr<model_scratch> make_scratch() const = 0;
+
+  /// Writes the tokens of one piece to `scratch.tokens`.
+  /// Pre: `piece` is valid UTF-8 and not empty; this model made `scratch`.
+  /// Throws: missing_token (the piece needs an unknown token, and the vocabulary has none).
+  virtual void tokenize(std::string_view piece, model_scratch& scratch) const = 0;
+
+  /// Spelling of the token that stands for what the model does not know, or nothing if it names none.
+  [[nodiscard]] virtual std::optional<std::string> unknown_token() const = 0;
+};
+
+/// What the reader of a model gets.
+struct model_source {
+  const json_value& json;                      ///< `$.model`; a vocabulary that is an object of ids is not in it
+  std::shared_ptr<const vocabulary> tokens{};  ///< the model's tokens and the added ones
+  std::string file{};                          ///< names the tokenizer in errors
+};
+
+/// How a kind of model is recognized and read.
+struct model_reader {
+  /// Whether a model that names no type is of this kind.
+  bool (*recognizes)(const json_value& json) = nullptr;
+
+  /// Adds the tokens of `$.model.vocab`. Where it is an object of ids, its members are in the builder already, and all
+  /// that is left to do is to insist that it is one.
+  /// Throws: bad_type, missing_key, bad_vocabulary, limit_exceeded.
+  void (*read_vocabulary)(const json_value& json, vocabulary::builder& tokens) = nullptr;
+
+  /// Makes the model.
+  /// Throws: bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
+  std::shared_ptr<const token_model> (*read)(const model_source& source) = nullptr;
+};
+
+/// For the kinds whose vocabulary is an object of ids. Throws: bad_type, missing_key.
+inline void expect_vocabulary_object(const json_value& json, vocabulary::builder& /*tokens*/) {
+  if (const json_value tokens = json.at("vocab"); !tokens.is_streamed()) tokens.fail_type("an object");
+}
+
+}  // namespace ultrafastbert::tokenizers

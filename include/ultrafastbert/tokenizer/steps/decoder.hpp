@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// What a decoder is: it turns the spellings of tokens into the parts of a text, which are then joined.
+// Layer: tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ultrafastbert/io/json_document.hpp"
+
+namespace ultrafastbert::tokenizers {
+
+/// One step of decoding. Immutable, so that threads can share it.
+class decoder {
+ public:
+  virtual ~decoder() = default;
+
+  /// Changes the parts in place; it may also merge some of them or drop them.
+  /// Complexity: linear in the parts.
+  virtual void apply(std::vector<std::string>& parts) const = 0;
+};
+
+/// Steps in the order in which they apply.
+using decoder_list = std::vector<std::shared_ptr<const decoder>>;
+
+/// Reads a decoder of one type and appends the steps that it stands for.
+/// Throws: bad_type, bad_value, missing_key, unsupported.
+using decoder_reader = void (*)(const json_value& value, decoder_list& steps);
+
+/// Puts a space in front of every part but the first. This is what the reference does where a file names no decoder.
+class spaced_decoder : public decoder {
+ public:
+  void apply(std::vector<std::string>& parts) const override {
+    for (std::size_t i = 1; i < parts.size(); ++i) parts[i].insert(0, 1, ' ');
+  }
+};
+
+/// The parts after all steps, joined to a text.
+[[nodiscard]] inline std::string join_decoded(const decoder_list& steps, std::vector<std::string> parts) {
+  for (const auto& step : steps) step->apply(parts);
+  std::size_t size = 0;
+  for (const std::string& part : parts) size += part.size();
+  std::string text;
+  text.reserve(size);
+  for (const std::string& part : parts) text += part;
+  return text;
+}
+
+}  // namespace ultrafastbert::tokenizers

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+//
+// The normalizer `Replace`: a fixed string, or one of the few regular expressions that published tokenizers use.
+// Layer: tokenizer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/steps/normalized_text.hpp"
+#include "ultrafastbert/tokenizer/steps/normalizer.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
+
+namespace ultrafastbert::tokenizers {
+
+/// Longest pattern and longest replacement in bytes. A search costs at most this much for each byte of the text.
+inline constexpr std::size_t longest_pattern = 1024;
+
+/// Replaces a fixed string (`Replace` with a `String` pattern).
+class replace_string : public normalizer {
+ public:
+  /// Pre: `pattern` is not empty.
+  replace_string(std::string pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+
+  void apply(normalized_text& text) const override {
+    replace_matches(text, content_, [this](std::string_view all, std::size_t from) -> byte_range {
+      const std::size_t at = all.find(pattern_, from);
+      return at == std::string_view::npos ? byte_range{} : byte_range{.begin = at, .end = at + pattern_.size()};
+    });
+  }
+
+ private:
+  std::string pattern_;
+  std::string content_;
+};
+
+/// Replaces each run of two or more U+0020 (`Replace` with the pattern ` {2,}`).
+class replace_space_runs : public normalizer {
+ public:
+  explicit replace_space_runs(std::string content) : content_(std::move(content)) {}
+
+  void apply(normalized_text& text) const override {
+    replace_matches(text, content_, [](std::string_view all, std::size_t from) -> byte_range {
+      const std::size_t at = all.find("  ", from);
+      if (at == std::string_view::npos) return {};
+      return {.begin = at, .end = std::min(all.find_first_not_of(' ', at), all.size())};
+    });
+  }
+
+ private:
+  std::string content_;
+};
+
+/// Replaces each run of code points outside ASCII (`Replace` with the pattern `[^\x00-\x7F]+`).
+class replace_non_ascii_runs : public normalizer {
+ public:
+  explicit replace_non_ascii_runs(std::string content) : content_(std::move(content)) {}
+
+  void apply(normalized_text& text) const override {
+    if (text.ascii()) return;
+    replace_matches(text, content_, [](std::string_view all, std::size_t from) -> byte_range {
+      const std::size_t begin = from + ascii_prefix(all.substr(from));
+      std::size_t end = begin;
+      while (end < all.size() && static_cast<unsigned char>(all[end]) >= 0x80U) ++end;
+      return begin == end ? byte_range{} : byte_range{.begin = begin, .end = end};
+    });
+  }
+
+ private:
+  std::string content_;
+};
+
+/// Reads a `Replace`. Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported (another expression).
+inline void read_replace(const json_value& value, normalizer_list& steps) {
+  const json_value pattern = value.at("pattern");
+  const json_value replacement = value.at("content");
+  std::string content = replacement.as_string();
+  const auto check_length = [](const json_value& place) {
+    if (place.as_string().size() > longest_pattern) {
+      io::fail_limit(place.file(), place.path(), "bytes", longest_pattern);
+    }
+  };
+  check_length(replacement);
+  if (const auto text = pattern.find("String")) {
+    if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
+    check_length(*text);
+    steps.push_back(std::make_shared<const replace_string>(text->as_string(), std::move(content)));
+    return;
+  }
+  const auto regex = pattern.find("Regex");
+  if (!regex) pattern.fail_value("an object with the key String or Regex", "neither");
+  const std::string& expression = regex->as_string();
+  if (expression == " ") {
+    steps.push_back(std::make_shared<const replace_string>(expression, std::move(content)));
+  } else if (expression == " {2,}") {
+    steps.push_back(std::make_shared<const replace_space_runs>(std::move(content)));
+  } else if (expression == "[^\\x00-\\x7F]+") {
+    steps.push_back(std::make_shared<const replace_non_ascii_runs>(std::move(content)));
+  } else {
+    regex->fail_unsupported("' ', ' {2,}' or '[^\\x00-\\x7F]+'", excerpt(expression));
+  }
+}
+
+}  // namespace ultrafastbert::tokenizers
