@@ -16,6 +16,7 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/softmax.hpp"
@@ -136,18 +137,12 @@ class attention {
   void attend(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
               const sequence_batch& batch, workspace& scratch, executor_ref threads = {}) const {
     const std::size_t units = batch.size() * heads_;
-    const auto run = [&](std::size_t unit, workspace& mine) {
-      attend(projected, context, batch, unit / heads_, unit % heads_, mine);
-    };
-    const std::size_t tasks = tasks_for(batch, threads.concurrency());
-    if (tasks < 2) {
-      for (std::size_t unit = 0; unit < units; ++unit) run(unit, scratch);
-      return;
-    }
-    scratch.reserve_parts(tasks);
-    threads.run(tasks, [&](std::size_t i) {
+    const std::size_t tasks = std::max<std::size_t>(tasks_for(batch, threads.concurrency()), 1);
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t i, workspace& mine) {
       const auto some = core::part_of(units, tasks, i);
-      for (std::size_t unit = some.first; unit < some.last; ++unit) run(unit, scratch.part(i));
+      for (std::size_t unit = some.first; unit < some.last; ++unit) {
+        attend(projected, context, batch, unit / heads_, unit % heads_, mine);
+      }
     });
   }
 

@@ -20,6 +20,7 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/fff_dispatch.hpp"
 #include "ultrafastbert/kernels/fff_kernels.hpp"
@@ -142,18 +143,15 @@ class packed_matrix {
     const std::size_t most = std::max<std::size_t>(threads.concurrency(), 1);
     const bool by_rows = x.rows() >= most * rows_per_block;
     const std::size_t tasks = by_rows ? most : std::min(most, panel_count());
-    if (tasks < 2) return multiply_panels(x, y, scratch, with, {.first = 0, .last = panel_count()});
-    scratch.reserve_parts(tasks);
-    const auto task = [&](std::size_t i) {
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t i, workspace& mine) {
       if (by_rows) {
         const auto rows = core::part_of(x.rows(), tasks, i);
-        multiply_panels(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
-                        with, {.first = 0, .last = panel_count()});
+        multiply_panels(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine, with,
+                        {.first = 0, .last = panel_count()});
       } else {
-        multiply_panels(x, y, scratch.part(i), with, core::part_of(panel_count(), tasks, i));
+        multiply_panels(x, y, mine, with, core::part_of(panel_count(), tasks, i));
       }
-    };
-    threads.run(tasks, task);
+    });
   }
 
  private:
@@ -239,7 +237,7 @@ class packed_matrix {
     // Integer sums are taken in one go.
     const std::size_t inner_blocks = scaled() ? 1 : std::max<std::size_t>(parts_of(words_, words_per_block), 1);
     const std::size_t row_blocks = parts_of(x.rows(), rows_per_block);
-    const std::size_t most_rows = parts_of(x.rows(), row_blocks);
+    const std::size_t most_rows = std::min(x.rows(), rows_per_block);
     const bool copies = kernels_->convert != nullptr || (x.rows() > kernels_->rows && x.stride() > largest_near_stride);
     workspace::frame frame(scratch);
     // An odd number of cache lines lies between rows, so that they spread over the cache sets.
