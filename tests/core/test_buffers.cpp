@@ -120,6 +120,41 @@ TEST_CASE("A matrix whose size does not fit is an overflow", "[matrix]") {
   CHECK(code({std::size_t{1} << 31U, std::size_t{1} << 31U}) == "overflow");
 }
 
+TEST_CASE("A matrix that was moved from has no rows, no columns and no memory", "[matrix]") {
+  ufb::matrix<float> a({3, 4});
+  ufb::matrix<float> b = std::move(a);
+  ufb::matrix<float> c({5, 6});
+  c = std::move(b);
+  for (const auto* empty : {&a, &b}) {  // NOLINT(bugprone-use-after-move): what is left behind is documented
+    CHECK(empty->rows() == 0);
+    CHECK(empty->cols() == 0);
+    CHECK(empty->stride() == 0);
+    CHECK(empty->bytes() == 0);
+    CHECK(empty->view().empty());
+    CHECK(empty->view().data() == nullptr);
+  }
+  CHECK(c.rows() == 3);
+  a = ufb::matrix<float>({2, 2});
+  CHECK(a.view().rows() == 2);
+}
+
+TEST_CASE("What is assigned to itself stays as it is", "[matrix]") {
+  ufb::matrix<float> m({3, 4});
+  m(2, 3) = 5;
+  const float* const memory = m.row(0);
+  auto& same_matrix = m;
+  m = std::move(same_matrix);
+  CHECK(m.row(0) == memory);
+  CHECK(m.rows() == 3);
+  CHECK(m(2, 3) == 5);
+  ufb::aligned_buffer<int> buffer(7);
+  buffer[6] = 9;
+  auto& same_buffer = buffer;
+  buffer = std::move(same_buffer);
+  CHECK(buffer.size() == 7);
+  CHECK(buffer[6] == 9);
+}
+
 TEST_CASE("A moved matrix keeps its memory", "[matrix]") {
   ufb::matrix<float> a({3, 4});
   a(2, 3) = 5;

@@ -28,7 +28,7 @@ std::string message(const ufb::error_details& details) {
 
 TEST_CASE("Every error code has a name of its own", "[error]") {
   std::set<std::string_view> names;
-  const auto last = static_cast<unsigned>(ufb::error_code::invalid_input);
+  const auto last = static_cast<unsigned>(ufb::error_code::in_use);
   for (unsigned code = 0; code <= last; ++code) {
     const auto word = ufb::name(static_cast<ufb::error_code>(code));
     CHECK(word != "unknown");
@@ -64,9 +64,25 @@ TEST_CASE("An error gives back every field, also after it was copied", "[error]"
   CHECK(copy.where() == "w");
   CHECK(copy.expected() == "e");
   CHECK(copy.found() == "o");
-  CHECK(copy.details().reason == "r");
+  CHECK(copy.reason() == "r");
+  CHECK(copy.byte_offset() == 3U);
+  CHECK(&copy.reason() == &copy.details().reason);
   CHECK(copy.details().byte_offset == 3U);
   CHECK(std::string(copy.what()) == problem->what());
+}
+
+TEST_CASE("Fields that were left out are empty", "[error]") {
+  const ufb::error problem(ufb::error_code::io_error, {});
+  CHECK(problem.reason().empty());
+  CHECK_FALSE(problem.byte_offset());
+  CHECK(problem.file().empty());
+}
+
+TEST_CASE("Codes keep their numbers, which a host may have stored", "[error]") {
+  CHECK(static_cast<unsigned>(ufb::error_code::io_error) == 0);
+  CHECK(static_cast<unsigned>(ufb::error_code::bad_json) == 4);
+  CHECK(static_cast<unsigned>(ufb::error_code::invalid_input) == 24);
+  CHECK(static_cast<unsigned>(ufb::error_code::in_use) == 25);
 }
 
 TEST_CASE("A bad argument is invalid_input that names the argument", "[error]") {

@@ -2,16 +2,19 @@
 //
 // Views: which Eigen types they take without a copy, which do not compile, strides, parts, overlap.
 #include <Eigen/Core>
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <numeric>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 
 using namespace ufb_test;
@@ -65,12 +68,29 @@ static_assert(refuses<reading, Eigen::Map<col_major<float>>>);
 
 static_assert(takes<writing, Eigen::Ref<row_major<float>>>);
 static_assert(takes<reading, Eigen::RowVectorXf&>);
-static_assert(refuses<reading, Eigen::VectorXf&>);
+static_assert(takes<reading, Eigen::RowVectorXf>);
+static_assert(takes<writing, Eigen::Map<Eigen::RowVectorXf>>);
+static_assert(refuses<reading, Eigen::VectorXf&>, "one column of many rows is hardly ever meant");
+static_assert(refuses<writing, Eigen::Map<Eigen::VectorXf>>);
+static_assert(takes<writing, decltype(std::declval<Eigen::VectorXf&>().transpose())>);
+static_assert(takes<reading, decltype(std::declval<const Eigen::VectorXf&>().transpose())>);
 static_assert(takes<reading, Eigen::Matrix<float, 3, 4, Eigen::RowMajor>&>);
 static_assert(takes<reading, Eigen::Array<float, 3, 4, Eigen::RowMajor>&>);
 static_assert(refuses<reading, decltype(std::declval<row_major<float>&>() + std::declval<row_major<float>&>())>,
               "an expression has no memory");
-static_assert(refuses<reading, std::vector<float>&>);
+static_assert(takes<reading, decltype((std::declval<row_major<float>&>() * 2.0F).eval())>);
+static_assert(refuses<reading, std::vector<float>&> && refuses<reading, const std::vector<float>&>);
+static_assert(refuses<reading, std::array<float, 4>&> && refuses<reading, std::span<const float>>);
+static_assert(refuses<reading, float (&)[4]> && refuses<reading, float*> && refuses<reading, const float*>);
+static_assert(refuses<reading, ufb::matrix<float>&> &&
+              takes<reading, decltype(std::declval<ufb::matrix<float>&>().view())>);
+static_assert(refuses<writing, std::vector<float>&> && refuses<writing, ufb::matrix<float>&>);
+static_assert(refuses<ufb::matrix_view<const double>, reading>);
+
+// Refused constructors must not compete where an argument is meant for another parameter.
+using forward_type = void(const reading& x, std::span<const float> list, const reading& paths);
+static_assert(std::invocable<forward_type, writing, std::vector<float>&, reading>);
+static_assert(!std::invocable<forward_type, std::vector<float>&, std::vector<float>&, reading>);
 
 static_assert(takes<reading, writing>);
 static_assert(refuses<writing, reading>);
@@ -121,6 +141,33 @@ TEST_CASE("A view of an Eigen map keeps its outer stride", "[matrix_view]") {
   const writing view = map;
   CHECK(same(view, memory.data(), 3, 4, 11));
   CHECK(view(2, 3) == 25);
+}
+
+TEST_CASE("Maps, row vectors and results are taken where they are written", "[matrix_view]") {
+  std::vector<float> memory(12);
+  std::iota(memory.begin(), memory.end(), 0.0F);
+  const auto sum = [](const reading& x) {
+    float total = 0;
+    for (std::size_t r = 0; r < x.rows(); ++r) {
+      for (const float value : x.row_span(r)) total += value;
+    }
+    return total;
+  };
+  const auto sizes = [](const reading& x) { return std::pair(x.rows(), x.cols()); };
+  CHECK(sum(Eigen::Map<row_major<float>>(memory.data(), 3, 4)) == 66);
+  CHECK(sum(Eigen::Map<const row_major<float>>(memory.data(), 2, 4)) == 28);
+  CHECK(sizes(Eigen::Map<const row_major<float>>(memory.data(), 2, 4)) == std::pair<std::size_t, std::size_t>(2, 4));
+  CHECK(sizes(Eigen::Map<const Eigen::RowVectorXf>(memory.data(), 12)) == std::pair<std::size_t, std::size_t>(1, 12));
+  CHECK(sum(counted(3, 4)) == 66);
+  CHECK(sum((counted(3, 4) * 2).eval()) == 132);
+  const Eigen::VectorXf column = Eigen::VectorXf::LinSpaced(5, 0, 4);
+  CHECK(sizes(column.transpose()) == std::pair<std::size_t, std::size_t>(1, 5));
+  CHECK(sum(column.transpose()) == 10);
+  const auto fill = [](const writing& y) { std::fill(y.row(0), y.row(0) + y.cols(), 7.0F); };
+  fill(Eigen::Map<row_major<float>>(memory.data() + 4, 1, 3));
+  CHECK(memory[3] == 3);
+  CHECK(memory[6] == 7);
+  CHECK(memory[8] == 8);
 }
 
 TEST_CASE("A transposed column-major matrix is a row-major view", "[matrix_view]") {

@@ -2,11 +2,15 @@
 //
 // The workspace: frames that nest, memory that is kept, growth that ends, exceptions on the way.
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +22,12 @@
 
 using namespace ufb_test;
 namespace ufb = ultrafastbert;
+
+static_assert(!std::is_copy_constructible_v<ufb::workspace> && !std::is_copy_assignable_v<ufb::workspace>);
+static_assert(std::is_nothrow_move_constructible_v<ufb::workspace> &&
+              std::is_nothrow_move_assignable_v<ufb::workspace>);
+static_assert(!std::is_copy_constructible_v<ufb::workspace::lease> &&
+              !std::is_copy_constructible_v<ufb::workspace::frame>);
 
 namespace {
 
@@ -202,13 +212,137 @@ TEST_CASE("A moved workspace takes its memory along", "[workspace]") {
   CHECK(allocations_in([&] { use(b); }) == 0);
 }
 
+TEST_CASE("A workspace that was moved from is empty and can be used again", "[workspace]") {
+  ufb::workspace a({.bytes = 1000, .parts = 2, .bytes_per_part = 500});
+  use(a);
+  ufb::workspace b;
+  b = std::move(a);
+  CHECK(a.capacity() == 0);  // NOLINT(bugprone-use-after-move): what is left behind is documented
+  CHECK(a.needed().parts == 0);
+  use(a);
+  CHECK(b.needed().parts == 2);
+  const std::size_t capacity = b.capacity();
+  auto& same = b;
+  b = std::move(same);
+  CHECK(b.capacity() == capacity);
+  CHECK(b.needed().parts == 2);
+}
+
+TEST_CASE("A frame that another thread has open is in_use, and no longer when it ends", "[workspace]") {
+  ufb::workspace scratch;
+  const auto from_another_thread = [&] {
+    std::string text;
+    std::thread([&] {
+      text = error_text_of([&] { ufb::workspace::frame frame(scratch); });
+      if (text == "none") text = error_text_of([&] { use(scratch); });
+    }).join();
+    return text;
+  };
+  const std::string in_use =
+      "in_use: workspace: one workspace for each thread that calls: a call of another thread that is still using this "
+      "one";
+  CHECK(from_another_thread() == "none");
+  {
+    ufb::workspace::frame outer(scratch);
+    CHECK(from_another_thread() == in_use);
+    {
+      ufb::workspace::frame inner(scratch);
+      const auto array = inner.take<int>(10);
+      std::fill(array.begin(), array.end(), 7);
+      CHECK(from_another_thread() == in_use);
+      CHECK(std::all_of(array.begin(), array.end(), [](int value) { return value == 7; }));
+    }
+    CHECK(from_another_thread() == in_use);  // an inner frame's end does not give the workspace away
+    std::thread([&] {
+      CHECK(error_text_of([&] { scratch.reserve(100'000); }) == in_use);
+      CHECK(error_text_of([&] { scratch.reserve({.parts = 1}); }) == in_use);
+    }).join();
+  }
+  CHECK(from_another_thread() == "none");
+  use(scratch);
+}
+
+TEST_CASE("A frame that could not be opened leaves the workspace to others", "[workspace]") {
+  ufb::workspace scratch;
+  try {
+    ufb::workspace::frame frame(scratch);
+    throw std::runtime_error("on the way");
+  } catch (const std::runtime_error&) {
+  }
+  std::thread([&] { CHECK(error_text_of([&] { use(scratch); }) == "none"); }).join();
+}
+
+TEST_CASE("Threads that share a workspace by mistake get errors, never each other's memory", "[workspace]") {
+  ufb::workspace scratch;
+  std::atomic<std::size_t> wrong{0};
+  std::atomic<std::size_t> used{0};
+  std::atomic<std::size_t> refused{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t number = 1; number <= 4; ++number) {
+    threads.emplace_back([&, number] {
+      for (int round = 0; round < 2000 || (number == 1 && refused == 0 && round < 2'000'000); ++round) {
+        try {
+          ufb::workspace::frame outer(scratch);
+          const auto array = outer.take<std::uint32_t>(200);
+          std::fill(array.begin(), array.end(), number);
+          ufb::workspace::frame inner(scratch);
+          const auto other = inner.take<std::uint32_t>(50);
+          std::fill(other.begin(), other.end(), 0U);
+          for (const std::uint32_t value : array) wrong += value == number ? 0U : 1U;
+          ++used;
+        } catch (const ufb::error& problem) {
+          if (problem.code() != ufb::error_code::in_use) throw;
+          ++refused;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(used > 0);
+}
+
 TEST_CASE("The capacity counts what the parts hold", "[workspace]") {
   ufb::workspace scratch(1000);
   const std::size_t alone = scratch.capacity();
-  scratch.reserve_parts(2);
+  scratch.reserve({.parts = 3});
   CHECK(scratch.capacity() == alone);
-  scratch.part(1).reserve(5000);
-  CHECK(scratch.capacity() >= alone + 5000);
+  scratch.reserve({.parts = 2, .bytes_per_part = 5000});
+  CHECK(scratch.capacity() >= alone + 3 * 5000);
+  CHECK(scratch.capacity() < alone + 3 * 5100);
   scratch.reserve(alone + 64);
-  CHECK(scratch.capacity() >= alone + 5000);
+  CHECK(scratch.capacity() >= alone + 3 * 5000);
+}
+
+TEST_CASE("Tasks that run at a time have parts apart, and give them back", "[workspace]") {
+  ufb::workspace scratch;
+  ufb::workspace::parts parts(scratch, 2);
+  ufb::workspace* first = nullptr;
+  {
+    const auto a = parts.borrow();
+    const auto b = parts.borrow();
+    const auto c = parts.borrow();  // more than were made ready
+    first = &*a;
+    CHECK(&*a != &*b);
+    CHECK(&*b != &*c);
+    CHECK(&*a != &*c);
+    CHECK(&*a != &scratch);
+    use(*a);
+    use(*c);
+  }
+  const auto again = parts.borrow();
+  const auto more = parts.borrow();
+  const auto most = parts.borrow();
+  CHECK((&*again == first || &*more == first || &*most == first));
+  CHECK(scratch.needed().parts == 3);
+}
+
+TEST_CASE("A size that parts cannot have is refused and forgotten", "[workspace]") {
+  constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
+  ufb::workspace scratch;
+  CHECK(error_text_of([&] { scratch.reserve({.parts = 2, .bytes_per_part = largest}); }) ==
+        "overflow: buffer: : " + std::to_string(largest) + " elements");
+  scratch.reserve({.parts = 2, .bytes_per_part = 100});
+  CHECK(scratch.needed().parts == 2);
+  CHECK(scratch.needed().bytes_per_part == 100);
 }

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "encoder/support.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace ufb_test;
 
@@ -205,4 +207,30 @@ TEST_CASE("Callers with a workspace each share a model and a pool", "[encoder]")
   for (std::thread& caller : callers) caller.join();
   CHECK(runs == 4 * 2 * batches.size());
   CHECK(different == 0);
+}
+
+TEST_CASE("With threads, too, no smaller call allocates after two of the largest size", "[encoder]") {
+  random_numbers random(223);
+  const problem_type problem(long_config(true), 224);
+  std::vector<token_batch> batches;
+  guarded_matrix<float> states(16 * 128, 16);
+  for (const auto& [sequences, length] : std::vector<std::pair<std::size_t, std::size_t>>{
+           {16, 128}, {7, 119}, {1, 400}, {16, 1}, {16, 7}, {3, 300}, {1, 31}, {1, 63}, {2, 63}, {4, 64}, {5, 190}}) {
+    token_batch batch;
+    for (std::size_t i = 0; i < sequences; ++i) batch.append(random_ids(length, random));
+    batches.push_back(std::move(batch));
+  }
+  for (const std::size_t threads : {1U, 2U, 3U, 4U}) {
+    ufb::thread_pool pool(threads);
+    ufb::workspace scratch;
+    const auto run = [&](const token_batch& batch) {
+      problem.model.forward(batch.ids, batch.view(), states.view().rows_from(0, batch.ids.size()), scratch, pool);
+    };
+    // The largest call, and the longest sequence, which grows what attention takes.
+    for (const std::size_t which : {0U, 2U, 0U, 2U}) run(batches[which]);
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      INFO(threads << " threads, batch " << i);
+      CHECK(allocations_in([&] { run(batches[i]); }) == 0);
+    }
+  }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // After warm-up no layer's forward allocates, neither through operator new nor through malloc.
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -74,4 +76,45 @@ TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was r
   run();
   run();
   CHECK(allocations_in(run) == 0);
+}
+
+TEST_CASE("With threads, too, no smaller call allocates after two of the largest size", "[allocation]") {
+  random_numbers random(122);
+  constexpr std::size_t width = 64;
+  constexpr std::size_t most = 8192;
+  constexpr auto any = ufb::dynamic_extent;
+  const fff_tensors<float> deep({.input_width = width, .output_width = width, .depth = 8, .parallel_size = 1}, random);
+  const fff_tensors<float> shallow({.input_width = width, .output_width = width, .depth = 1, .parallel_size = 32},
+                                   random);
+  using fff_type = ufb::fast_feedforward<float, any, any, any, any>;
+  const fff_type tree(deep.shape, deep.linear_in.view(), deep.bias_in, deep.linear_out.view());
+  const fff_type dense(shallow.shape, shallow.linear_in.view(), shallow.bias_in, shallow.linear_out.view());
+  const guarded_matrix<float> square(width, width, 0, random);
+  const guarded_matrix<float> projection(3 * width, width, 0, random);
+  const ufb::attention<float> attention({projection.view(), {}}, {square.view(), {}}, 4, 0.25F);
+  const ufb::packed_matrix product(projection.view(), ufb::weight_storage::int8);
+  const guarded_matrix<float> x(most, width, 0, random);
+  const guarded_matrix<float> wide(most, 3 * width, 0, random);
+  guarded_matrix<float> y(most, width);
+  guarded_matrix<float> wide_y(most, 3 * width);
+  for (const std::size_t threads : {2U, 3U, 4U}) {
+    ufb::thread_pool pool(threads);
+    ufb::workspace scratch;
+    const auto run = [&](std::size_t tokens) {
+      const auto some = x.view().rows_from(0, tokens);
+      const std::array<std::size_t, 2> offsets{0, std::min<std::size_t>(tokens, 512)};
+      tree.forward(some, y.view().rows_from(0, tokens), scratch, pool);
+      dense.forward(some, y.view().rows_from(0, tokens), scratch, pool);
+      product.multiply(some, wide_y.view().rows_from(0, tokens), scratch, pool);
+      attention.attend(wide.view().rows_from(0, offsets[1]), y.view().rows_from(0, offsets[1]), {.offsets = offsets},
+                       scratch, pool);
+    };
+    run(most);
+    run(most);
+    for (const std::size_t tokens : {8192U, 8192U, 1000U, 63U,  64U,   65U,   96U,   97U,   190U,  192U, 193U, 384U,
+                                     385U,  512U,  600U,  768U, 2000U, 2049U, 4096U, 5000U, 8191U, 7U,   1U}) {
+      INFO(threads << " threads, " << tokens << " tokens");
+      CHECK(allocations_in([&] { run(tokens); }) == 0);
+    }
+  }
 }

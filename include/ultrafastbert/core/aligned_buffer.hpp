@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -39,6 +40,30 @@ inline void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] st
 #endif
 }
 
+/// Gives memory back as it was taken.
+struct aligned_release {
+  constexpr explicit aligned_release(std::align_val_t by = std::align_val_t{buffer_alignment}) noexcept
+      : alignment(by) {}
+  void operator()(std::byte* memory) const noexcept { ::operator delete(memory, alignment); }
+  std::align_val_t alignment;
+};
+
+using aligned_memory = std::unique_ptr<std::byte, aligned_release>;
+
+/// Zero-filled memory for `size` elements. One function for all types, out of line: callers' loops are what matters.
+/// Throws: overflow (the byte count does not fit), std::bad_alloc.
+[[nodiscard, gnu::noinline]] inline aligned_memory allocate_zeros(std::size_t size, std::size_t element_bytes) {
+  if (size > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / element_bytes) {
+    fail(error_code::overflow, {.where = "buffer", .found = std::to_string(size) + " elements"});
+  }
+  const std::size_t bytes = size * element_bytes;
+  const std::align_val_t alignment{bytes >= huge_page_threshold ? huge_page_bytes : buffer_alignment};
+  aligned_memory memory(static_cast<std::byte*>(::operator new(bytes, alignment)), aligned_release(alignment));
+  if (bytes >= huge_page_threshold) advise_huge_pages(memory.get(), bytes);
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
 }  // namespace core
 
 /// An owned, zero-filled array of `size()` elements whose first element lies on a 64-byte boundary. Movable only.
@@ -50,46 +75,35 @@ class aligned_buffer {
   aligned_buffer() noexcept = default;
 
   /// Throws: overflow (the byte count does not fit), std::bad_alloc.
-  explicit aligned_buffer(std::size_t size) : memory_(allocate(size)), size_(size) {
-    std::uninitialized_value_construct_n(memory_.get(), size);
-  }
+  explicit aligned_buffer(std::size_t size) : memory_(core::allocate_zeros(size, sizeof(T))), size_(size) {}
 
+  /// Leaves an empty buffer behind; assigning a buffer to itself changes nothing.
   aligned_buffer(aligned_buffer&& other) noexcept
       : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
   aligned_buffer& operator=(aligned_buffer&& other) noexcept {
-    memory_ = std::move(other.memory_);
-    size_ = std::exchange(other.size_, 0);
+    if (this != &other) {
+      memory_ = std::move(other.memory_);
+      size_ = std::exchange(other.size_, 0);
+    }
     return *this;
   }
+  aligned_buffer(const aligned_buffer&) = delete;
+  aligned_buffer& operator=(const aligned_buffer&) = delete;
+  ~aligned_buffer() = default;
 
-  [[nodiscard]] T* data() noexcept { return memory_.get(); }                          ///< first element
-  [[nodiscard]] const T* data() const noexcept { return memory_.get(); }              ///< first element
+  [[nodiscard]] T* data() noexcept { return reinterpret_cast<T*>(memory_.get()); }  ///< first element
+  [[nodiscard]] const T* data() const noexcept {                                    ///< first element
+    return reinterpret_cast<const T*>(memory_.get());
+  }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }                   ///< number of elements
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }                    ///< no elements
   [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }              ///< all elements
   [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }  ///< all elements
-  [[nodiscard]] T& operator[](std::size_t i) noexcept { return memory_.get()[i]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return memory_.get()[i]; }
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return data()[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data()[i]; }
 
  private:
-  struct release {
-    constexpr explicit release(std::align_val_t by = std::align_val_t{buffer_alignment}) noexcept : alignment(by) {}
-    void operator()(T* memory) const noexcept { ::operator delete(memory, alignment); }
-    std::align_val_t alignment;
-  };
-
-  static std::unique_ptr<T, release> allocate(std::size_t size) {
-    if (size > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) {
-      fail(error_code::overflow, {.where = "buffer", .found = std::to_string(size) + " elements"});
-    }
-    const std::size_t bytes = size * sizeof(T);
-    const std::align_val_t alignment{bytes >= huge_page_threshold ? huge_page_bytes : buffer_alignment};
-    std::unique_ptr<T, release> memory(static_cast<T*>(::operator new(bytes, alignment)), release(alignment));
-    if (bytes >= huge_page_threshold) core::advise_huge_pages(memory.get(), bytes);
-    return memory;
-  }
-
-  std::unique_ptr<T, release> memory_{};
+  core::aligned_memory memory_{};
   std::size_t size_ = 0;
 };
 
@@ -105,6 +119,25 @@ class matrix {
         cols_(extents.cols),
         stride_(extents.stride == 0 ? padded(extents.cols) : extents.stride),
         buffer_(checked_size(rows_, cols_, stride_)) {}
+
+  /// Leaves a matrix without rows and columns behind; assigning a matrix to itself changes nothing.
+  matrix(matrix&& other) noexcept
+      : rows_(std::exchange(other.rows_, 0)),
+        cols_(std::exchange(other.cols_, 0)),
+        stride_(std::exchange(other.stride_, 0)),
+        buffer_(std::move(other.buffer_)) {}
+  matrix& operator=(matrix&& other) noexcept {
+    if (this != &other) {
+      rows_ = std::exchange(other.rows_, 0);
+      cols_ = std::exchange(other.cols_, 0);
+      stride_ = std::exchange(other.stride_, 0);
+      buffer_ = std::move(other.buffer_);
+    }
+    return *this;
+  }
+  matrix(const matrix&) = delete;
+  matrix& operator=(const matrix&) = delete;
+  ~matrix() = default;
 
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }                        ///< number of rows
   [[nodiscard]] std::size_t cols() const noexcept { return cols_; }                        ///< elements of a row

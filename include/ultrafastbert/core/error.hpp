@@ -23,7 +23,7 @@ enum class error_code : std::uint8_t {
   io_error,           ///< a file is missing, unreadable or no regular file; the message carries the system's reason
   truncated,          ///< a file ends before the data it announces
   trailing_bytes,     ///< a file goes on after the data it announces
-  bad_header_length,  ///< the stated header length exceeds the limit or the file
+  bad_header_length,  ///< the stated header length exceeds the limit
   bad_json,           ///< text that is no valid UTF-8 or no valid JSON, or is nested too deeply
   duplicate_key,      ///< an object has the same key twice
   bad_metadata,       ///< `__metadata__` is no object of strings
@@ -45,6 +45,7 @@ enum class error_code : std::uint8_t {
   missing_token,      ///< a special token that the call needs does not exist
   unsupported,        ///< a valid feature that this version does not implement
   invalid_input,      ///< a call's argument is outside its documented range
+  in_use,             ///< what serves one call at a time is busy: a workspace in another thread, a pool in its own task
 };
 
 /// Stable spelling of a code, equal to the enumerator's name.
@@ -75,6 +76,7 @@ enum class error_code : std::uint8_t {
     case error_code::missing_token: return "missing_token";
     case error_code::unsupported: return "unsupported";
     case error_code::invalid_input: return "invalid_input";
+    case error_code::in_use: return "in_use";
   }
   return "unknown";
 }
@@ -82,7 +84,7 @@ enum class error_code : std::uint8_t {
 /// Where and how something failed. Empty fields are left out of the message.
 struct error_details {
   std::string file{};                          ///< path of the file, or the name the caller gave a memory block
-  std::string where{};                         ///< tensor name, JSON path (`$.a.b[3]`) or the argument's name
+  std::string where{};                         ///< tensor name, JSON path (`$.a.b[3]`), text position or argument
   std::string expected{};                      ///< what would have been accepted
   std::string found{};                         ///< what was there
   std::string reason{};                        ///< one clause saying what this means or what to do
@@ -119,10 +121,13 @@ class error : public std::runtime_error {
 
   [[nodiscard]] error_code code() const noexcept { return code_; }                           ///< what went wrong
   [[nodiscard]] const std::string& file() const noexcept { return details_->file; }          ///< file, or empty
-  [[nodiscard]] const std::string& where() const noexcept { return details_->where; }        ///< tensor or JSON path
+  [[nodiscard]] const std::string& where() const noexcept { return details_->where; }        ///< tensor, JSON path
   [[nodiscard]] const std::string& expected() const noexcept { return details_->expected; }  ///< accepted values
   [[nodiscard]] const std::string& found() const noexcept { return details_->found; }        ///< the offending value
-  [[nodiscard]] const error_details& details() const noexcept { return *details_; }          ///< all fields
+  [[nodiscard]] const std::string& reason() const noexcept { return details_->reason; }      ///< what to do, or empty
+  /// Position in the file, where it applies.
+  [[nodiscard]] std::optional<std::uint64_t> byte_offset() const noexcept { return details_->byte_offset; }
+  [[nodiscard]] const error_details& details() const noexcept { return *details_; }  ///< all fields
 
  private:
   static std::string compose(error_code code, const error_details& d) {

@@ -5,29 +5,33 @@
 // Layer: core.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 
 namespace ultrafastbert {
 
-namespace core {
-
-/// A task by reference. Pre: the task outlives it.
-class any_task {
+/// A task by reference: what an executor that is compiled once calls, whatever the task's type. Pre: the task outlives
+/// it.
+class task_ref {
  public:
-  any_task() noexcept = default;
+  task_ref() noexcept = default;  ///< does nothing
+
   template <class Task>
-  requires(!std::same_as<Task, any_task>) explicit any_task(const Task& task) noexcept
+  requires(!std::same_as<Task, task_ref>) explicit task_ref(const Task& task) noexcept
       : task_(&task), call_([](const void* t, std::size_t i) { (*static_cast<const Task*>(t))(i); }) {}
 
+  /// Calls the task with the number i. Throws: what the task throws.
   void operator()(std::size_t i) const { call_(task_, i); }
 
  private:
@@ -35,13 +39,11 @@ class any_task {
   void (*call_)(const void*, std::size_t) = [](const void*, std::size_t) {};
 };
 
-}  // namespace core
-
 /// Something that runs `task(i)` for every i < count, in any order and on any threads, and returns when all are done.
 /// An exception of a task leaves `run` after the others have ended. `concurrency()` is how many tasks run at a time.
 /// The same `task` object is called from several threads at once. Results never depend on the executor.
 template <class Executor>
-concept executor = requires(Executor& e, const core::any_task& task, std::size_t count) {
+concept executor = requires(Executor& e, const task_ref& task, std::size_t count) {
   { e.concurrency() } -> std::convertible_to<std::size_t>;
   e.run(count, task);
 };
@@ -57,14 +59,49 @@ struct sequential_executor {
   }
 };
 
+/// Threads that an executor of this library may have, and the most that is made of what an executor of a host says.
+inline constexpr std::size_t most_threads = 4096;
+
+namespace core {
+
+/// The pools whose tasks a thread is in the middle of, the innermost first. A thread that works for a caller continues
+/// the caller's list, so that a task which runs on another thread still knows for whom it works.
+struct running_pool {
+  const void* pool = nullptr;
+  const running_pool* outer = nullptr;
+};
+
+/// The calling thread's list. It exists for the complaint about calls of `run` that would wait for themselves, and is
+/// the only thing of this library that lives outside the host's objects.
+[[nodiscard]] inline const running_pool*& running_pools() noexcept {
+  thread_local const running_pool* innermost = nullptr;
+  return innermost;
+}
+
+/// Puts a list in place of the calling thread's until the end of a scope.
+class running_scope {
+ public:
+  explicit running_scope(const running_pool& list) noexcept : before_(running_pools()) { running_pools() = &list; }
+  running_scope(const running_scope&) = delete;
+  running_scope& operator=(const running_scope&) = delete;
+  ~running_scope() { running_pools() = before_; }
+
+ private:
+  const running_pool* before_;
+};
+
+}  // namespace core
+
 /// A pool of threads that sleep while there is nothing to do. `thread_pool(1)` starts none. Share one between models;
 /// calls of `run` from several threads take turns.
 class thread_pool {
  public:
   /// Starts threads - 1 threads; the caller of `run` is the last one.
-  /// Throws: invalid_input (threads is 0), std::system_error.
+  /// Throws: invalid_input (threads is 0 or over `most_threads`), std::system_error (the system starts no more).
   explicit thread_pool(std::size_t threads) {
-    if (threads == 0) fail_input("threads", "at least 1", "0");
+    if (threads == 0 || threads > most_threads) {
+      fail_input("threads", "from 1 to " + std::to_string(most_threads), std::to_string(threads));
+    }
     workers_.reserve(threads - 1);
     try {
       for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
@@ -79,16 +116,32 @@ class thread_pool {
 
   [[nodiscard]] std::size_t concurrency() const noexcept { return workers_.size() + 1; }  ///< threads, with the caller
 
-  /// Calls task(i) for every i < count on the pool's threads and the calling one.
-  /// Pre: not called from inside a task of this pool. Throws: the first exception that a task threw.
+  /// Calls task(i) for every i < count on the pool's threads and the calling one. A task may use other pools, but not
+  /// this one, neither directly nor through the tasks of another, because it would wait for its own end.
+  /// Pre: no two pools are in use at once of which each one's tasks call the other.
+  /// Throws: in_use (called from inside a task of this pool, whatever the number of threads and tasks), the first
+  ///   exception that a task threw.
   template <class Task>
   void run(std::size_t count, const Task& task) {
-    if (workers_.empty() || count < 2) return sequential_executor::run(count, task);
+    run_all(count, task_ref(task));
+  }
+
+ private:
+  void run_all(std::size_t count, const task_ref& task) {
+    const core::running_pool* const outer = core::running_pools();
+    for (const auto* each = outer; each != nullptr; each = each->outer) {
+      if (each->pool == this) fail_nested();
+    }
+    const core::running_pool mine{.pool = this, .outer = outer};
+    if (workers_.empty() || count < 2) {
+      const core::running_scope scope(mine);
+      return sequential_executor::run(count, task);
+    }
     const std::lock_guard turn(turn_);
     {
       const std::lock_guard lock(mutex_);
-      call_ = [](const void* t, std::size_t i) { (*static_cast<const Task*>(t))(i); };
-      task_ = &task;
+      task_ = task;
+      running_ = &mine;
       count_ = count;
       next_ = 0;
       unfinished_ = count;
@@ -99,10 +152,9 @@ class thread_pool {
     std::unique_lock lock(mutex_);
     take_tasks(lock);
     done_.wait(lock, [this] { return unfinished_ == 0; });
-    if (error_) std::rethrow_exception(error_);
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
- private:
   void work() {
     std::unique_lock lock(mutex_);
     std::size_t seen = 0;
@@ -121,7 +173,8 @@ class thread_pool {
       lock.unlock();
       std::exception_ptr error;
       try {
-        call_(task_, i);
+        const core::running_scope scope(*running_);
+        task_(i);
       } catch (...) {
         error = std::current_exception();
       }
@@ -129,6 +182,13 @@ class thread_pool {
       if (error && !error_) error_ = error;
       if (--unfinished_ == 0) done_.notify_all();
     }
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] static void fail_nested() {
+    fail(error_code::in_use, {.where = "thread_pool::run",
+                              .expected = "a call from outside of this pool's tasks",
+                              .found = "a call from inside one of them, which would wait for itself",
+                              .reason = "let the outer or the inner call have the pool, or give each one of its own"});
   }
 
   void stop() {
@@ -145,8 +205,8 @@ class thread_pool {
   std::mutex mutex_{};
   std::condition_variable wake_{};
   std::condition_variable done_{};
-  void (*call_)(const void*, std::size_t) = nullptr;
-  const void* task_ = nullptr;
+  task_ref task_{};
+  const core::running_pool* running_ = nullptr;  // of the caller, alive until its tasks have ended
   std::size_t count_ = 0;
   std::size_t next_ = 0;
   std::size_t unfinished_ = 0;
@@ -166,22 +226,23 @@ class executor_ref {
   noexcept
       : executor_(&threads),
         concurrency_([](const void* e) -> std::size_t { return static_cast<const Executor*>(e)->concurrency(); }),
-        run_([](void* e, std::size_t count, const core::any_task& task) {
-          static_cast<Executor*>(e)->run(count, task);
-        }) {}
+        run_([](void* e, std::size_t count, const task_ref& task) { static_cast<Executor*>(e)->run(count, task); }) {}
 
-  [[nodiscard]] std::size_t concurrency() const { return concurrency_(executor_); }  ///< the executor's
+  /// How many tasks the executor runs at a time, at least 1 and at most `most_threads`.
+  [[nodiscard]] std::size_t concurrency() const {
+    return std::clamp<std::size_t>(concurrency_(executor_), 1, most_threads);
+  }
 
   /// Calls task(i) for every i < count. Throws: what the executor's `run` throws.
   template <class Task>
   void run(std::size_t count, const Task& task) const {
-    run_(executor_, count, core::any_task(task));
+    run_(executor_, count, task_ref(task));
   }
 
  private:
   void* executor_ = nullptr;
   std::size_t (*concurrency_)(const void*) = [](const void*) -> std::size_t { return 1; };
-  void (*run_)(void*, std::size_t, const core::any_task&) = [](void*, std::size_t count, const core::any_task& task) {
+  void (*run_)(void*, std::size_t, const task_ref&) = [](void*, std::size_t count, const task_ref& task) {
     sequential_executor::run(count, task);
   };
 };
@@ -199,7 +260,9 @@ struct index_range {
 
 /// Part i of `parts` nearly equal parts of the numbers below `size`. Pre: i < parts.
 [[nodiscard]] constexpr index_range part_of(std::size_t size, std::size_t parts, std::size_t i) noexcept {
-  return {.first = size * i / parts, .last = size * (i + 1) / parts};
+  // size * i / parts without the product, which may not fit.
+  const auto bound = [&](std::size_t k) { return size / parts * k + size % parts * k / parts; };
+  return {.first = bound(i), .last = bound(i + 1)};
 }
 
 }  // namespace core

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A non-owning row-major matrix: pointer, rows, columns, stride. Takes row-major Eigen matrices and maps without a
-// copy; column-major ones do not compile, because every kernel walks along rows.
+// A non-owning row-major matrix: pointer, rows, columns, stride. It takes row-major Eigen matrices, maps, blocks and
+// row vectors without a copy, also as temporaries. What cannot be viewed does not compile, because every kernel walks
+// along rows of adjacent elements; the compiler then shows a line that says what to write instead.
 // Layer: core.
 #pragma once
 
@@ -26,20 +27,56 @@ struct matrix_extents {
 
 namespace core {
 
-/// Eigen's dense types and maps, recognized by their members so that this header does not include Eigen.
+/// What has rows and columns as Eigen's objects have, expressions included; recognized by its members, so that this
+/// header does not include Eigen.
 template <class M>
-concept eigen_like = requires(M& m) {
-  m.data();
+concept eigen_object = requires(const std::remove_cvref_t<M>& m) {
   { m.rows() } -> std::convertible_to<std::ptrdiff_t>;
   { m.cols() } -> std::convertible_to<std::ptrdiff_t>;
-  { m.outerStride() } -> std::convertible_to<std::ptrdiff_t>;
   { std::remove_cvref_t<M>::IsRowMajor } -> std::convertible_to<bool>;
+};
+
+/// Eigen's matrices, arrays, maps and blocks: those whose elements lie in memory at regular distances.
+template <class M>
+concept eigen_in_memory = eigen_object<M> && requires(M& m) {
+  m.data();
+  { m.outerStride() } -> std::convertible_to<std::ptrdiff_t>;
   { std::remove_cvref_t<M>::InnerStrideAtCompileTime } -> std::convertible_to<int>;
 };
 
 template <class M>
-concept row_major_eigen = eigen_like<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor) &&
-                          static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
+concept adjacent_eigen = eigen_in_memory<M> && static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
+
+template <class M>
+concept row_major_eigen = adjacent_eigen<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor);
+
+// The kinds of arguments that are refused, each by a constructor that tells why.
+template <class M>
+concept eigen_column_vector =
+    adjacent_eigen<M> && !row_major_eigen<M> && static_cast<int>(std::remove_cvref_t<M>::ColsAtCompileTime) == 1;
+
+template <class M>
+concept column_major_eigen = adjacent_eigen<M> && !row_major_eigen<M> && !eigen_column_vector<M>;
+
+template <class M>
+concept strided_eigen = eigen_in_memory<M> && !adjacent_eigen<M>;
+
+template <class M>
+concept eigen_expression = eigen_object<M> && !eigen_in_memory<M>;
+
+/// Vectors, arrays, spans and pointers of numbers, which do not know how many rows they stand for.
+template <class L>
+concept list_of_numbers = (std::is_pointer_v<std::decay_t<L>> &&
+                           std::is_arithmetic_v<std::remove_pointer_t<std::decay_t<L>>>) ||
+                          (!eigen_object<L> && requires(L & list) {
+                            list.size();
+                            requires std::is_arithmetic_v<std::remove_cvref_t<decltype(*list.data())>>;
+                          });
+
+template <class M>
+concept has_view = requires(M& m) {
+  m.view().stride();
+};
 
 }  // namespace core
 
@@ -64,7 +101,8 @@ class matrix_view {
     }
   }
 
-  /// Views a row-major Eigen matrix, block or map with unit inner stride, without a copy.
+  /// Views a row-major Eigen matrix, block, map or row vector with adjacent elements, without a copy. The view has its
+  /// rows and columns. It may be a temporary that lives until the call ends, such as a map.
   template <core::row_major_eigen M>
   requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
   constexpr matrix_view(M&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
@@ -72,6 +110,22 @@ class matrix_view {
         rows_(static_cast<std::size_t>(m.rows())),
         cols_(static_cast<std::size_t>(m.cols())),
         stride_(m.rows() > 1 ? static_cast<std::size_t>(m.outerStride()) : static_cast<std::size_t>(m.cols())) {}
+
+  // What a compiler prints where an argument is refused: the line of the constructor that would have taken it.
+  // clang-format off
+  template <core::list_of_numbers ListWithoutRows>
+  matrix_view(ListWithoutRows&&) = delete;  // a list has no rows: write matrix_view(list.data(), {rows, cols})
+  template <core::has_view Matrix>
+  matrix_view(Matrix&&) = delete;  // an ultrafastbert::matrix is given as matrix.view()
+  template <core::column_major_eigen ColumnMajor>
+  matrix_view(ColumnMajor&&) = delete;  // declare it as Eigen::Matrix<T, Dynamic, Dynamic, Eigen::RowMajor>
+  template <core::eigen_column_vector ColumnVector>
+  matrix_view(ColumnVector&&) = delete;  // for one row write vector.transpose(), or declare an Eigen::RowVector
+  template <core::strided_eigen Strided>
+  matrix_view(Strided&&) = delete;  // its elements are not adjacent: copy it into a row-major Eigen matrix first
+  template <core::eigen_expression Expression>
+  matrix_view(Expression&&) = delete;  // an expression has no memory: assign it to a row-major Eigen matrix first
+  // clang-format on
 
   /// A view of mutable elements is a view of constant ones.
   template <class U>

@@ -16,6 +16,7 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -161,12 +162,11 @@ class encoder {
       return run_group(now, {.members = members, .offsets = offsets, .masks = masks, .buffers = buffers}, scratch,
                        threads, trace);
     }
-    scratch.reserve_parts(groups);
-    threads.run(groups, [&](std::size_t g) {
+    core::run_tasks(groups, scratch, threads, [&](std::size_t g, workspace& mine) {
       const core::index_range own{.first = g == 0 ? 0 : ends[g - 1], .last = ends[g]};
       const std::size_t first_row = offsets[own.first];
       const std::size_t rows = offsets[own.last] - first_row;
-      workspace::frame group_frame(scratch.part(g));
+      workspace::frame group_frame(mine);
       const auto own_offsets = group_frame.template take<std::size_t>(own.size() + 1);
       for (std::size_t i = 0; i <= own.size(); ++i) own_offsets[i] = offsets[own.first + i] - first_row;
       run_group(now,
@@ -174,7 +174,7 @@ class encoder {
                  .offsets = own_offsets,
                  .masks = masks.subspan(own.first, own.size()),
                  .buffers = buffers.rows_from(first_row, rows)},
-                scratch.part(g), executor_ref{}, nullptr);
+                mine, executor_ref{}, nullptr);
     });
   }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
 namespace ultrafastbert::encoders {
@@ -30,10 +31,10 @@ void for_each_row_chunk(std::size_t rows, workspace& scratch, executor_ref threa
       step(core::index_range{.first = range.first + part.first, .last = range.first + part.last}, mine);
     }
   };
-  const std::size_t tasks = std::min(2 * threads.concurrency(), rows / fewest_rows);
-  if (threads.concurrency() < 2 || tasks < 2) return walk({.first = 0, .last = rows}, scratch);
-  scratch.reserve_parts(tasks);
-  threads.run(tasks, [&](std::size_t i) { walk(core::part_of(rows, tasks, i), scratch.part(i)); });
+  const std::size_t most_tasks = threads.concurrency() < 2 ? 1 : 2 * threads.concurrency();
+  const std::size_t tasks = std::clamp<std::size_t>(rows / fewest_rows, 1, most_tasks);
+  core::run_tasks(tasks, scratch, threads,
+                  [&](std::size_t i, workspace& mine) { walk(core::part_of(rows, tasks, i), mine); });
 }
 
 }  // namespace ultrafastbert::encoders

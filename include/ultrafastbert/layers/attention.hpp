@@ -20,6 +20,7 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/parameters.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/scalar_rows.hpp"
@@ -173,21 +174,15 @@ class attention {
               std::span<const std::size_t> offsets, std::span<const layers::sequence_mask> masks, workspace& scratch,
               executor_ref threads = {}) const {
     const std::size_t units = masks.size() * heads();
-    const auto run = [&](std::size_t unit, workspace& mine) {
-      const std::size_t i = unit / heads();
-      const std::size_t length = offsets[i + 1] - offsets[i];
-      attend_head(projected.rows_from(offsets[i], length), context.rows_from(offsets[i], length), masks[i],
-                  unit % heads(), mine);
-    };
-    const std::size_t tasks = tasks_for(offsets, threads.concurrency());
-    if (tasks < 2) {
-      for (std::size_t unit = 0; unit < units; ++unit) run(unit, scratch);
-      return;
-    }
-    scratch.reserve_parts(tasks);
-    threads.run(tasks, [&](std::size_t i) {
-      const auto some = core::part_of(units, tasks, i);
-      for (std::size_t unit = some.first; unit < some.last; ++unit) run(unit, scratch.part(i));
+    const std::size_t tasks = std::max<std::size_t>(tasks_for(offsets, threads.concurrency()), 1);
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
+      const auto some = core::part_of(units, tasks, task);
+      for (std::size_t unit = some.first; unit < some.last; ++unit) {
+        const std::size_t i = unit / heads();
+        const std::size_t length = offsets[i + 1] - offsets[i];
+        attend_head(projected.rows_from(offsets[i], length), context.rows_from(offsets[i], length), masks[i],
+                    unit % heads(), mine);
+      }
     });
   }
 

@@ -27,6 +27,7 @@
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/parameters.hpp"
 #include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
@@ -193,15 +194,12 @@ class fast_feedforward {
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                const matrix_view<std::int32_t>& paths = {}, executor_ref threads = {}) const {
     check(x, y, paths);
-    const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
-    if (tasks < 2) return weights_->multiply(x, y, scratch, paths);
-    scratch.reserve_parts(tasks);
-    const auto task = [&](std::size_t i) {
-      const auto rows = core::part_of(x.rows(), tasks, i);
-      weights_->multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
+    const std::size_t tasks = std::max<std::size_t>(tasks_for(x.rows(), threads.concurrency()), 1);
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
+      const auto rows = core::part_of(x.rows(), tasks, task);
+      weights_->multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine,
                          paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
-    };
-    threads.run(tasks, task);
+    });
   }
 
   /// The same without paths. Shapes, Pre, Throws, Complexity: as above.

@@ -21,6 +21,7 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/dispatch.hpp"
@@ -154,18 +155,15 @@ class packed_matrix {
     const std::size_t most = std::max<std::size_t>(threads.concurrency(), 1);
     const bool by_rows = x.rows() >= most * rows_per_block;
     const std::size_t tasks = by_rows ? most : std::min(most, panel_count());
-    if (tasks < 2) return multiply_panels(x, y, scratch, with, {.first = 0, .last = panel_count()});
-    scratch.reserve_parts(tasks);
-    const auto task = [&](std::size_t i) {
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t i, workspace& mine) {
       if (by_rows) {
         const auto rows = core::part_of(x.rows(), tasks, i);
-        multiply_panels(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), scratch.part(i),
-                        with, {.first = 0, .last = panel_count()});
+        multiply_panels(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine, with,
+                        {.first = 0, .last = panel_count()});
       } else {
-        multiply_panels(x, y, scratch.part(i), with, core::part_of(panel_count(), tasks, i));
+        multiply_panels(x, y, mine, with, core::part_of(panel_count(), tasks, i));
       }
-    };
-    threads.run(tasks, task);
+    });
   }
 
  private:
@@ -277,7 +275,7 @@ class packed_matrix {
     if (x.rows() == 0 || panels.first == panels.last) return;
     const std::size_t inner_blocks = blocks_of_words();
     const std::size_t row_blocks = parts_of(x.rows(), rows_per_block);
-    const std::size_t most_rows = parts_of(x.rows(), row_blocks);
+    const std::size_t most_rows = std::min(x.rows(), rows_per_block);
     const bool copies = kernels_->convert != nullptr || (x.rows() > kernels_->rows && x.stride() > largest_near_stride);
     workspace::frame frame(scratch);
     const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride());
