@@ -43,3 +43,38 @@ TEMPLATE_LIST_TEST_CASE("Threads that share an encoder do not change each other'
   CHECK(runs == 160);
   CHECK(different == 0);
 }
+
+TEST_CASE("Threads that share a workspace by mistake get right results or in_use, with and without a pool",
+          "[encoder]") {
+  const encoder_problem<float, ufb::default_backend> problem(small_config(true), 163);
+  random_numbers random(164);
+  const token_batch batch =
+      joined({random_ids(20, random), random_ids(16, random), random_ids(20, random), random_ids(20, random)});
+  ufb::workspace alone;
+  const auto expected = states_of(problem.model, batch, alone);
+  for (const std::size_t pool_threads : {1U, 3U}) {
+    ufb::thread_pool pool(pool_threads);
+    ufb::workspace shared;
+    std::atomic<std::size_t> different{0};
+    std::atomic<std::size_t> right{0};
+    std::atomic<std::size_t> refused{0};
+    std::vector<std::thread> threads;
+    for (std::size_t number = 0; number < 4; ++number) {
+      threads.emplace_back([&] {
+        for (std::size_t i = 0; i < 100; ++i) {
+          try {
+            guarded_matrix<float> states(batch.ids.size(), 16);
+            problem.model.forward(batch.ids, batch.view(), states.view(), shared, pool);
+            ++(same_bits(states, expected) ? right : different);
+          } catch (const ufb::error& problem_found) {
+            if (problem_found.code() == ufb::error_code::in_use) ++refused;
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(different == 0);
+    CHECK(right + refused == 400);
+    CHECK(same_bits(states_of(problem.model, batch, shared, pool), expected));  // still of use
+  }
+}

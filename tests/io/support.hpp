@@ -18,24 +18,14 @@
 #include <utility>
 #include <vector>
 
-#include "../support/catch.hpp"
+#include "support/catch.hpp"
+#include "support/errors.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
 
 namespace ufb_test {
 
 namespace ufb = ultrafastbert;
-
-/// The library's error that `action` throws, or nothing. Any other exception fails the test by leaving this function.
-template <class Action>
-std::optional<ufb::error> error_of(Action&& action) {
-  try {
-    std::forward<Action>(action)();
-  } catch (const ufb::error& problem) {
-    return problem;
-  }
-  return std::nullopt;
-}
 
 /// Code of the error that `action` throws, "none" if it throws nothing.
 template <class Action>
@@ -74,6 +64,12 @@ std::string one_tensor(const std::string& name, const std::string& dtype, const 
   return container("{\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + std::to_string(values.size()) +
                        "],\"data_offsets\":[0," + std::to_string(data.size()) + "]}}",
                    data);
+}
+
+/// What Git LFS leaves in place of a file of `size` bytes.
+inline std::string lfs_pointer(std::size_t size) {
+  return "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize " +
+         std::to_string(size) + '\n';
 }
 
 /// A folder of its own for each object, removed with it.

@@ -112,3 +112,38 @@ TEST_CASE("A folder without weights, or with broken ones, says so", "[checkpoint
   folder.write("model.safetensors", "short");
   CHECK(weights_error(folder)->code() == ufb::error_code::truncated);
 }
+
+TEST_CASE("A folder in place of a known file is reported once, by its own path", "[checkpoint]") {
+  for (const char* name : {"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                           "special_tokens_map.json", "model.safetensors", "model.safetensors.index.json"}) {
+    INFO(name);
+    const scratch_folder folder;
+    if (std::string(name) != "config.json") folder.write("config.json", "{}");
+    std::filesystem::create_directory(folder.path() / name);
+    const auto problem = weights_error(folder);
+    REQUIRE(problem);
+    CHECK(problem->code() == ufb::error_code::io_error);
+    CHECK(problem->file() == (folder.path() / name).string());
+    CHECK(problem->found() == "a folder");
+    CHECK(problem->reason() == "Is a directory");
+  }
+}
+
+TEST_CASE("Any other file of a folder is found by its name", "[checkpoint]") {
+  const scratch_folder folder;
+  folder.write("config.json", "{}");
+  folder.write("modules.json", "[]");
+  std::filesystem::create_directory(folder.path() / "1_Pooling");
+  folder.write("1_Pooling/config.json", "{}");
+  const auto checkpoint = ufb::checkpoint_folder::open(folder.path());
+  CHECK(checkpoint.find("modules.json") == folder.path() / "modules.json");
+  CHECK(checkpoint.find("1_Pooling/config.json") == folder.path() / "1_Pooling/config.json");
+  CHECK_FALSE(checkpoint.find("2_Dense/config.json"));
+  CHECK_FALSE(checkpoint.find("modules.json/x"));
+  CHECK(code_of([&] { (void)checkpoint.find("1_Pooling"); }) == "io_error");
+  const auto outside = error_of([&] { (void)checkpoint.find("../config.json"); });
+  REQUIRE(outside);
+  CHECK(outside->code() == ufb::error_code::bad_path);
+  CHECK(outside->file() == folder.path().string());
+  CHECK(outside->found() == "'../config.json'");
+}

@@ -101,3 +101,59 @@ TEST_CASE("A file that shrinks after it was opened is truncated, not a crash", "
   std::array<float, 2> out{};
   CHECK(code_of([&] { file.read<float>(file.tensors()[0], 0, out); }) == "truncated");
 }
+
+TEST_CASE("A Git LFS pointer in place of any file is an io_error that says what to do", "[file]") {
+  const scratch_folder folder;
+  const auto path = folder.write("config.json", lfs_pointer(570));
+  const auto problem = open_error(path);
+  REQUIRE(problem);
+  CHECK(problem->code() == ufb::error_code::io_error);
+  CHECK(problem->file() == path.string());
+  CHECK(problem->expected() == "the file itself");
+  CHECK(problem->found() == "a Git LFS pointer to it");
+  CHECK_THAT(problem->what(), ContainsSubstring("run `git lfs pull`"));
+  CHECK(code_of([&] { (void)ufb::read_text_file(path, 1000); }) == "io_error");
+  CHECK(code_of([&] { (void)ufb::read_text_file(path, 5); }) == "io_error");
+  CHECK(open_error(folder.write("old", "version https://hawser.github.com/spec/v1\n")));
+}
+
+TEST_CASE("Texts that only resemble a Git LFS pointer are read", "[file]") {
+  const scratch_folder folder;
+  for (const std::string& text :
+       {std::string(), std::string("version"), std::string("version https://git-lfs.github.com/spec/"),
+        "x" + lfs_pointer(3), "\n" + lfs_pointer(3), lfs_pointer(3) + std::string(1000, 'x')}) {
+    INFO(ufb::excerpt(text));
+    CHECK(ufb::read_text_file(folder.write("f", text), 2000) == text);
+  }
+}
+
+TEST_CASE("A file that was moved from is closed and empty, and one that is assigned to itself stays open", "[file]") {
+  const scratch_folder folder;
+  auto a = ufb::input_file::open(folder.write("a", "abc"));
+  auto b = ufb::input_file::open(folder.write("b", "defgh"));
+  b = std::move(a);
+  CHECK(b.size() == 3);
+  CHECK(a.size() == 0);     // NOLINT(bugprone-use-after-move): what is left behind is documented
+  CHECK(a.name().empty());  // NOLINT(bugprone-use-after-move)
+  std::array<std::byte, 1> out{};
+  CHECK(code_of([&] { a.read(0, out); }) == "io_error");  // NOLINT(bugprone-use-after-move)
+  auto& same = b;
+  b = std::move(same);
+  CHECK(b.size() == 3);
+  b.read(2, out);
+  CHECK(out[0] == std::byte{'c'});
+}
+
+TEST_CASE("Names that could lead out of a folder are told from those that cannot", "[file]") {
+  for (const char* name : {"a", "a.json", "1_Pooling/config.json", "a/b/c", ".hidden", "a b"}) {
+    INFO(name);
+    CHECK(ufb::io::stays_inside(name));
+  }
+  for (const std::string& name :
+       {std::string(), std::string("/"), std::string("/a"), std::string("a/"), std::string("a//b"), std::string("."),
+        std::string("a/."), std::string(".."), std::string("a/../b"), std::string("a/.."), std::string("a..b"),
+        std::string("a\\b"), std::string("C:a"), std::string("a\0b", 3)}) {
+    INFO(ufb::excerpt(name));
+    CHECK_FALSE(ufb::io::stays_inside(name));
+  }
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The bounded JSON reader: limits, refusals with their places, and the document's typed access.
-#include <cmath>
+#include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,13 +20,32 @@ ufb::json_document document(const std::string& text, const ufb::json_limits& lim
 
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
-struct event_log {
+class event_log final : public ufb::json_event_handler {
+ public:
+  void on_scalar(const ufb::json_scalar& scalar) override { text += "s" + std::to_string(scalar.index()) + ' '; }
+  void on_key(std::string_view key) override { text += "k:" + std::string(key) + ' '; }
+  void on_begin(bool object) override { text += object ? "{ " : "[ "; }
+  void on_end(bool object) override { text += object ? "} " : "] "; }
   std::string text{};
-  void on_scalar(const ufb::json_scalar& scalar) { text += "s" + std::to_string(scalar.index()) + ' '; }
-  void on_key(std::string_view key) { text += "k:" + std::string(key) + ' '; }
-  void on_begin(bool object) { text += object ? "{ " : "[ "; }
-  void on_end(bool object) { text += object ? "} " : "] "; }
 };
+
+// Throws in the middle of a text.
+class failing_handler final : public ufb::json_event_handler {
+ public:
+  void on_scalar(const ufb::json_scalar& /*scalar*/) override { throw std::runtime_error("enough"); }
+  void on_key(std::string_view /*key*/) override {}
+  void on_begin(bool /*object*/) override {}
+  void on_end(bool /*object*/) override {}
+};
+
+// "where: reason: expected: found" of the refusal of a text.
+std::string complaint(const std::string& text, const ufb::json_limits& limits = {}) {
+  const auto problem = error_of([&] { document(text, limits); });
+  if (!problem) return "none";
+  CHECK(problem->file() == "f.json");
+  CHECK(problem->byte_offset().has_value());
+  return problem->where() + ": " + problem->reason() + ": " + problem->expected() + ": " + problem->found();
+}
 
 }  // namespace
 
@@ -95,6 +115,115 @@ TEST_CASE("Text that is no JSON is refused at its byte", "[json]") {
   CHECK(error_of([] { document("[1, x]"); })->details().byte_offset == 4U);
   event_log log;
   CHECK(error_of([&] { ufb::parse_json_events("[1, x]", "f", {}, log, 100); })->details().byte_offset == 104U);
+}
+
+TEST_CASE("A handler's exception leaves the parse", "[json]") {
+  failing_handler handler;
+  CHECK_THROWS_AS(ufb::parse_json_events("[1]", "f", {}, handler), std::runtime_error);
+  ufb::parse_json_events("[[],{}]", "f", {}, handler);
+}
+
+TEST_CASE("Text that is no JSON is refused with line, column, what was expected and what was found", "[json]") {
+  struct wrong_text {
+    std::string text;
+    const char* place;
+    const char* expected;
+    const char* found;
+  };
+  const wrong_text cases[] = {
+      {"", "line 1, column 1", "a value", "the end of the text"},
+      {" \n ", "line 1, column 1", "a value", "the end of the text"},
+      {"{", "line 1, column 2", "a key in double quotes or '}'", "the end of the text"},
+      {"{\n  \"a\": 1,\n}", "line 3, column 1", "a key in double quotes", "'}'"},
+      {"{\n  \"a\": 1\n  \"b\": 2\n}", "line 3, column 3", "',' or '}'", "'\"b\"'"},
+      {"{\"a\" 1}", "line 1, column 6", "':'", "'1'"},
+      {"{\"a\":}", "line 1, column 6", "a value", "'}'"},
+      {"{\"a\":1]", "line 1, column 7", "',' or '}'", "']'"},
+      {"{1:2}", "line 1, column 2", "a key in double quotes or '}'", "'1'"},
+      {"{\"\u00e4\u00f6\": [1,\n[2, tru]]}", "line 2, column 5", "a value", "'tru'"},
+      {"[1,]", "line 1, column 4", "a value", "']'"},
+      {"[,1]", "line 1, column 2", "a value or ']'", "','"},
+      {"[1 2]", "line 1, column 4", "',' or ']'", "'2'"},
+      {"[{}, [], \"x\" null]", "line 1, column 14", "',' or ']'", "'null'"},
+      {"[1}", "line 1, column 3", "',' or ']'", "'}'"},
+      {"[\"\xc3\xa4\xe4\xb8\xad\", ?]", "line 1, column 8", "a value", "'?'"},
+      {"[nul]", "line 1, column 2", "a value or ']'", "'nul'"},
+      {"[-]", "line 1, column 2", "a value or ']'", "'-'"},
+      {"[1.5e+]", "line 1, column 2", "a value or ']'", "'1.5e+'"},
+      {"[01]", "line 1, column 2", "a value or ']'", "'01'"},
+      {"[nope, 1]", "line 1, column 2", "a value or ']'", "'nope'"},
+      {"[1, NaN]", "line 1, column 5", "a value", "'NaN'"},
+      {"[1]//c", "line 1, column 4", "the end of the text", "'//c'"},
+      {"[1] x", "line 1, column 5", "the end of the text", "'x'"},
+      {"{}\r\n{}", "line 2, column 1", "the end of the text", "'{'"},
+      {"]", "line 1, column 1", "a value", "']'"},
+      {"'a'", "line 1, column 1", "a value", "'\\x27a\\x27'"},
+      {"[\xc3\xa9]", "line 1, column 2", "a value or ']'", "'\\xc3\\xa9'"},
+      {"\xef\xbb\xbf[1 2]", "line 1, column 5", "',' or ']'", "'2'"},
+  };
+  for (const wrong_text& wrong : cases) {
+    INFO(ufb::excerpt(wrong.text));
+    const auto problem = error_of([&] { document(wrong.text); });
+    REQUIRE(problem);
+    CHECK(problem->code() == ufb::error_code::bad_json);
+    CHECK(problem->where() == wrong.place);
+    CHECK(problem->expected() == wrong.expected);
+    CHECK(problem->found() == wrong.found);
+  }
+}
+
+TEST_CASE("A bad string is refused with what is wrong about it, and its bytes escaped", "[json]") {
+  const std::string valid = "valid UTF-8 with control characters, quotes and backslashes escaped";
+  CHECK(complaint("[1,\n \"ab\xff\"]") ==
+        "line 2, column 5: invalid string: ill-formed UTF-8 byte: " + valid + ": 'ab\\xff'");
+  CHECK(complaint("[\"abcdefghijkl\\x\"]").find(valid + ": 'ghijkl\\x5cx'") != std::string::npos);
+  CHECK(complaint("[\"\\ud800\"]").find(valid) != std::string::npos);
+  CHECK(complaint("{\"a\nb\": 1}").find(valid + ": 'a\\x0a'") != std::string::npos);
+  CHECK(complaint("[\"a\", \"bc") ==
+        "line 1, column 7: unterminated string: double quotes at its end: the end of the text");
+  CHECK(complaint(std::string("[1,\n\0]", 6)) == "line 2, column 1: NUL byte: no NUL byte in JSON: '\\x00'");
+  CHECK(complaint("[\"a\",\n[[1]]]", {.max_depth = 2}) ==
+        "line 2, column 2: nested too deeply: at most 2 arrays and objects inside each other: more");
+  CHECK(complaint("[\n\"abcd\"]", {.max_string_bytes = 3}) == "line 2, column 2: : at most 3 bytes in one string: 4");
+  CHECK(complaint("[1e999]") == "line 1, column 6: number too large: a number that a double can hold: '1e999'");
+  CHECK(complaint("[1.]").find("invalid number; expected digit after '.'") != std::string::npos);
+}
+
+TEST_CASE("Messages about JSON hold printable ASCII only, whatever the text", "[json]") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string c(1, static_cast<char>(byte));
+    std::vector<std::string> texts = {c, "[", "[\"", "{\"a\":", "{\""};
+    for (std::size_t i = 1; i < texts.size(); ++i) texts[i] += c + c;
+    texts.push_back(texts[3] + " - x; expected y; last read: '");
+    for (const std::string& text : texts) {
+      const auto problem = error_of([&] { document(text); });
+      if (!problem) continue;
+      const std::string message = problem->what();
+      CHECK(std::all_of(message.begin(), message.end(), [](char each) { return each >= 0x20 && each < 0x7f; }));
+      CHECK(message.size() < 400);
+      CHECK(problem->where().rfind("line ", 0) == 0);
+      CHECK_FALSE(problem->expected().empty());
+      CHECK_FALSE(problem->found().empty());
+    }
+  }
+}
+
+TEST_CASE("A text inside a file counts lines by itself and bytes with the file", "[json]") {
+  event_log log;
+  const auto problem = error_of([&] { ufb::parse_json_events("[1,\nx]", "f", {}, log, 100); });
+  REQUIRE(problem);
+  CHECK(problem->where() == "line 2, column 1 of the JSON text that begins at byte 100");
+  CHECK(problem->byte_offset() == 104U);
+}
+
+TEST_CASE("Where a long text goes wrong is found in time that is linear", "[json]") {
+  std::string text = "[";
+  for (int i = 0; i < 100'000; ++i) text += "{\"key\": [1, 2.5, \"\\\"\"]},\n";
+  const auto problem =
+      error_of([&] { document(text + "?", {.max_bytes = text.size() + 1, .max_values = 10'000'000}); });
+  REQUIRE(problem);
+  CHECK(problem->where() == "line 100001, column 1");
+  CHECK(problem->expected() == "a value");
 }
 
 TEST_CASE("A key that occurs twice is refused at every level with its path", "[json]") {

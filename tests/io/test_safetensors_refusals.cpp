@@ -51,20 +51,49 @@ TEST_CASE("Fewer than eight bytes are truncated", "[safetensors]") {
   CHECK(code_of([] { (void)ufb::safetensors::from_memory({}, "none"); }) == "truncated");
 }
 
-TEST_CASE("A header length over the limit or over the file is refused", "[safetensors]") {
-  for (const std::uint64_t length : {std::uint64_t{3}, std::uint64_t{100'000'001}, ~std::uint64_t{0}, ~std::uint64_t{7},
+TEST_CASE("A header length over the limit is refused, however long the file", "[safetensors]") {
+  for (const std::uint64_t length : {std::uint64_t{100'000'001}, ~std::uint64_t{0}, ~std::uint64_t{7},
                                      std::uint64_t{1} << 63U, (std::uint64_t{1} << 32U) + 2}) {
     std::string block = container("{}");
     std::memcpy(block.data(), &length, sizeof(length));
     const auto problem = refusal(block);
     REQUIRE(problem);
     CHECK(problem->code() == ufb::error_code::bad_header_length);
-    CHECK(problem->details().byte_offset == 0U);
-    CHECK(problem->expected() == "a header of at most 2 bytes");
+    CHECK(problem->byte_offset() == 0U);
+    CHECK(problem->expected() == "a header of at most 100000000 bytes");
     CHECK(problem->found() == std::to_string(length));
+    CHECK(refusal_code(block, {.header_bytes = ~std::uint64_t{0}}) ==
+          (length >> 63U != 0 ? "bad_header_length" : "truncated"));
   }
   CHECK(header_code("{}", 0, {.header_bytes = 2}) == "none");
   CHECK(header_code("{ }", 0, {.header_bytes = 2}) == "bad_header_length");
+}
+
+TEST_CASE("A file that ends inside its header is truncated, wherever it was cut", "[safetensors]") {
+  const std::string whole = one_tensor<float>("a", "F32", {1.0F, 2.0F});
+  const std::size_t header = whole.size() - 8 - 8;
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto problem = refusal(whole.substr(0, size));
+    REQUIRE(problem);
+    CHECK(problem->code() == ufb::error_code::truncated);
+    CHECK(problem->byte_offset() == size);
+    if (size < 8 || size >= 8 + header) continue;
+    CHECK(problem->expected() == "a header of " + std::to_string(header) + " bytes");
+    CHECK(problem->found() == std::to_string(size - 8) + " bytes");
+    CHECK(problem->reason() == "the file ends inside its header");
+  }
+}
+
+TEST_CASE("A Git LFS pointer is reported as what it is, from file and from memory", "[safetensors]") {
+  const std::string pointer = lfs_pointer(1'000'000);
+  const scratch_folder folder;
+  const auto path = folder.write("model.safetensors", pointer);
+  for (const auto& problem : {error_of([&] { (void)ufb::safetensors::open(path); }), refusal(pointer)}) {
+    REQUIRE(problem);
+    CHECK(problem->code() == ufb::error_code::io_error);
+    CHECK(problem->found() == "a Git LFS pointer to it");
+    CHECK_THAT(problem->reason(), ContainsSubstring("git lfs pull"));
+  }
 }
 
 TEST_CASE("A header that is no JSON object in UTF-8 is bad_json", "[safetensors]") {
@@ -97,6 +126,7 @@ TEST_CASE("A header that is no JSON object in UTF-8 is bad_json", "[safetensors]
   }
   CHECK(refusal(container("[]"))->details().byte_offset == 8U);
   CHECK(refusal(container("{} x"))->details().byte_offset == 11U);
+  CHECK(refusal(container("{} x"))->where() == "line 1, column 4 of the JSON text that begins at byte 8");
   CHECK(header_code("{} \t\r\n  ") == "none");
   CHECK(header_code("{}" + std::string(200'000, ' ')) == "none");
 }
@@ -142,7 +172,7 @@ TEST_CASE("Keys may repeat in different objects and unknown fields are ignored",
 }
 
 TEST_CASE("Metadata that is not string to string is bad_metadata", "[safetensors]") {
-  for (const std::string value : {"null", "1", "\"x\"", "[]", "[\"x\"]", "{\"k\":1}", "{\"k\":null}", "{\"k\":true}",
+  for (const std::string value : {"1", "false", "\"x\"", "[]", "[\"x\"]", "{\"k\":1}", "{\"k\":null}", "{\"k\":true}",
                                   "{\"k\":1.5}", "{\"k\":[]}", "{\"k\":{}}", "{\"j\":\"\",\"k\":{\"l\":\"m\"}}"}) {
     INFO(value);
     const auto problem = refusal(container(R"({"__metadata__":)" + value + '}'));
@@ -155,6 +185,19 @@ TEST_CASE("Metadata that is not string to string is bad_metadata", "[safetensors
   CHECK(problem->expected() == "a string");
   CHECK(problem->found() == "the number -1");
   CHECK(header_code(R"({"__metadata__":{}})") == "none");
+  CHECK(refusal(container(R"({"__metadata__":1})"))->expected() == "an object of strings, or null");
+}
+
+TEST_CASE("Metadata that is null is none", "[safetensors]") {
+  const std::string block = container(R"({"__metadata__":null,"a":)" + good + '}', "1234");
+  const auto file = parse(block);
+  CHECK(file.metadata().empty());
+  CHECK(file.tensors().size() == 1);
+  CHECK(header_code(R"({"a":)" + good + R"(,"__metadata__":null})", 4) == "none");
+  CHECK(header_code(R"({"__metadata__":null,"__metadata__":{}})") == "duplicate_key");
+  CHECK(header_code(R"({"__metadata__":null,"__metadata__":null})") == "duplicate_key");
+  CHECK(header_code(R"({"a":null})") == "bad_entry");
+  CHECK(header_code(R"({"__metadata__":{"k":"v"},"a":null})") == "bad_entry");
 }
 
 TEST_CASE("An entry of the wrong form is bad_entry and names the tensor", "[safetensors]") {
@@ -372,8 +415,7 @@ TEST_CASE("Ignored fields, metadata and strings are bounded too", "[safetensors]
 TEST_CASE("A refused container leaves an open one as it was", "[safetensors]") {
   const std::string block = one_tensor<float>("a", "F32", {2.5F});
   auto file = parse(block);
-  CHECK(code_of([&] { file = ufb::safetensors::from_memory(bytes_of(block).first(20), "cut"); }) ==
-        "bad_header_length");
+  CHECK(code_of([&] { file = ufb::safetensors::from_memory(bytes_of(block).first(20), "cut"); }) == "truncated");
   float value = 0;
   file.read<float>(*file.find("a"), 0, std::span(&value, 1));
   CHECK(value == 2.5F);

@@ -270,3 +270,35 @@ TEST_CASE("An index is bounded in bytes, tensors, names and files", "[shards]") 
   folder.write_map({{"a", first_shard}, {"b", second_shard}, {std::string(1025, 'x'), second_shard}});
   CHECK(code({}) == "limit_exceeded");
 }
+
+TEST_CASE("Weights that were moved from have no files, and those that are assigned to themselves keep them",
+          "[shards]") {
+  const sharded_folder folder;
+  auto from = ufb::checkpoint_folder::open(folder.path()).open_weights();
+  auto to = ufb::weight_files::open(folder.path() / first_shard);
+  to = std::move(from);
+  CHECK(from.size() == 0);  // NOLINT(bugprone-use-after-move): what is left behind is documented
+  CHECK(from.files().empty());
+  CHECK(from.name().empty());
+  auto& same = to;
+  to = std::move(same);
+  CHECK(to.size() == 2);
+  CHECK(to.name() == folder.index().string());
+  CHECK(to.find("b") != nullptr);
+}
+
+TEST_CASE("A Git LFS pointer in place of an index or a shard is reported as what it is", "[shards]") {
+  const sharded_folder folder;
+  folder.write(second_shard, lfs_pointer(100));
+  const auto shard = folder.error();
+  REQUIRE(shard);
+  CHECK(shard->code() == ufb::error_code::io_error);
+  CHECK(shard->file() == (folder.path() / second_shard).string());
+  CHECK(shard->found() == "a Git LFS pointer to it");
+  CHECK_THAT(shard->expected(), ContainsSubstring(folder.index().string()));
+  folder.write_index(lfs_pointer(100));
+  const auto index = folder.error();
+  REQUIRE(index);
+  CHECK(index->file() == folder.index().string());
+  CHECK(index->found() == "a Git LFS pointer to it");
+}

@@ -124,7 +124,7 @@ TEST_CASE("What tokenizer_config.json asks for and is not implemented is refused
   refused(R"({"unk_token":7})", "$.unk_token", error_code::bad_type);
   refused(R"({"unk_token":{}})", "$.unk_token.content", error_code::missing_key);
   refused(R"({"added_tokens_decoder":{"x":{}}})", "$.added_tokens_decoder.x", error_code::bad_value);
-  refused("[", "", error_code::bad_json);
+  refused("[", "line 1, column 2", error_code::bad_json);
   refused("[]", "$", error_code::bad_type);
 }
 

@@ -30,7 +30,9 @@ enum class config_form : std::uint8_t {
 class checkpoint_folder {
  public:
   /// Looks for the known files. `config.json` wins over `model_config.json`. Symbolic links are followed.
-  /// Throws: io_error (no such folder, not a folder, unreadable, neither configuration file).
+  /// Throws: io_error (no such folder, not a folder, unreadable, neither configuration file; a folder in place of one
+  /// of
+  ///   the known files).
   [[nodiscard]] static checkpoint_folder open(const std::filesystem::path& folder) { return checkpoint_folder(folder); }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }      ///< as given
@@ -50,6 +52,10 @@ class checkpoint_folder {
     return special_tokens_map_;
   }
 
+  /// Any other file of the folder, if there is one: a name, or folders and a name with '/' between.
+  /// Throws: bad_path (a name that could lead out of the folder), io_error (it is a folder; it cannot be looked up).
+  [[nodiscard]] std::optional<std::filesystem::path> find(std::string_view name) const;
+
   /// Opens the weights: `model.safetensors`, or else the files that `model.safetensors.index.json` lists.
   /// Throws: io_error (there are none), unsupported (pickled weights; the message says what to do), and whatever
   ///   weight_files::open and weight_files::open_index throw.
@@ -64,30 +70,18 @@ class checkpoint_folder {
     if (!std::filesystem::is_directory(status)) {
       fail_folder(std::make_error_code(std::errc::not_a_directory).message());
     }
-    const auto hub_form = member("config.json");
-    const auto local_form = hub_form ? std::nullopt : member("model_config.json");
+    const auto hub_form = find("config.json");
+    const auto local_form = hub_form ? std::nullopt : find("model_config.json");
     if (!hub_form && !local_form) {
       fail(error_code::io_error,
            {.file = path_.string(), .expected = "config.json or model_config.json in the folder", .found = "neither"});
     }
     config_ = hub_form ? *hub_form : *local_form;
     form_ = hub_form ? config_form::config_json : config_form::model_config_json;
-    tokenizer_ = member("tokenizer.json");
-    if (!tokenizer_) tokenizer_ = member("vocab.txt");
-    tokenizer_config_ = member("tokenizer_config.json");
-    special_tokens_map_ = member("special_tokens_map.json");
-  }
-
-  /// A dangling link counts as present: opening it reports it, where falling back to another file would hide it.
-  [[nodiscard]] std::optional<std::filesystem::path> member(std::string_view name) const {
-    std::error_code reason;
-    auto file = path_ / name;
-    const auto status = std::filesystem::symlink_status(file, reason);
-    if (status.type() == std::filesystem::file_type::not_found) return std::nullopt;
-    if (status.type() == std::filesystem::file_type::none) {
-      fail(error_code::io_error, {.file = file.string(), .reason = reason.message()});
-    }
-    return file;
+    tokenizer_ = find("tokenizer.json");
+    if (!tokenizer_) tokenizer_ = find("vocab.txt");
+    tokenizer_config_ = find("tokenizer_config.json");
+    special_tokens_map_ = find("special_tokens_map.json");
   }
 
   /// Name of the alphabetically first pickled file, or nothing.
@@ -118,10 +112,32 @@ class checkpoint_folder {
   std::optional<std::filesystem::path> special_tokens_map_{};
 };
 
+inline std::optional<std::filesystem::path> checkpoint_folder::find(std::string_view name) const {
+  if (!io::stays_inside(name)) {
+    fail(error_code::bad_path,
+         {.file = path_.string(), .expected = "the name of a file inside the folder", .found = excerpt(name)});
+  }
+  std::error_code reason;
+  auto file = path_ / name;
+  const auto link = std::filesystem::symlink_status(file, reason);
+  if (link.type() == std::filesystem::file_type::not_found) return std::nullopt;
+  if (link.type() == std::filesystem::file_type::none) {
+    fail(error_code::io_error, {.file = file.string(), .reason = reason.message()});
+  }
+  // A dangling link counts as present: opening it reports it, where falling back to another file would hide it.
+  if (std::filesystem::is_directory(file, reason)) {
+    fail(error_code::io_error, {.file = file.string(),
+                                .expected = "a file",
+                                .found = "a folder",
+                                .reason = std::make_error_code(std::errc::is_a_directory).message()});
+  }
+  return file;
+}
+
 inline weight_files checkpoint_folder::open_weights(const safetensors_limits& limits) const {
   constexpr std::string_view weights = "model.safetensors";
-  if (const auto file = member(weights)) return weight_files::open(*file, limits);
-  if (const auto index = member("model.safetensors.index.json")) return weight_files::open_index(*index, limits);
+  if (const auto file = find(weights)) return weight_files::open(*file, limits);
+  if (const auto index = find("model.safetensors.index.json")) return weight_files::open_index(*index, limits);
   if (const auto pickle = find_pickle()) {
     fail(error_code::unsupported, {.file = (path_ / *pickle).string(),
                                    .expected = std::string(weights),

@@ -5,7 +5,6 @@
 // Layer: io.
 #pragma once
 
-#include <Eigen/Core>
 #include <array>
 #include <bit>
 #include <concepts>
@@ -143,6 +142,23 @@ template <class Stored>
   return value;
 }
 
+/// IEEE binary16 to binary32, exactly. Infinities and NaN keep their sign and payload.
+[[nodiscard]] constexpr float widen_half(std::uint16_t stored) noexcept {
+  const std::uint32_t sign = (stored & 0x8000U) << 16U;
+  const std::uint32_t magnitude = stored & 0x7fffU;
+  // Subnormal numbers are multiples of 2^-24, which float holds as normal ones.
+  if (magnitude < 0x400U) {
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F));
+  }
+  constexpr std::uint32_t bias = (127U - 15U) << 23U;  // of the exponents against each other
+  return std::bit_cast<float>(sign | ((magnitude << 13U) + (magnitude < 0x7c00U ? bias : 2 * bias)));
+}
+
+/// bfloat16, the upper half of binary32, to binary32, exactly.
+[[nodiscard]] constexpr float widen_bfloat16(std::uint16_t stored) noexcept {
+  return std::bit_cast<float>(std::uint32_t{stored} << 16U);
+}
+
 template <std::floating_point Scalar>
 void decode_floating(dtype type, const std::byte* stored, std::span<Scalar> out) noexcept {
   const auto fill = [&](const auto& element) {
@@ -150,13 +166,9 @@ void decode_floating(dtype type, const std::byte* stored, std::span<Scalar> out)
   };
   switch (type) {
     case dtype::f16:
-      return fill([stored](std::size_t i) {
-        return static_cast<float>(std::bit_cast<Eigen::half>(load_element<std::uint16_t>(stored, i)));
-      });
+      return fill([stored](std::size_t i) { return widen_half(load_element<std::uint16_t>(stored, i)); });
     case dtype::bf16:
-      return fill([stored](std::size_t i) {
-        return static_cast<float>(std::bit_cast<Eigen::bfloat16>(load_element<std::uint16_t>(stored, i)));
-      });
+      return fill([stored](std::size_t i) { return widen_bfloat16(load_element<std::uint16_t>(stored, i)); });
     case dtype::f32: return fill([stored](std::size_t i) { return load_element<float>(stored, i); });
     default: return fill([stored](std::size_t i) { return load_element<double>(stored, i); });
   }

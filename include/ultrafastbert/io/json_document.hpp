@@ -20,6 +20,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#include "ultrafastbert/io/json_parser.hpp"
 
 namespace ultrafastbert {
 
@@ -87,7 +88,8 @@ class json_value {
   /// Member of an object. Throws missing_key, bad_type.
   [[nodiscard]] json_value at(std::string_view key) const {
     if (auto member = find(key)) return *std::move(member);
-    fail(error_code::missing_key, {.file = *file_, .where = member_path(key), .expected = "the key to be present"});
+    fail(error_code::missing_key,
+         {.file = *file_, .where = member_path(key), .expected = "the key to be present", .found = "none"});
   }
 
   /// Members of an object in file order. Throws bad_type.
@@ -176,7 +178,7 @@ class json_value {
   const std::string* file_;
 };
 
-/// An immutable JSON document. Reading it from several threads is safe.
+/// An immutable JSON document. Reading it from several threads is safe; one that was moved from has no root.
 class json_document {
  public:
   /// Parses `text`.
@@ -199,12 +201,12 @@ class json_document {
 namespace io {
 
 /// Builds the tree from events; keeps one frame per open array or object, so its depth is the JSON's.
-class json_tree_builder {
+class json_tree_builder final : public json_event_handler {
  public:
   json_tree_builder(const std::string& file, const json_limits& limits, const std::vector<json_stream>& streams)
       : file_(file), limits_(limits), streams_(streams) {}
 
-  void on_scalar(const json_scalar& scalar) {
+  void on_scalar(const json_scalar& scalar) override {
     if (sink_ != nullptr) {
       (*sink_)(key_, scalar);
       return;
@@ -225,9 +227,9 @@ class json_tree_builder {
     add(std::move(node));
   }
 
-  void on_key(std::string_view key) { key_ = key; }
+  void on_key(std::string_view key) override { key_ = key; }
 
-  void on_begin(bool object) {
+  void on_begin(bool object) override {
     if (sink_ != nullptr) fail_streamed();
     frame next;
     next.key = key_;
@@ -246,7 +248,7 @@ class json_tree_builder {
     frames_.push_back(std::move(next));
   }
 
-  void on_end(bool object) {
+  void on_end(bool object) override {
     frame done = std::move(frames_.back());
     frames_.pop_back();
     if (std::holds_alternative<json_streamed>(done.node.value)) {
@@ -292,7 +294,8 @@ class json_tree_builder {
     for (const auto& member : object) keys.push_back(member.first);
     std::sort(keys.begin(), keys.end());
     if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end()) {
-      fail(error_code::duplicate_key, {.file = file_, .where = path, .found = excerpt(*twice) + " twice"});
+      fail(error_code::duplicate_key,
+           {.file = file_, .where = path, .expected = "every key once", .found = excerpt(*twice) + " twice"});
     }
   }
 

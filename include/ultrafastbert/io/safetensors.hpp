@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,7 +32,13 @@ namespace io {
 /// A borrowed block of memory with the reading interface of `input_file`.
 class memory_block {
  public:
-  memory_block(std::span<const std::byte> bytes, std::string name) : bytes_(bytes), name_(std::move(name)) {}
+  memory_block() = default;
+
+  /// Throws: io_error (a Git LFS pointer).
+  memory_block(std::span<const std::byte> bytes, std::string name) : bytes_(bytes), name_(std::move(name)) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    refuse_lfs_pointer(text.substr(0, 64), bytes.size(), name_);
+  }
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::uint64_t size() const noexcept { return bytes_.size(); }
@@ -42,8 +49,8 @@ class memory_block {
   }
 
  private:
-  std::span<const std::byte> bytes_;
-  std::string name_;
+  std::span<const std::byte> bytes_{};
+  std::string name_{};
 };
 
 }  // namespace io
@@ -62,12 +69,31 @@ class safetensors {
 
   /// Parses a container that lies in memory.
   /// Pre: the block outlives the object and does not change; it may have any alignment. `name` stands for it in errors.
-  /// Throws: as `open`, except io_error.
+  /// Throws: as `open`; io_error only about a Git LFS pointer.
   /// Complexity: as `open`.
   [[nodiscard]] static safetensors from_memory(std::span<const std::byte> block, std::string name,
                                                const safetensors_limits& limits = {}) {
     return safetensors(io::memory_block(block, std::move(name)), limits);
   }
+
+  /// Leaves a container without tensors behind; assigning a container to itself changes nothing.
+  safetensors(safetensors&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, io::memory_block())),
+        data_start_(std::exchange(other.data_start_, 0)),
+        data_bytes_(std::exchange(other.data_bytes_, 0)),
+        header_(std::exchange(other.header_, {})) {}
+  safetensors& operator=(safetensors&& other) noexcept {
+    if (this != &other) {
+      bytes_ = std::exchange(other.bytes_, io::memory_block());
+      data_start_ = std::exchange(other.data_start_, 0);
+      data_bytes_ = std::exchange(other.data_bytes_, 0);
+      header_ = std::exchange(other.header_, {});
+    }
+    return *this;
+  }
+  safetensors(const safetensors&) = delete;
+  safetensors& operator=(const safetensors&) = delete;
+  ~safetensors() = default;
 
   [[nodiscard]] std::span<const tensor_entry> tensors() const noexcept { return header_.tensors; }  ///< header order
 
@@ -147,12 +173,20 @@ void safetensors::parse(const Bytes& bytes, const safetensors_limits& limits) {
   std::uint64_t length = 0;
   std::memcpy(&length, prefix.data(), sizeof(length));
   const std::uint64_t rest = bytes.size() - prefix.size();
-  if (length > limits.header_bytes || length > rest) {
-    fail(error_code::bad_header_length,
-         {.file = bytes.name(),
-          .expected = "a header of at most " + std::to_string(std::min(limits.header_bytes, rest)) + " bytes",
-          .found = std::to_string(length),
-          .byte_offset = 0});
+  const std::uint64_t most = std::min<std::uint64_t>(limits.header_bytes, std::numeric_limits<std::ptrdiff_t>::max());
+  if (length > most) {
+    fail(error_code::bad_header_length, {.file = bytes.name(),
+                                         .expected = "a header of at most " + std::to_string(most) + " bytes",
+                                         .found = std::to_string(length),
+                                         .reason = "this is no safetensors file, or its first bytes are damaged",
+                                         .byte_offset = 0});
+  }
+  if (length > rest) {
+    fail(error_code::truncated, {.file = bytes.name(),
+                                 .expected = "a header of " + std::to_string(length) + " bytes",
+                                 .found = std::to_string(rest) + " bytes",
+                                 .reason = "the file ends inside its header",
+                                 .byte_offset = bytes.size()});
   }
   std::string text(static_cast<std::size_t>(length), '\0');
   bytes.read(prefix.size(), std::as_writable_bytes(std::span(text)));

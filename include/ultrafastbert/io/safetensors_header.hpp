@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,40 +18,20 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/dtype.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#include "ultrafastbert/io/json_parser.hpp"
 #include "ultrafastbert/io/tensor_entry.hpp"
 
 namespace ultrafastbert {
 
 namespace io {
 
-[[nodiscard]] inline std::string describe(const json_scalar& scalar) {
-  return std::visit(
-      [](const auto& value) -> std::string {
-        using T = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, std::monostate>) {
-          return "null";
-        } else if constexpr (std::is_same_v<T, bool>) {
-          return value ? "true" : "false";
-        } else if constexpr (std::is_same_v<T, json_real>) {
-          return "the number " + excerpt(value.text, 40);
-        } else if constexpr (std::is_same_v<T, std::string_view>) {
-          return "the string " + excerpt(value);
-        } else if constexpr (std::is_same_v<T, std::int64_t>) {
-          return "the number " + (value == 0 ? "-0" : std::to_string(value));  // positive ones are unsigned
-        } else {
-          return "the number " + std::to_string(value);
-        }
-      },
-      scalar);
-}
-
 /// Receives the header's JSON events. Holds one tensor in the making; finished ones are checked and kept.
-class safetensors_header_parser {
+class safetensors_header_parser final : public json_event_handler {
  public:
   safetensors_header_parser(const safetensors_layout& layout, const safetensors_limits& limits)
       : layout_(layout), limits_(limits) {}
 
-  void on_key(std::string_view key) {
+  void on_key(std::string_view key) override {
     if (place_ == place::root) {
       begin_member(key);
     } else if (place_ == place::metadata) {
@@ -66,10 +45,13 @@ class safetensors_header_parser {
     }
   }
 
-  void on_scalar(const json_scalar& scalar) {
+  void on_scalar(const json_scalar& scalar) override {
     switch (place_) {
       case place::outside:
-      case place::root: fail_member(describe(scalar));
+      case place::root:
+        // Writers that have nothing to say write null, which the reference reads as no metadata.
+        if (in_metadata_ && std::holds_alternative<std::monostate>(scalar)) return;
+        fail_member(describe(scalar));
       case place::metadata: return set_metadata(scalar);
       case place::entry: return set_field(scalar);
       case place::numbers: return add_number(scalar);
@@ -77,7 +59,7 @@ class safetensors_header_parser {
     }
   }
 
-  void on_begin(bool object) {
+  void on_begin(bool object) override {
     const char* found = object ? "an object" : "an array";
     switch (place_) {
       case place::outside: place_ = place::root; return;
@@ -100,7 +82,7 @@ class safetensors_header_parser {
     fields_.emplace_back();
   }
 
-  void on_end(bool /*object*/) {
+  void on_end(bool /*object*/) override {
     switch (place_) {
       case place::ignored:
         fields_.pop_back();
@@ -269,7 +251,7 @@ class safetensors_header_parser {
     if (!in_metadata_) fail_entry(error_code::bad_entry, "an object", std::move(found));
     fail(error_code::bad_metadata, {.file = std::string(layout_.file),
                                     .where = std::string(metadata_key),
-                                    .expected = "an object of strings",
+                                    .expected = "an object of strings, or null",
                                     .found = std::move(found)});
   }
 

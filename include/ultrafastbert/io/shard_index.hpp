@@ -19,7 +19,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
-#include "ultrafastbert/io/safetensors_header.hpp"
+#include "ultrafastbert/io/json_events.hpp"
 #include "ultrafastbert/io/tensor_entry.hpp"
 
 namespace ultrafastbert::io {
@@ -85,11 +85,8 @@ class shard_index_reader {
                 .found = std::move(found)});
   }
 
-  // Separators of every system, so that a folder means the same wherever it is opened.
   void check_name(std::string_view tensor, std::string_view shard) const {
-    constexpr std::string_view forbidden("/\\:\0", 4);
-    const bool inside = !shard.empty() && shard != "." && shard.find("..") == std::string_view::npos &&
-                        shard.find_first_of(forbidden) == std::string_view::npos;
+    const bool inside = stays_inside(shard) && shard.find('/') == std::string_view::npos;
     if (!inside) fail_at(error_code::bad_path, tensor, "the plain name of a file in the same folder", excerpt(shard));
   }
 

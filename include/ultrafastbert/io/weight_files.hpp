@@ -49,6 +49,20 @@ class weight_files {
     return weights;
   }
 
+  /// Leaves no files behind; assigning weights to themselves changes nothing.
+  weight_files(weight_files&& other) noexcept
+      : name_(std::exchange(other.name_, {})), files_(std::exchange(other.files_, {})) {}
+  weight_files& operator=(weight_files&& other) noexcept {
+    if (this != &other) {
+      name_ = std::exchange(other.name_, {});
+      files_ = std::exchange(other.files_, {});
+    }
+    return *this;
+  }
+  weight_files(const weight_files&) = delete;
+  weight_files& operator=(const weight_files&) = delete;
+  ~weight_files() = default;
+
   [[nodiscard]] const std::string& name() const noexcept { return name_; }              ///< the container, or the index
   [[nodiscard]] std::span<const safetensors> files() const noexcept { return files_; }  ///< one, or the shards
 
