@@ -22,7 +22,7 @@ demo	examples/demo.sh "I would like a cup of <mask>, please."
 classify	examples/demo.sh && build/examples/classify --model examples/models/tiny-classifier "Will it rain?"
 compare	examples/demo.sh && build/examples/compare_precision --model examples/models/tiny-mlm --file README.md
 tokenize	examples/demo.sh && echo "one line" | build/examples/tokenize --tokenizer examples/models/tiny-mlm --json
-tests	tests/run.sh
+tests	tests/run.sh && build/tests/ufb_golden tests/golden && build/tests/ufb_invariance --model examples/models/tiny-mlm
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
 compile	bench/run.sh compile --quick
