@@ -4,13 +4,18 @@
 //   kernels/<kernel>.<storage>.<level>/<width>
 //   engines/<engine>.<storage>.<level>/<trees>x<depth>x<width>x<batch>
 // Counters: tokens/s; FLOP/s of the products that were asked for; bytes of weights, inputs and outputs per token.
+// Weights and inputs are random, and what a kernel or an engine computes is compared with double precision before it is
+// timed: one that is wrong is not timed, and the program ends with status 1.
 #include <benchmark/benchmark.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,11 +57,59 @@ constexpr ufb::weight_storage storage_of() {
   return ufb::weight_storage::float32;
 }
 
-// Weights of value zero do: no kernel's time depends on them.
+bool all_right = true;  // whether everything measured so far was verified
+
+// Takes a benchmark out that computes something else than it should.
+void verify(benchmark::State& state, bool right) {
+  if (right) return;
+  all_right = false;
+  state.SkipWithError("the output differs from double precision");
+}
+
+void store(float value, float& weight) { weight = value; }
+void store(float value, ufb::bfloat16_bits& weight) { weight = ufb::kernels::round_to_bfloat16(value); }
+void store(float value, ufb::float16_bits& weight) {
+  weight.bits = Eigen::numext::bit_cast<std::uint16_t>(static_cast<Eigen::half>(value));
+}
+void store(float value, std::int8_t& weight) { weight = ufb::kernels::round_to_int8(value, 4.0F / 127.0F); }
+
+double value_of(float weight) { return static_cast<double>(weight); }
+double value_of(ufb::bfloat16_bits weight) {
+  return static_cast<double>(std::bit_cast<float>(std::uint32_t{weight.bits} << 16U));
+}
+double value_of(ufb::float16_bits weight) {
+  return static_cast<double>(static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(weight.bits)));
+}
+double value_of(std::int8_t weight) { return weight; }
+
+// A sum of products in double, and whether a float is what rounding in any order may make of it.
+struct exact_sum {
+  double sum = 0.0;
+  double magnitude = 0.0;
+  double terms = 0.0;
+
+  void add(double a, double b) {
+    sum += a * b;
+    magnitude += std::abs(a * b);
+    terms += 1.0;
+  }
+  [[nodiscard]] bool rounds_to(float value) const {
+    return std::abs(static_cast<double>(value) - sum) <= (terms + 1.0) * 0x1p-24 * magnitude;
+  }
+};
+
+template <class Weight>
+bool is_dot(const Weight* row, const float* x, float z) {
+  exact_sum expected;
+  for (std::size_t k = 0; k < width; ++k) expected.add(value_of(row[k]), static_cast<double>(x[k]));
+  return expected.rounds_to(z);
+}
+
+// Random rows in their storage, random inputs and coefficients.
 template <class Weight>
 struct kernel_data {
   ufb::aligned_buffer<Weight> rows{rotated_rows * width};
-  ufb::matrix<float> x{{4, width}};
+  ufb::matrix<float> x{{8, width}};
   ufb::matrix<float> y{{4, width}};
   std::array<const float*, 8> inputs{};
   std::array<const Weight*, 8> pair_rows{};
@@ -65,10 +118,14 @@ struct kernel_data {
   std::size_t next = 0;
 
   kernel_data() {
-    const normal_stream values(1, 1.0F);
-    for (std::size_t t = 0; t < 4; ++t) values.read(t * width, {x.row(t), width});
-    for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = x.row(i % 4);
-    values.read(0, coefficients);
+    const normal_stream weights(1, 1.0F);
+    for (std::size_t i = 0; i < rotated_rows * width; ++i) store(weights[i], rows.data()[i]);
+    const normal_stream values(2, 1.0F);
+    for (std::size_t t = 0; t < inputs.size(); ++t) {
+      values.read(t * width, {x.row(t), width});
+      inputs[t] = x.row(t);
+    }
+    normal_stream(3, 1.0F).read(0, coefficients);
   }
 
   // The first of `count` rows, others with every call.
@@ -82,6 +139,13 @@ template <class Weight>
 void rows_3_inputs_4(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).rows_3_inputs_4;
   kernel_data<Weight> data;
+  const Weight* block = data.advance(3);
+  kernel(block, width, data.inputs.data(), width, data.z.data(), {});
+  bool right = true;
+  for (std::size_t i = 0; i < 12; ++i) {
+    right = right && is_dot(block + i / 4 * width, data.inputs[i % 4], data.z[i]);
+  }
+  verify(state, right);
   for ([[maybe_unused]] auto _ : state) {
     kernel(data.advance(3), width, data.inputs.data(), width, data.z.data(), {});
     benchmark::DoNotOptimize(data.z);
@@ -93,10 +157,17 @@ template <class Weight>
 void pairs_8(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).pairs_8;
   kernel_data<Weight> data;
-  for ([[maybe_unused]] auto _ : state) {
+  const auto run = [&] {
     const Weight* first = data.advance(8);
     for (std::size_t i = 0; i < 8; ++i) data.pair_rows[i] = first + i * width;
     kernel(data.pair_rows.data(), data.inputs.data(), width, data.z.data());
+  };
+  run();
+  bool right = true;
+  for (std::size_t i = 0; i < 8; ++i) right = right && is_dot(data.pair_rows[i], data.inputs[i], data.z[i]);
+  verify(state, right);
+  for ([[maybe_unused]] auto _ : state) {
+    run();
     benchmark::DoNotOptimize(data.z);
   }
   set_counters(state, {.tokens = 8, .flops = 2.0 * 8 * width, .bytes_per_token = width * (1.0 * sizeof(Weight) + 4)});
@@ -106,6 +177,9 @@ template <class Weight>
 void pair(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::dots_of<Weight>(level).pair;
   kernel_data<Weight> data;
+  const Weight* row = data.advance(1);
+  kernel(row, data.inputs[0], width, data.z.data());
+  verify(state, is_dot(row, data.inputs[0], data.z[0]));
   for ([[maybe_unused]] auto _ : state) {
     kernel(data.advance(1), data.inputs[0], width, data.z.data());
     benchmark::DoNotOptimize(data.z);
@@ -120,10 +194,23 @@ void sum(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::sums_of<Weight>(level).sum;
   kernel_data<Weight> data;
   std::array<const Weight*, levels> rows{};
-  for ([[maybe_unused]] auto _ : state) {
+  const auto run = [&] {
     const Weight* first = data.advance(levels);
     for (std::size_t i = 0; i < levels; ++i) rows[i] = first + i * width;
     kernel(rows.data(), data.coefficients.data(), levels, {0, width}, false, data.y.row(0));
+  };
+  run();
+  bool right = true;
+  for (std::size_t k = 0; k < width; ++k) {
+    exact_sum expected;
+    for (std::size_t i = 0; i < levels; ++i) {
+      expected.add(static_cast<double>(data.coefficients[i]), value_of(rows[i][k]));
+    }
+    right = right && expected.rounds_to(data.y(0, k));
+  }
+  verify(state, right);
+  for ([[maybe_unused]] auto _ : state) {
+    run();
     benchmark::DoNotOptimize(data.y.row(0));
     benchmark::ClobberMemory();
   }
@@ -132,12 +219,22 @@ void sum(benchmark::State& state, ufb::isa_level level) {
       {.tokens = 1, .flops = 2.0 * levels * width, .bytes_per_token = width * (levels * 1.0 * sizeof(Weight) + 4)});
 }
 
+double exact_gelu(double z) { return 0.5 * z * (1.0 + std::erf(z * 0.70710678118654752440)); }
+
 void gelu(benchmark::State& state, ufb::isa_level level) {
   const auto kernel = ufb::kernels::gelu_of(level);
   constexpr std::size_t count = 4096;
   ufb::aligned_buffer<float> source(count);
   ufb::aligned_buffer<float> values(count);
   normal_stream(1, 1.0F).read(0, source.span());
+  std::copy_n(source.data(), count, values.data());
+  kernel(count, values.data());
+  bool right = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double z = static_cast<double>(source.data()[i]);
+    right = right && std::abs(static_cast<double>(values.data()[i]) - exact_gelu(z)) <= 0x1p-21 * std::abs(z);
+  }
+  verify(state, right);
   for ([[maybe_unused]] auto _ : state) {
     std::copy_n(source.data(), count, values.data());  // applied again and again it would end in denormal numbers
     kernel(count, values.data());
@@ -178,6 +275,44 @@ std::size_t bytes_of(ufb::weight_storage storage) {
   return storage == ufb::weight_storage::float32 ? 4 : storage == ufb::weight_storage::int8 ? 1 : 2;
 }
 
+// Relative to the norm of a token's output, by what the storage of the weights costs.
+double limit_of(ufb::weight_storage storage) {
+  switch (storage) {
+    case ufb::weight_storage::float32: break;
+    case ufb::weight_storage::float16: return 4e-3;
+    case ufb::weight_storage::bfloat16: return 4e-2;
+    case ufb::weight_storage::int8: return 2e-1;
+  }
+  return 1e-6;
+}
+
+// Whether y is the layer's output in double precision for the input row and the path that was taken.
+bool is_output(const engine_data& data, std::size_t token, const std::int32_t* path, const float* y, double limit) {
+  std::vector<double> expected(width);
+  for (std::size_t level = 0; level < levels; ++level) {
+    const auto node = static_cast<std::size_t>(path[level]);
+    exact_sum logit;
+    for (std::size_t k = 0; k < width; ++k) {
+      logit.add(static_cast<double>(data.in(node, k)), static_cast<double>(data.x(token, k)));
+    }
+    const double z = logit.sum + static_cast<double>(data.bias[node]);
+    for (std::size_t k = 0; k < width; ++k) expected[k] += exact_gelu(z) * static_cast<double>(data.out(node, k));
+    // The way on has to follow the logit, unless narrow weights may have turned it.
+    const double doubt = 2 * limit;
+    if (level + 1 < levels && std::abs(z) > doubt &&
+        path[level + 1] != static_cast<std::int32_t>(ufb::tree::child(node, ufb::positive_goes_right::right(z)))) {
+      return false;
+    }
+  }
+  double error = 0.0;
+  double norm = 0.0;
+  for (std::size_t k = 0; k < width; ++k) {
+    error += (static_cast<double>(y[k]) - expected[k]) * (static_cast<double>(y[k]) - expected[k]);
+    norm += expected[k] * expected[k];
+  }
+  return std::sqrt(error) <= limit * std::sqrt(norm);
+}
+
 void run_engine(benchmark::State& state, const std::shared_ptr<std::optional<engine_data>>& shared,
                 const engine_case& what) {
   if (!*shared) shared->emplace();
@@ -191,6 +326,13 @@ void run_engine(benchmark::State& state, const std::shared_ptr<std::optional<eng
                                             .isa = what.level});
   ufb::matrix<float> y({what.batch, width});
   ufb::workspace workspace;
+  std::vector<std::int32_t> paths(what.batch * levels);
+  layer.forward(data.x.view().rows_from(0, what.batch), y.view(), workspace, {paths.data(), {what.batch, levels}});
+  bool right = true;
+  for (std::size_t t = 0; t < what.batch; t += 1 + what.batch / 64) {
+    right = right && is_output(data, t, paths.data() + t * levels, y.row(t), limit_of(what.storage));
+  }
+  verify(state, right);
   std::size_t next = 0;
   for ([[maybe_unused]] auto _ : state) {
     layer.forward(data.x.view().rows_from(next, what.batch), y.view(), workspace);
@@ -254,5 +396,5 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return all_right ? EXIT_SUCCESS : EXIT_FAILURE;
 }

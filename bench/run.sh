@@ -5,6 +5,9 @@
 #   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
 # and the whole encoder against the same encoder with dense layers:
 #   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
+# what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
+#   bench/run.sh compile [--quick] [--rounds N] [--json FILE]
+#   bench/run.sh micro [--benchmark_filter=REGEX] [--benchmark_min_time=SECONDS]
 # Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8; shapes: 1x16, 1x128,
 # 8x128, mixed or any batch x length.
 # Installs missing Debian packages and builds first, as Release and without -march. Standard output carries the Markdown
@@ -12,6 +15,28 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
+
+# build_bench TARGET PACKAGE...: what it prints goes to standard error.
+build_bench() {
+  local target=$1
+  shift
+  {
+    ufb_require_packages "$@"
+    ufb_configure "$root" "$root/build-bench" -D CMAKE_BUILD_TYPE=Release -D UFB_BUILD_BENCH=ON \
+      -D UFB_BUILD_TESTS=OFF -D UFB_BUILD_EXAMPLES=OFF
+    cmake --build "$root/build-bench" --target "$target" --parallel "$(ufb_jobs)"
+  } >&2
+}
+
+# shellcheck disable=SC2086  # lists of words
+case ${1:-} in
+  compile) exec "$root/bench/compile/run.sh" "${@:2}" ;;
+  micro)
+    build_bench ufb_bench_micro $UFB_MICRO_BENCH_PACKAGES
+    exec "$root/build-bench/bench/ufb_bench_micro" "${@:2}"
+    ;;
+  *) build_bench ufb_bench_compare $UFB_BENCH_PACKAGES ;;
+esac
 
 threads=1
 previous=
@@ -22,14 +47,6 @@ for argument; do
   esac
   previous=$argument
 done
-
-{
-  # shellcheck disable=SC2086  # a list of words
-  ufb_require_packages $UFB_BENCH_PACKAGES
-  ufb_configure "$root" "$root/build-bench" -D CMAKE_BUILD_TYPE=Release -D UFB_BUILD_BENCH=ON \
-    -D UFB_BUILD_TESTS=OFF -D UFB_BUILD_EXAMPLES=OFF
-  cmake --build "$root/build-bench" --target ufb_bench_compare --parallel "$(ufb_jobs)"
-} >&2
 
 # Read by the libraries when the program is loaded. Idle threads sleep: they would take the time of the next contender.
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads

@@ -2,6 +2,8 @@
 //
 // Classifies sentences, given on the command line, line by line on standard input, or with their labels in a file:
 //   classify --model examples/models/tiny-classifier "Will it rain in London tomorrow?"
+// Its JSON has, for each sentence, the best label, all classes with their scores, the best first, and the scores once
+// more by label; where several classes have one label, that of the best of them.
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "texts.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -61,8 +64,12 @@ void print_line(const ordered_json& line) {
 }
 
 void print_json(const std::vector<ufb::label_score>& scores) {
-  ordered_json line{{"label", scores.front().label}, {"scores", ordered_json::object()}};
-  for (const auto& each : scores) line["scores"][each.label] = each.score;
+  ordered_json line{
+      {"label", scores.front().label}, {"classes", ordered_json::array()}, {"scores", ordered_json::object()}};
+  for (const auto& each : scores) {
+    line["classes"].push_back({{"label", each.label}, {"score", each.score}});
+    if (!line["scores"].contains(each.label)) line["scores"][each.label] = each.score;
+  }
   print_line(line);
 }
 
@@ -94,7 +101,7 @@ void run(options wanted) {
   } else if (!wanted.sentences.empty()) {
     data.texts = std::move(wanted.sentences);
   } else {
-    for (std::string line; std::getline(std::cin, line);) data.texts.push_back(line);
+    data.texts = examples::read_lines(std::cin);
   }
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
@@ -113,14 +120,20 @@ int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Classifies sentences"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
-  auto* sentences = app.add_option("sentences", wanted.sentences, "sentences; standard input if none is given");
-  app.add_option("--file", wanted.file, "file with a sentence, a tab and its label on every line")->excludes(sentences);
-  app.add_flag("--json", wanted.json, "one JSON line per sentence, and one for the accuracy on a file");
+  examples::add_texts(app, "sentences", "sentences; the lines of standard input if none is given");
+  app.add_option("--file", wanted.file,
+                 "file with a sentence, a tab and its label on every line, instead of sentences");
+  app.add_flag("--json", wanted.json,
+               "one JSON line per sentence: label, classes, scores; and one for a file: accuracy, n");
   app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
       ->capture_default_str();
   app.add_option("--threads", wanted.threads, "threads that share the work")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.final_callback([&] {
+    wanted.sentences = examples::texts_of(app);
+    if (!wanted.file.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--file");
+  });
   CLI11_PARSE(app, argc, argv);
   try {
     run(std::move(wanted));

@@ -3,8 +3,8 @@
 #
 # Fills the masks of the given (or built-in) sentences with the shipped model:
 #   examples/demo.sh ["A sentence with a <mask> ." ...]
-# Installs missing Debian packages and builds first. Standard output carries the candidates only, one per line: word and
-# probability; everything else goes to standard error.
+# Installs missing Debian packages first and builds all example programs into build/examples. Standard output carries the
+# candidates only, one per line: word and probability; everything else goes to standard error.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
@@ -12,8 +12,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 {
   # shellcheck disable=SC2086  # a list of words
   ufb_require_packages $UFB_EXAMPLE_PACKAGES
-  ufb_configure "$root" "$root/build-demo" -D CMAKE_BUILD_TYPE=Release -D UFB_BUILD_TESTS=OFF -D UFB_BUILD_BENCH=OFF
-  cmake --build "$root/build-demo" --target fill_mask --parallel "$(ufb_jobs)"
+  options=(-D UFB_BUILD_EXAMPLES=ON)
+  # The folder keeps its tests where tests/run.sh has configured them.
+  if ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$root/build/CMakeCache.txt" 2>/dev/null ||
+    [ ! -f "$root/build/CTestTestfile.cmake" ]; then
+    options+=(-D CMAKE_BUILD_TYPE=Release -D UFB_BUILD_TESTS=OFF)
+  fi
+  ufb_configure "$root" "$root/build" "${options[@]}"
+  cmake --build "$root/build" --target ufb_examples --parallel "$(ufb_jobs)"
 } >&2
 
 if [ $# -eq 0 ]; then
@@ -24,4 +30,4 @@ if [ $# -eq 0 ]; then
     'Tom asked Mary to <mask> the window.' \
     '"I am glad to see you," <mask> the boy.'
 fi
-exec "$root/build-demo/examples/fill_mask" --model "$root/examples/models/tiny-mlm" -- "$@"
+exec "$root/build/examples/fill_mask" --model "$root/examples/models/tiny-mlm" -- "$@"

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "texts.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -92,9 +93,7 @@ void run(options wanted) {
   how.projections.storage = storage_of(wanted.projection);
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
-  if (wanted.sentences.empty()) {
-    for (std::string line; std::getline(std::cin, line);) wanted.sentences.push_back(line);
-  }
+  if (wanted.sentences.empty()) wanted.sentences = examples::read_lines(std::cin);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   const auto results = model.fill_mask(wanted.sentences, {.top_k = wanted.top_k}, workspace, threads);
@@ -109,9 +108,9 @@ int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Fills the masks of sentences"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
-  app.add_option("sentences", wanted.sentences, "sentences with <mask>; standard input if none is given");
+  examples::add_texts(app, "sentences", "sentences with masks; the lines of standard input if none is given");
   app.add_option("--top-k", wanted.top_k, "candidates per mask")->capture_default_str();
-  app.add_flag("--json", wanted.json, "one JSON line per mask");
+  app.add_flag("--json", wanted.json, "one JSON line per mask: text, position, candidates");
   auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits");
   auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
   ids->needs(dump);
@@ -123,6 +122,10 @@ int main(int argc, char** argv) {
   app.add_option("--threads", wanted.threads, "threads that share the work")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.final_callback([&] {
+    wanted.sentences = examples::texts_of(app);
+    if (!wanted.ids.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--ids");
+  });
   CLI11_PARSE(app, argc, argv);
   try {
     run(std::move(wanted));

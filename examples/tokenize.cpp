@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "texts.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace {
@@ -70,9 +71,10 @@ int main(int argc, char** argv) {
   CLI::App app{"Shows how texts become tokens"};
   app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json or vocab.txt, or such a file")
       ->required();
-  app.add_option("texts", wanted.texts, "texts; the lines of standard input if none is given");
+  examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   app.add_flag("--json", wanted.json, "one JSON line per text: ids, tokens, type_ids, offsets in code points");
   app.add_flag("--pair", wanted.pair, "each text is two, with a tab between them");
+  app.final_callback([&] { wanted.texts = examples::texts_of(app); });
   CLI11_PARSE(app, argc, argv);
   try {
     run(wanted);

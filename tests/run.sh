@@ -3,17 +3,19 @@
 #
 # tests/run.sh               g++ Release build with all tests, then the sanitizer build of the programs that read
 #                            foreign bytes, and threads under TSan; installs missing Debian packages first
-# tests/run.sh --build-only  builds tests, examples and benchmarks as Release into build/ and stops
+# tests/run.sh --build-only  builds tests and examples as Release into build/ and stops
 # tests/run.sh --long PART   sanitizers: the whole suite under ASan/UBSan and under TSan
 #                            lint: clang-tidy and cppcheck
 #                            portability: clang 14 and 16, g++ unoptimized and with -march=native; x86-64 without AVX
 #                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
+#                            bare [NAME...]: the commands of README.md, each on a bare Debian of its own (as root);
+#                            tests/support/bare.sh --list prints their names
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -37,7 +39,9 @@ build() {
 }
 
 build_release() {
-  build build all -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}"
+  # What a demonstration or a host's own settings may have left off in this folder is on again.
+  build build all -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
+    -D UFB_BUILD_TESTS=ON -D UFB_BUILD_EXAMPLES=ON -D UFB_INSTALL=ON
 }
 
 # build_sanitized FOLDER TARGET SANITIZER...
@@ -148,8 +152,9 @@ run_long() {
       "$root/tests/house/lint.sh" "$(clang)" "$jobs"
       ;;
     portability) run_portability ;;
+    bare) "$root/tests/support/bare.sh" "${@:2}" ;;
     *)
-      echo "tests/run.sh --long takes one of: sanitizers lint portability" >&2
+      echo "tests/run.sh --long takes one of: sanitizers lint portability bare" >&2
       exit 2
       ;;
   esac
@@ -162,7 +167,7 @@ case ${1:-} in
     ufb_require_packages $UFB_TEST_PACKAGES
     build_release
     ;;
-  --long) run_long "${2:-}" ;;
+  --long) run_long "${@:2}" ;;
   -h | --help) usage ;;
   *)
     usage >&2

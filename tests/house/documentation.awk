@@ -95,7 +95,7 @@ function check_order(   tags, count, i, at, last, n, lines) {
     at = match(" " doc, "[^A-Za-z`]" tags[i] ":")
     if (at == 0) continue
     if (at < last)
-      complain(name ": " tags[i] " stands too late (order: Shapes, Units, Pre, Throws, Complexity, Source)")
+      complain(name ": " tags[i] " stands too late; the order is Shapes, Units, Pre, Throws, Complexity, Source")
     last = at
   }
 }
@@ -143,12 +143,13 @@ function check_function(   text, bare_name, arrays, numbers, documented, convers
   numbers = parameters ~ /matrix_view|(span<(const )?|^|[ (,])(Scalar|float|double|T)( const)?(>|\*)/
   documented = doc != "" || remark
   if (!documented && (arrays || rest !~ /noexcept/)) {
-    complain(name ": no /// comment, though it " (arrays ? "takes arrays" : "may throw"))
+    complain(name ": no /// comment, though it " (arrays ? "takes arrays" : "may throw") \
+             "; say above it what it does, or make it noexcept or private")
     return
   }
   conversion = bare_name && rest ~ /noexcept/ && parameters !~ /,/
   if (numbers && !conversion && doc !~ /Shapes/)
-    complain(name ": takes matrices or arrays of numbers, but its comment has no Shapes")
+    complain(name ": takes matrices or arrays of numbers, but its comment has no Shapes; add \"Shapes: x: (rows, cols).\"")
   if (doc !~ /[Tt]hrows/) pending = name
   check_order()
 }
@@ -178,7 +179,7 @@ function close_brace() {
   if (depth == 0) return
   if (classes[depth] == "function") {
     if (pending != "" && body ~ /(^|[^A-Za-z0-9_.])(fail|fail_input)\(|(^|[^A-Za-z0-9_])throw([^A-Za-z0-9_]|$)/)
-      complain(pending ": throws, but its comment does not say so")
+      complain(pending ": throws, but its comment does not say so; add \"Throws: <code> if ...\"")
     pending = ""
     --depth
     reset()

@@ -9,8 +9,9 @@
 #   2. one that takes a matrix_view, or a span or pointer of numbers, states "Shapes";
 #   3. one whose body throws (fail, fail_input, throw) states "Throws";
 #   4. the paragraphs stand in the order Shapes, Units, Pre, Throws, Complexity, Source.
-# Public is what stands in namespace ultrafastbert itself, not in that of a folder, and is neither private nor protected. Definitions of members outside their class
-# are left out, because their declaration is checked.
+# Public is what stands in namespace ultrafastbert itself, not in that of a folder, and is neither private nor protected.
+# Definitions of members outside their class are left out, because their declaration is checked; so are files *.inc, which
+# headers include inside the namespace of a folder.
 set -eu
 export LC_ALL=C
 program=$(cd "$(dirname "$0")" && pwd)/documentation.awk

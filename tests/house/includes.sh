@@ -3,7 +3,8 @@
 #
 # usage: includes.sh ROOT
 # Fails on an include in ROOT/include/ultrafastbert that points upward or sideways, names a header that does not exist,
-# pulls a third-party library into a layer that must do without it, or closes a circle.
+# pulls a third-party library into a layer that must do without it, stands below the code of its header, or closes a
+# circle; and on a file *.inc that includes anything, since it is included inside a namespace itself.
 set -eu
 export LC_ALL=C
 cd "$1/include/ultrafastbert"
@@ -11,7 +12,7 @@ cd "$1/include/ultrafastbert"
 edges=$(mktemp)
 trap 'rm -f "$edges"' EXIT
 
-find . -name '*.hpp' | sed 's,^\./,,' | sort | xargs awk '
+find . -name '*.hpp' -o -name '*.inc' | sed 's,^\./,,' | sort | xargs awk '
   # What each folder may include besides itself. A folder that is missing here is an error.
   function allow(folder, list,   n, names, i) {
     known[folder] = 1
@@ -49,25 +50,33 @@ find . -name '*.hpp' | sed 's,^\./,,' | sort | xargs awk '
   }
   FNR == 1 {
     folder = folder_of(FILENAME)
-    if (!(folder in known)) complain("the folder " folder " has no place in the layering")
+    if (!(folder in known)) complain("the folder " folder " has no place in the layering; give it a line in tests/house/includes.sh")
+    code = 0
   }
+  /^(inline )?namespace[ \t]/ { code = 1 }
   /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
     target = $0
     sub(/^[ \t]*#[ \t]*include[ \t]*/, "", target)
     quoted = substr(target, 1, 1) == "\""
     target = substr(target, 2)
     sub(/[>"].*$/, "", target)
+    if (FILENAME ~ /\.inc$/) complain("a file *.inc includes nothing; put " target " into the header that includes it")
+    else if (code && target !~ /\.inc$/) complain("includes stand above the first namespace; move " target " up")
     if (target ~ /^ultrafastbert\//) {
       own = substr(target, length("ultrafastbert/") + 1)
-      if (!quoted) complain("own headers are included with quotes: " target)
-      if (!exists(own)) complain("no such header: " target)
-      if (!((folder, folder_of(own)) in allowed)) complain(folder " must not include " folder_of(own) ": " target)
+      if (!quoted) complain("own headers are included with quotes; write #include \"" target "\"")
+      if (!exists(own)) complain("no such header: " target "; correct its path")
+      if (!((folder, folder_of(own)) in allowed)) {
+        complain(folder " must not include " folder_of(own) ": " target "; move what is needed down, or this file up")
+      }
       print FILENAME, own > edges
     } else if (quoted) {
-      complain("own headers are included as \"ultrafastbert/<folder>/<file>.hpp\": " target)
+      complain("own headers are included as \"ultrafastbert/<folder>/<file>\"; spell " target " out")
     } else {
       for (pattern in users) {
-        if (target ~ pattern && index(users[pattern], " " folder " ") == 0) complain(folder " must not include " target)
+        if (target ~ pattern && index(users[pattern], " " folder " ") == 0) {
+          complain(folder " must not include " target "; only" users[pattern] "may")
+        }
       }
     }
   }
@@ -75,8 +84,8 @@ find . -name '*.hpp' | sed 's,^\./,,' | sort | xargs awk '
 ' edges="$edges" && status=0 || status=1
 
 if ! circle=$(tsort "$edges" 2>&1 >/dev/null); then
-  echo "headers include each other in a circle:"
-  echo "$circle" | sed -n 's/^tsort: \(.*\.hpp\)$/  \1/p'
+  echo "headers include each other in a circle; move what they share into a header of its own:"
+  echo "$circle" | sed -n 's/^tsort: \(.*\.[a-z]*\)$/  \1/p'
   status=1
 fi
 exit $status

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
+# usage: self_test.sh COMPILER
 # Shows that every check can fail: breaks a small good tree in one way at a time and expects the complaint.
 set -eu
 export LC_ALL=C
@@ -19,6 +20,8 @@ fresh() {
   touch "$tree/CMakeLists.txt" "$tree/LICENSE" "$tree/README.md"
   header core/a.hpp core ''
   header io/c.hpp io '#include "ultrafastbert/core/a.hpp"'
+  printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// Layer: layers.' '' 'int parts();' \
+    >"$tree/include/ultrafastbert/layers/parts.inc"
   header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
 namespace ultrafastbert {
 namespace core {
@@ -63,6 +66,12 @@ add() {
   printf '%s\n' "$@" >>"$path"
 }
 
+# include_in PATH LINE: puts an include where includes belong
+include_in() {
+  path=$tree/include/ultrafastbert/$1
+  sed -i "/^#pragma once\$/a $2" "$path"
+}
+
 # expect CHECK TEXT: the check fails and its output contains TEXT
 expect() {
   if output=$(sh "$here/$1.sh" "$tree" 2>&1); then
@@ -81,38 +90,44 @@ expect() {
 }
 
 fresh
-for check in includes shape documentation; do
+for check in includes shape documentation spelling; do
   sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
 done
 
-add core/a.hpp '#include "ultrafastbert/layers/b.hpp"'
-expect includes 'core/a.hpp:7: core must not include layers: ultrafastbert/layers/b.hpp' 5
-add io/c.hpp '#include "ultrafastbert/layers/b.hpp"'
+include_in core/a.hpp '#include "ultrafastbert/layers/b.hpp"'
+expect includes 'core/a.hpp:6: core must not include layers: ultrafastbert/layers/b.hpp; move what is needed down' 5
+include_in io/c.hpp '#include "ultrafastbert/layers/b.hpp"'
 expect includes 'io must not include layers'
-add layers/b.hpp '#include "ultrafastbert/io/c.hpp"'
+include_in layers/b.hpp '#include "ultrafastbert/io/c.hpp"'
 expect includes 'layers must not include io'
-add layers/b.hpp '#include "ultrafastbert/core/lost.hpp"'
+include_in layers/b.hpp '#include "ultrafastbert/core/lost.hpp"'
 expect includes 'no such header: ultrafastbert/core/lost.hpp'
-add layers/b.hpp '#include <ultrafastbert/core/a.hpp>'
+include_in layers/b.hpp '#include <ultrafastbert/core/a.hpp>'
 expect includes 'own headers are included with quotes'
-add layers/b.hpp '#include "b.hpp"'
+include_in layers/b.hpp '#include "b.hpp"'
 expect includes 'own headers are included as'
-add layers/b.hpp '#include <nlohmann/json.hpp>'
-expect includes 'layers must not include nlohmann/json.hpp'
-add layers/b.hpp '#  include <immintrin.h>'
+include_in layers/b.hpp '#include <nlohmann/json.hpp>'
+expect includes 'layers must not include nlohmann/json.hpp; only io tokenizer model may'
+include_in layers/b.hpp '#  include <immintrin.h>'
 expect includes 'layers must not include immintrin.h'
-add io/c.hpp '#include <utf8proc.h>'
+include_in io/c.hpp '#include <utf8proc.h>'
 expect includes 'io must not include utf8proc.h'
-add core/a.hpp '#include <cblas.h>'
+include_in core/a.hpp '#include <cblas.h>'
 expect includes 'core must not include cblas.h'
 mkdir "$tree/include/ultrafastbert/misc" && header misc/d.hpp misc ''
-expect includes 'the folder misc has no place in the layering'
+expect includes 'the folder misc has no place in the layering; give it a line'
 header core/d.hpp core '#include "ultrafastbert/core/a.hpp"'
-add core/a.hpp '#include "ultrafastbert/core/d.hpp"'
+include_in core/a.hpp '#include "ultrafastbert/core/d.hpp"'
 expect includes 'headers include each other in a circle' 3
+add layers/b.hpp '#include <vector>'
+expect includes 'includes stand above the first namespace; move vector up'
+add layers/parts.inc '#include <vector>'
+expect includes 'layers/parts.inc:7: a file *.inc includes nothing; put vector into the header'
+add layers/b.hpp '#include "ultrafastbert/core/more.inc"'
+expect includes 'no such header: ultrafastbert/core/more.inc'
 
 mkdir "$tree/tools"
-expect shape 'visible top level is: CMakeLists.txt LICENSE README.md bench examples include tests tools'
+expect shape 'visible top level is: CMakeLists.txt LICENSE README.md bench examples include tests tools and should be: '
 rm "$tree/LICENSE"
 expect shape 'visible top level is: CMakeLists.txt README.md'
 awk 'BEGIN { for (i = 0; i < 400; ++i) print "//" }' >>"$a"
@@ -120,7 +135,7 @@ expect shape 'core/a.hpp:406: longer than 400 lines'
 awk 'BEGIN { printf "//"; for (i = 0; i < 119; ++i) printf "x"; print "" }' >>"$a"
 expect shape 'core/a.hpp:7: longer than 120 columns'
 printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// More.' '#pragma once' >"$a"
-expect shape 'no comment line "Layer: ...."'
+expect shape 'no line "Layer: <folder>."'
 printf '%s\n' '// Purpose.' '// More.' '// Layer: core.' '#pragma once' >"$a"
 expect shape 'the first line is no SPDX license line'
 printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// Layer: core.' >"$a"
@@ -129,6 +144,12 @@ printf '%s\n' '// SPDX-License-Identifier: MIT' '// Layer: core.' '#pragma once'
 expect shape 'has not 3 to 9 lines'
 add core/a.hpp "// TO""DO: later"
 expect shape 'a mark of unfinished work'
+add layers/parts.inc '#pragma once'
+expect shape 'layers/parts.inc:7: a file *.inc is included several times; leave #pragma once out'
+printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '' 'int parts();' >"$tree/include/ultrafastbert/layers/parts.inc"
+expect shape 'layers/parts.inc:4: the opening comment has no line "Layer: <folder>."' 2
+awk 'BEGIN { for (i = 0; i < 400; ++i) print "//" }' >>"$tree/include/ultrafastbert/layers/parts.inc"
+expect shape 'layers/parts.inc:406: longer than 400 lines; split it by theme'
 
 add core/a.hpp 'namespace ultrafastbert {' 'void f(float* values) noexcept;' '}'
 expect documentation 'f: no /// comment, though it takes arrays'
@@ -148,5 +169,36 @@ add core/a.hpp '/// Checks.' 'template <class T>' 'void f(int size) {' '  if (si
 expect documentation 'f: throws, but its comment does not say so'
 add core/a.hpp '/// Copies.' '/// Throws: overflow.' '/// Shapes: x: (n).' 'void f(float* x);'
 expect documentation 'f: Throws stands too late'
+
+add core/a.hpp '// How a tokeniser behaves.'
+expect spelling 'core/a.hpp:7: write "tokeniz", not "tokenis"'
+add layers/parts.inc '// Its behaviour.'
+expect spelling 'layers/parts.inc:7: write "behavior"'
+echo 'Optimisation' >>"$tree/README.md"
+expect spelling 'README.md:1: write "optimiz"'
+echo '{"optimisation": 2}, which specialists read' >>"$tree/README.md"
+sh "$here/spelling.sh" "$tree" || { echo "FAIL: spelling complains about the key of the benchmarks"; failures=$((failures + 1)); }
+fresh
+
+# Headers on their own: m.hpp needs more than it includes, which nobody notices who includes n.hpp or l.hpp.
+compiler=$1
+mkdir -p "$work/alone/include/ultrafastbert"
+alone() { sh "$here/alone.sh" "$work/alone" "$work/build" "$compiler" -std=c++20 >"$work/out" 2>"$work/err"; }
+part() {
+  part=$work/alone/include/ultrafastbert/$1.hpp
+  shift
+  printf '%s\n' '#pragma once' "$@" >"$part"
+}
+part l '#include <string>' 'struct l { std::string text; };'
+part m '#include "ultrafastbert/l.hpp"' 'struct m : l { std::string more; };'
+part n '#include <vector>' '#include "ultrafastbert/m.hpp"' 'struct n : m { std::vector<l> parts; };'
+alone || { echo "FAIL: alone complains about good headers: $(cat "$work/err")"; failures=$((failures + 1)); }
+part m 'struct m : l { std::string more; };'
+part n '#include <vector>' '#include "ultrafastbert/l.hpp"' '#include "ultrafastbert/m.hpp"' 'struct n : m {};'
+if alone || ! grep -q '^include/ultrafastbert/m.hpp does not compile on its own' "$work/out" ||
+  [ "$(wc -l <"$work/out")" -ne 1 ]; then
+  echo "FAIL: alone does not find the one header that lacks an include: $(cat "$work/out")"
+  failures=$((failures + 1))
+fi
 
 [ "$failures" -eq 0 ] && echo "every check fails where it should"

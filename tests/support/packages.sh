@@ -4,11 +4,14 @@
 
 UFB_BUILD_PACKAGES="g++ cmake ninja-build pkg-config libopenblas-dev libeigen3-dev nlohmann-json3-dev libutf8proc-dev"
 UFB_EXAMPLE_PACKAGES="$UFB_BUILD_PACKAGES libcli11-dev"
-UFB_BENCH_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev libdnnl-dev"
-UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES libbenchmark-dev catch2"
+UFB_BENCH_PACKAGES="$UFB_EXAMPLE_PACKAGES libdnnl-dev"
+UFB_MICRO_BENCH_PACKAGES="$UFB_BUILD_PACKAGES libbenchmark-dev"
+UFB_COMPILE_BENCH_PACKAGES="$UFB_BUILD_PACKAGES time"
+UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES catch2"
 UFB_SANITIZER_PACKAGES="clang-14 libclang-rt-14-dev"
 UFB_LINT_PACKAGES="clang-14 clang-tidy-14 cppcheck"
 UFB_PORTABILITY_PACKAGES="clang-14 clang-16 g++-aarch64-linux-gnu qemu-user"
+UFB_BARE_PACKAGES="debootstrap git ca-certificates"
 
 # ufb_require_packages NAME...: installs the packages that are missing, as root or through sudo; says so on stderr.
 # Where everything is there it needs neither root nor a network. Where there is no dpkg the user has to see to it: CMake

@@ -195,22 +195,22 @@ class arithmetic {
         size += std::abs(x(t, k).value) / n;
       }
       mean.error += (n + 2) * epsilon_ * size;
-      std::vector<estimate> centred(x.cols);
+      std::vector<estimate> centerd(x.cols);
       estimate variance;
       for (std::size_t k = 0; k < x.cols; ++k) {
-        centred[k] = sum(x(t, k), {-mean.value, mean.error});
-        const double d = std::abs(centred[k].value);
+        centerd[k] = sum(x(t, k), {-mean.value, mean.error});
+        const double d = std::abs(centerd[k].value);
         variance.value += d * d / n;
-        variance.error += (2 * d + centred[k].error) * centred[k].error / n;
+        variance.error += (2 * d + centerd[k].error) * centerd[k].error / n;
       }
       variance.error += (n + 4) * epsilon_ * (variance.value + variance.error);
       const double scale = 1 / std::sqrt(variance.value + norm_epsilon);
       const double most = 1 / std::sqrt(std::max(variance.value - variance.error, 0.0) + norm_epsilon);
       for (std::size_t k = 0; k < x.cols; ++k) {
-        const double product = std::abs(centred[k].value) * scale;
-        const double error = (std::abs(centred[k].value) + centred[k].error) * most - product + 6 * epsilon_ * product;
+        const double product = std::abs(centerd[k].value) * scale;
+        const double error = (std::abs(centerd[k].value) + centerd[k].error) * most - product + 6 * epsilon_ * product;
         const double w = weight.cells.at(k);
-        y(t, k) = sum({centred[k].value * scale * w, error * std::abs(w)}, {bias.cells.at(k)});
+        y(t, k) = sum({centerd[k].value * scale * w, error * std::abs(w)}, {bias.cells.at(k)});
       }
     }
     return y;

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+#
+# To be sourced by the tests of the example programs, which are called with the program, json_at and the models' folder.
+# shellcheck shell=sh disable=SC2034,SC2016,SC2317
+program=$1
+json_at=$2
+models=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+tab=$(printf '\t')
+
+complain() {
+  printf 'FAIL: %s\n' "$1"
+  failures=$((failures + 1))
+}
+
+# same NAME EXPECTED FOUND
+same() {
+  [ "$2" = "$3" ] || complain "$1
+  expected: $2
+  found:    $3"
+}
+
+# refused NAME STATUS TEXT ARGUMENT...: the program ends with STATUS and a message that contains TEXT, and prints no more.
+refused() {
+  name=$1 status=$2 text=$3
+  shift 3
+  found=0
+  "$program" "$@" >"$work/out" 2>"$work/err" </dev/null || found=$?
+  same "$name: exit status" "$status" "$found"
+  grep -qF -- "$text" "$work/err" || complain "$name: no message says '$text', but: $(cat "$work/err")"
+  [ ! -s "$work/out" ] || complain "$name: standard output is not empty: $(cat "$work/out")"
+}
+
+# each_text COMMAND...: calls COMMAND with every awkward text as its last argument. None has a line break, because texts
+# on standard input end at one.
+each_text() {
+  "$@" '[CLS] a [SEP]'
+  "$@" '[play, music]'
+  "$@" '[]'
+  "$@" '[[a],[b]]'
+  "$@" '{}'
+  "$@" '{a, b}'
+  "$@" 'a,b;c'
+  "$@" ''
+  "$@" ' '
+  "$@" "  a${tab}b  "
+  "$@" '"quoted" and '"'single'"
+  "$@" 'back\slash \n and 100 %% $HOME `id`'
+  "$@" '--model'
+  "$@" '-h'
+  "$@" '--'
+  "$@" '-'
+  "$@" '-5 degrees'
+  "$@" '++'
+  "$@" '/help'
+  "$@" 'key=value'
+  "$@" "$(printf 'caf\303\251 \346\235\261\344\272\254 \360\237\230\200 e\314\201')"
+}
+
+# append FILE TEXT: adds a line.
+append() { printf '%s\n' "$2" >>"$1"; }
+
+# check_texts ARGUMENT...: the program says the same of the awkward texts whether they are arguments, all of them or one at
+# a time, or the lines of a pipe. The result of the pipe, and the lines, are left in $work/piped and $work/lines.
+check_texts() {
+  : >"$work/lines"
+  : >"$work/singly"
+  each_text append "$work/lines"
+  "$program" "$@" <"$work/lines" >"$work/piped" 2>"$work/err" || complain "lines of a pipe: $(cat "$work/err")"
+
+  alone() { "$program" "$@" >>"$work/singly" 2>"$work/err" || complain "'$*': $(cat "$work/err")"; }
+  each_text alone "$@" --
+  cmp -s "$work/singly" "$work/piped" || complain "one argument differs from a line of a pipe:
+$(diff "$work/singly" "$work/piped")"
+
+  options=$#
+  while IFS= read -r line; do
+    [ $# -gt "$options" ] || set -- "$@" --
+    set -- "$@" "$line"
+  done <"$work/lines"
+  "$program" "$@" >"$work/together" 2>"$work/err" || complain "many arguments: $(cat "$work/err")"
+  cmp -s "$work/together" "$work/piped" || complain "many arguments differ from the lines of a pipe:
+$(diff "$work/together" "$work/piped")"
+}
+
+finish() {
+  [ "$failures" -eq 0 ] || exit 1
+  echo "all as it should be"
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_compare_precision.sh PROGRAM JSON_AT MODELS
+set -eu
+. "$(dirname "$0")/support.sh"
+model=$models/tiny-mlm
+
+: >"$work/lines"
+each_text append "$work/lines"
+"$program" --model "$model" --file "$work/lines" --storage-in f32 --storage-out f32 --json >"$work/same" || complain "JSON"
+same "the same weights give the same words" "1.0${tab}0.0${tab}5${tab}[0,0,0,0,0]" \
+  "$("$json_at" /top_1_agreement /largest_logit_difference '/tokens_on_other_paths#' /tokens_on_other_paths <"$work/same")"
+"$program" --model "$model" --file "$work/lines" --json >"$work/int8" || complain "JSON"
+same "int8 weights of as many tokens" "$("$json_at" /tokens <"$work/same")" "$("$json_at" /tokens <"$work/int8")"
+[ "$("$json_at" /largest_logit_difference <"$work/int8")" != 0.0 ] || complain "int8 weights make no difference"
+
+refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
+refused "a file that is not there" 1 "$work/nowhere" --model "$model" --file "$work/nowhere"
+refused "a storage that is none" 1 "f32, f16, bf16 or int8" --model "$model" --storage-in f8
+refused "a text" 109 "[a]" --model "$model" "[a]"
+finish

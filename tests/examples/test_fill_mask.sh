@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_fill_mask.sh PROGRAM JSON_AT MODELS
+set -eu
+. "$(dirname "$0")/support.sh"
+model=$models/tiny-mlm
+
+# Texts without a mask have no candidates.
+check_texts --model "$model" --json
+same "no mask, no line" "" "$(cat "$work/piped")"
+
+with_mask() {
+  file=$1
+  shift
+  append "$file" "$* <mask>"
+}
+: >"$work/masked"
+each_text with_mask "$work/masked"
+"$program" --model "$model" --json --top-k 3 <"$work/masked" >"$work/piped" || complain "lines of a pipe"
+same "each text comes back as it was" "$(cat "$work/masked")" "$("$json_at" /text <"$work/piped")"
+same "three candidates each" "3" "$("$json_at" '/candidates#' <"$work/piped" | sort -u)"
+set --
+while IFS= read -r line; do set -- "$@" "$line"; done <"$work/masked"
+"$program" --model "$model" --json --top-k 3 -- "$@" >"$work/together" || complain "many arguments"
+cmp -s "$work/together" "$work/piped" || complain "arguments differ from the lines of a pipe"
+"$json_at" /position /candidates/0/id /candidates/0/logit /candidates/2/probability <"$work/piped" >"$work/values" ||
+  complain "JSON"
+
+same "two masks, two lines" "2" "$("$program" --model "$model" --json "<mask> [and] <mask>" | wc -l | tr -d ' ')"
+same "a cup of" "coffee" \
+  "$("$program" --model "$model" --json "I would like a cup of <mask>, please." | "$json_at" /candidates/0/token)"
+same "logits of ids: 4 bytes, 2 tokens, 8192 words" "65536" \
+  "$("$program" --model "$model" --ids "39 5" --dump-logits "$work/logits" && wc -c <"$work/logits" | tr -d ' ')"
+
+refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
+refused "ids in brackets" 1 "--ids" --model "$model" --ids "[39 5]" --dump-logits "$work/logits"
+refused "ids and a text" 108 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" a
+refused "an unknown option" 109 "--top" --model "$model" --top 3 a
+finish

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_tokenize.sh PROGRAM JSON_AT MODELS
+set -eu
+. "$(dirname "$0")/support.sh"
+folder=$models/tiny-mlm
+
+check_texts --tokenizer "$folder"
+check_texts --tokenizer "$folder" --pair --json
+check_texts --tokenizer "$folder" --json
+same "one JSON line for each text" "$(wc -l <"$work/lines")" "$(wc -l <"$work/piped")"
+"$json_at" '/ids#' '/tokens#' '/type_ids#' '/offsets#' <"$work/piped" >"$work/values" || complain "JSON"
+awk -F '\t' '$1 == 0 || $1 != $2 || $1 != $3 || $1 != $4' "$work/values" >"$work/odd"
+same "ids, tokens, types and offsets have one length" "" "$(cat "$work/odd")"
+
+tokens() { "$program" --tokenizer "$folder" --json "$@" | "$json_at" /tokens; }
+same "brackets and commas are kept" '["[","play",",","music","]","<sep>"]' "$(tokens '[play, music]')"
+same "braces are kept" '["{","##}","<sep>"]' "$(tokens '{}')"
+same "each argument is a text" '["a","<sep>"]
+["<sep>"]
+["b","<sep>"]' "$(tokens a '' b)"
+bert=$models/../../tests/golden/tokenizers/bert_uncased
+same "a pair" '["[CLS]","a","[SEP]","b","[SEP]"]'"${tab}[0,0,0,1,1]" \
+  "$("$program" --tokenizer "$bert" --json --pair "a${tab}b" | "$json_at" /tokens /type_ids)"
+same "special tokens in brackets" '["[CLS]","[CLS]","a","[MASK]","[SEP]","[SEP]"]' \
+  "$("$program" --tokenizer "$bert" --json "[CLS] a [MASK] [SEP]" | "$json_at" /tokens)"
+same "nothing for an empty pipe" "" "$("$program" --tokenizer "$folder" </dev/null)"
+
+refused "a folder that is not there" 1 "$work/nowhere" --tokenizer "$work/nowhere" a
+refused "an unknown option" 109 "-x" --tokenizer "$folder" -x a
+refused "no tokenizer" 106 "--tokenizer" a
+finish
