@@ -92,8 +92,8 @@ inline void check_vocabulary_config(const side_file& config) {
   }
 }
 
-/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. A blank line takes its
-/// id. Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
+/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. Blank lines count, too.
+/// Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
 inline void add_vocabulary_lines(std::string_view text, const std::string& file, vocabulary::builder& tokens) {
   if (!is_valid_utf8(text)) {
     std::size_t at = 0;
