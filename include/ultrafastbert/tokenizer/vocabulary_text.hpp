@@ -88,7 +88,7 @@ inline void check_vocabulary_config(const side_file& config) {
     basic->fail_unsupported("true", "false");
   }
   if (const auto never = config.find("never_split"); never && !never->elements().empty()) {
-    never->fail_unsupported("null or an empty list", count_of(never->elements().size(), "token"));
+    never->fail_unsupported("null or an empty list", std::to_string(never->elements().size()) + " tokens");
   }
 }
 
