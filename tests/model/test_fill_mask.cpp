@@ -130,3 +130,25 @@ TEST_CASE("The mask token's name may be an object, stand in the tokenizer's conf
   std::filesystem::remove(copy.path() / "tokenizer_config.json");
   CHECK(masked_lm<float>::load(copy.path()).mask_token() == "<mask>");
 }
+
+TEST_CASE("A folder with a vocab.txt fills the masks of either spelling, without any file beside it") {
+  for (const bool brackets : {true, false}) {
+    const folder_copy copy(folder);
+    const auto vocabulary = ordered_json::parse(text_of(folder / "tokenizer.json")).at("model").at("vocab");
+    std::vector<std::string> lines(vocabulary.size());
+    for (const auto& [token, id] : vocabulary.items()) lines.at(id.get<std::size_t>()) = token;
+    const std::size_t mask = vocabulary.at("<mask>").get<std::size_t>();
+    if (brackets) lines[mask] = "[MASK]";
+    std::string text;
+    for (const auto& line : lines) text += line + '\n';
+    for (const char* file : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
+      std::filesystem::remove(copy.path() / file);
+    }
+    copy.write("vocab.txt", text);
+    const auto model = masked_lm<float>::load(copy.path());
+    CHECK(model.mask_token() == lines[mask]);
+    auto workspace = model.make_workspace();
+    const auto candidates = model.fill_mask("the " + lines[mask], {.top_k = 3}, workspace);
+    CHECK(candidates.size() == 3);
+  }
+}

@@ -48,6 +48,7 @@ std::string differences(const json& expected, const encoding& got) {
   const std::size_t size = got.ids.size();
   const bool aligned = got.tokens.size() == size && got.type_ids.size() == size && got.offsets.size() == size &&
                        got.special_tokens_mask.size() == size &&
+                       got.sequence_ids.size() == size && got.byte_offsets.size() == size &&
                        got.attention_mask == std::vector<std::uint8_t>(size, 1);
   return aligned ? out : out + "lengths";
 }
@@ -83,6 +84,25 @@ TEST_CASE("Recorded single texts get the recorded tokens and decode to the recor
   }
 }
 
+TEST_CASE("Byte offsets of recorded texts lead to the recorded code points", "[tokenizer][golden]") {
+  using ultrafastbert::tokenizers::count_code_points;
+  for (const auto& id : folders) {
+    const auto t = tokenizer::load(folder_of(id));
+    for (const json& item : cases_of(id, "single")) {
+      INFO(id << ": " << item.dump());
+      const auto text = item.at("text").get<std::string>();
+      const encoding got = t.encode(text, {.add_special_tokens = false});
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const auto& bytes = got.byte_offsets[i];
+        REQUIRE(bytes.end <= text.size());
+        CHECK(count_code_points(text.substr(0, bytes.begin)) == got.offsets[i].begin);
+        CHECK(count_code_points(text.substr(0, bytes.end)) == got.offsets[i].end);
+        CHECK(got.sequence_ids[i] == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("Recorded pairs get the recorded tokens", "[tokenizer][golden]") {
   for (const auto& id : folders) {
     const auto t = tokenizer::load(folder_of(id));
@@ -112,7 +132,7 @@ TEST_CASE("Recorded batches are padded as recorded", "[tokenizer][golden]") {
     for (const json& item : cases_of(id, "padded_batches")) {
       INFO(id << ": " << item.dump());
       const auto texts = item.at("texts").get<std::vector<std::string>>();
-      const auto batch = t.encode_batch(texts, {}, {.pad_token = id == "bert_uncased" ? "[PAD]" : "<pad>"});
+      const auto batch = t.encode_batch(texts);
       REQUIRE(batch.size() == item.at("ids").size());
       for (std::size_t i = 0; i < batch.size(); ++i) {
         CHECK(batch[i].ids == item.at("ids")[i].get<decltype(batch[i].ids)>());

@@ -102,8 +102,7 @@ struct special_token_sources {
   return chosen;
 }
 
-/// The token of a role. The spelling is empty where no source has one, and there is no id where the vocabulary lacks
-/// it.
+/// The token of a role. Its spelling is empty where no source names one; it has no id where the vocabulary lacks it.
 struct special_token {
   std::string spelling{};
   std::optional<token_id> id{};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The tokenizer: text to ids with their places in the text, and back. It reads tokenizer.json and vocab.txt, and
-// follows the reference implementation of those formats to the last offset. Layer: tokenizer.
+// follows the reference implementation of those formats to the last offset.
+// Layer: tokenizer.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +41,8 @@ class tokenizer {
   /// tokenizer.json wins. Its `truncation` and `padding` have no effect, as calls say what they want. How a vocab.txt
   /// is read stands in vocabulary_text.hpp. The files special_tokens_map.json and tokenizer_config.json beside either
   /// say which token plays which role, in the order that stands in special_tokens.hpp; nothing else of them counts
-  /// beside a tokenizer.json. Throws: io_error (also a folder with neither file), truncated, limit_exceeded (more than
-  /// 64 MiB), missing_token (a
+  /// beside a tokenizer.json.
+  /// Throws: io_error (also a folder with neither file), truncated, limit_exceeded (more than 64 MiB), missing_token (a
   ///   vocab.txt without the tokens at the ends of every text), and what `parse` throws.
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
@@ -67,8 +68,7 @@ class tokenizer {
   ~tokenizer() = default;
 
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
-  /// Throws: invalid_input (the options contradict each other, `max_length` leaves no room for the template, or the
-  /// text
+  /// Throws: invalid_input (the options contradict each other, `max_length` leaves no room for the template, the text
   ///   has 4 GiB and more), missing_token (a word is unknown and there is no unknown token), limit_exceeded (a
   ///   normalizer multiplies the text, or there are too many encodings in `overflow`).
   /// Complexity: linear in the text and in the encodings.

@@ -82,36 +82,34 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
                  std::to_string(lengths.first) + " + " + std::to_string(lengths.second));
 }
 
+/// How many tokens of each text stay with `longest_first` where there is room for `room` of them.
+/// Source: the reference, which first cuts each text to `max_length` tokens by itself, and takes the first text for the
+///   shorter one where they are then equal.
+[[nodiscard]] inline text_lengths cut_longest(const text_lengths& lengths, std::size_t room, std::size_t max_length) {
+  if (!lengths.is_pair) return {.first = std::min(lengths.first, room)};
+  const std::size_t first = std::min(lengths.first, max_length);
+  const std::size_t second = std::min(lengths.second, max_length);
+  const std::size_t shorter = std::min({first, second, room / 2});
+  return first <= second ? text_lengths{.first = shorter, .second = room - shorter, .is_pair = true}
+                         : text_lengths{.first = room - shorter, .second = shorter, .is_pair = true};
+}
+
 /// How many tokens of each text stay.
 /// Pre: `check_truncation` accepted the options, and `max_length` is not 0.
 /// Throws: invalid_input (the text that `strategy` names is absent, or is too short for what has to go).
-/// Source: the reference, which cuts each text to `max_length` tokens by itself before it compares their lengths, takes
-///   the first for the shorter one where they are equal, and cuts both to nothing where there is no room at all.
+/// Source: the reference, which cuts both texts to nothing where there is no room at all, whatever the strategy.
 [[nodiscard]] inline text_lengths truncate_lengths(const text_lengths& lengths, std::size_t added,
                                                    const encode_options& options) {
   const std::size_t room = options.max_length - added;
-  const std::size_t first = std::min(lengths.first, options.max_length);
-  const std::size_t second = std::min(lengths.second, options.max_length);
-  text_lengths out{.first = first, .second = second, .is_pair = lengths.is_pair};
-  if (first <= room && second <= room - first) return out;
+  if (lengths.first <= room && lengths.second <= room - lengths.first) return lengths;
   if (room == 0) return {.is_pair = lengths.is_pair};
-  if (options.strategy == truncation_strategy::longest_first) {
-    if (!lengths.is_pair) {
-      out.first = room;
-      return out;
-    }
-    const bool first_is_shorter = first <= second;
-    const std::size_t shorter = std::min({first, second, room / 2});
-    out.first = first_is_shorter ? shorter : room - shorter;
-    out.second = first_is_shorter ? room - shorter : shorter;
-    return out;
-  }
+  if (options.strategy == truncation_strategy::longest_first) return cut_longest(lengths, room, options.max_length);
   const bool cuts_first = options.strategy == truncation_strategy::only_first;
-  const std::size_t uncut = cuts_first ? second : first;
+  const std::size_t uncut = cuts_first ? lengths.second : lengths.first;
   if (uncut >= room || (!cuts_first && !lengths.is_pair)) fail_cut(lengths, room, options);
-  out.first = cuts_first ? room - uncut : uncut;
-  out.second = cuts_first ? uncut : room - uncut;
-  return out;
+  return {.first = cuts_first ? room - uncut : uncut,
+          .second = cuts_first ? uncut : room - uncut,
+          .is_pair = lengths.is_pair};
 }
 
 /// The part of a text of `count` tokens that stays where `kept` have room.
@@ -121,9 +119,10 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
   return {.begin = count - kept, .end = count};
 }
 
-/// All parts of a text of `count` tokens of which `kept` have room at a time, beginning with `first_window`, in the
-/// order in which the text is cut. Throws: invalid_input (nothing of the text would stay, or `stride` is not below what
-/// stays). Complexity: linear in the number of parts.
+/// All parts of a text of `count` tokens of which `kept` have room at a time, in the order in which the text is cut.
+/// The first part is `first_window`.
+/// Throws: invalid_input (nothing of the text would stay, or `stride` is not below what stays).
+/// Complexity: linear in the number of parts.
 [[nodiscard]] inline std::vector<token_window> all_windows(std::size_t count, std::size_t kept, std::string_view text,
                                                            const encode_options& options) {
   if (kept >= count) return {{.begin = 0, .end = count}};

@@ -88,12 +88,12 @@ inline void check_vocabulary_config(const side_file& config) {
     basic->fail_unsupported("true", "false");
   }
   if (const auto never = config.find("never_split"); never && !never->elements().empty()) {
-    never->fail_unsupported("null or an empty list", count_of(never->elements().size(), "token"));
+    never->fail_unsupported("null or an empty list", std::to_string(never->elements().size()) + " tokens");
   }
 }
 
-/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. A blank line takes its
-/// id. Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
+/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. Blank lines count, too.
+/// Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
 inline void add_vocabulary_lines(std::string_view text, const std::string& file, vocabulary::builder& tokens) {
   if (!is_valid_utf8(text)) {
     std::size_t at = 0;

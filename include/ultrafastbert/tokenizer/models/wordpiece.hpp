@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // WordPiece: each piece of a text is covered from the left by the longest tokens there are, or it is unknown as a
-// whole. Layer: tokenizer.
+// whole.
+// Layer: tokenizer.
 #pragma once
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -15,6 +16,19 @@
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
 
 namespace ultrafastbert::tokenizers {
+
+/// Classes of ASCII as BERT has them: it isolates the underscore, and takes control characters for parts of words.
+[[nodiscard]] constexpr std::array<character_class, 128> make_bert_ascii_classes() noexcept {
+  std::array<character_class, 128> classes = ascii_classes;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    const bool control = i < ' ' || i == 0x7F;
+    if (control && classes[i] == character_class::symbol) classes[i] = character_class::word;
+    if (i == '_') classes[i] = character_class::symbol;
+  }
+  return classes;
+}
+
+inline constexpr std::array<character_class, 128> bert_ascii_classes = make_bert_ascii_classes();
 
 class bert_pre_tokenizer : public pre_tokenizer {
  public:
@@ -51,17 +65,6 @@ class bert_pre_tokenizer : public pre_tokenizer {
     if (is_white_space(c)) return character_class::space;
     return is_bert_punctuation(c) ? character_class::symbol : character_class::word;
   }
-
-  // BERT isolates the underscore, and takes control characters for parts of words.
-  static constexpr ascii_class_table bert_ascii_classes = [] {
-    ascii_class_table classes = ascii_classes;
-    for (std::size_t i = 0; i < classes.size(); ++i) {
-      const bool control = i < ' ' || i == 0x7F;
-      if (control && classes[i] == character_class::symbol) classes[i] = character_class::word;
-      if (i == '_') classes[i] = character_class::symbol;
-    }
-    return classes;
-  }();
 };
 
 /// Reads a `BertPreTokenizer`, which has no options.

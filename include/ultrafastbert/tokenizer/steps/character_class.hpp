@@ -42,10 +42,8 @@ enum class character_class : std::uint8_t { space, word, symbol };
   return word ? character_class::word : character_class::symbol;
 }
 
-using ascii_class_table = std::array<character_class, 128>;
-
-[[nodiscard]] constexpr ascii_class_table make_ascii_classes() noexcept {
-  ascii_class_table classes{};
+[[nodiscard]] constexpr std::array<character_class, 128> make_ascii_classes() noexcept {
+  std::array<character_class, 128> classes{};
   for (std::size_t i = 0; i < classes.size(); ++i) {
     const char c = static_cast<char>(i);
     const bool space = c == ' ' || (c >= '\t' && c <= '\r');
@@ -55,7 +53,7 @@ using ascii_class_table = std::array<character_class, 128>;
   return classes;
 }
 
-inline constexpr ascii_class_table ascii_classes = make_ascii_classes();
+inline constexpr std::array<character_class, 128> ascii_classes = make_ascii_classes();
 
 [[nodiscard]] inline character_class class_of(char32_t c) noexcept {
   return c < ascii_classes.size() ? ascii_classes[c] : unicode_class(c);

@@ -2,7 +2,8 @@
 //
 // What the steps ask about a code point. The categories come from utf8proc. The reference's tables are older than those
 // of utf8proc: code points that were assigned since then are no marks, punctuation or controls there, nor are they
-// here. Layer: tokenizer.
+// here.
+// Layer: tokenizer.
 #pragma once
 
 #include <utf8proc.h>
@@ -81,8 +82,7 @@ inline constexpr std::array<code_point_range, 7> unknown_decompositions{{{0x32FF
   return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CO || c == replacement;
 }
 
-/// Whether BERT isolates a code point: all ASCII that is neither letter, digit, blank nor control, and the categories
-/// P.
+/// Whether BERT isolates a code point: all ASCII that is no letter, digit, blank or control, and the categories P.
 [[nodiscard]] inline bool is_bert_punctuation(char32_t c) noexcept {
   if (c < 0x80) {
     const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
