@@ -15,7 +15,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
-#include "support/memory_source.hpp"
+#include "support/noted_source.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
 #include "support/reference_forms.hpp"
@@ -59,7 +59,7 @@ struct encoder_problem {
   }
 
   ufb::encoder_config config;
-  memory_source source;
+  noted_source source;
   encoder_type model;
 };
 
@@ -169,7 +169,7 @@ struct reference_run {
 enum class start : std::uint8_t { recorded, computed };
 
 /// The position table of an encoder, without rows where there are no positions.
-[[nodiscard]] inline reference::exact position_table(const ufb::encoder_config& config, const memory_source& source) {
+[[nodiscard]] inline reference::exact position_table(const ufb::encoder_config& config, const noted_source& source) {
   const std::string name = "encoder.embedding.pos_embedding.";
   if (config.positions == ufb::position_kind::none) return {};
   if (config.positions == ufb::position_kind::learned) return reference::exact_of(source.at(name + "embedding.weight"));
@@ -180,7 +180,7 @@ enum class start : std::uint8_t { recorded, computed };
 
 /// The whole stack, in bounds of Scalar's arithmetic, along the paths that the run recorded.
 template <class Scalar>
-[[nodiscard]] reference_run expected_of(const ufb::encoder_config& config, const memory_source& source,
+[[nodiscard]] reference_run expected_of(const ufb::encoder_config& config, const noted_source& source,
                                         const token_batch& batch, const ufb::encoder_trace<Scalar>& trace, start from) {
   const auto arithmetic = reference::arithmetic::of<Scalar>();
   const auto weight = [&](const std::string& name) { return reference::exact_of(source.at(encoder_prefix + name)); };

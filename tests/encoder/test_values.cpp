@@ -138,7 +138,7 @@ TEST_CASE("The prefix and the name of the word matrix are the caller's", "[encod
   using encoder_type = ufb::encoder<float, ufb::plain_backend>;
   const auto config = small_config(true);
   const encoder_problem<float, ufb::plain_backend> problem(config, 137);
-  memory_source renamed;
+  noted_source renamed;
   for (const std::string& name : problem.source.names()) {
     const auto& tensor = problem.source.at(name);
     renamed.add(name == word_name ? "decoder.weight" : name.substr(encoder_prefix.size()), tensor.shape, tensor.values);

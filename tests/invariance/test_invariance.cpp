@@ -11,7 +11,7 @@
 #include "invariance/batches.hpp"
 #include "invariance/tie_bomb.hpp"
 #include "support/catch.hpp"
-#include "support/memory_source.hpp"
+#include "support/noted_source.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/blas/plain_backend.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
@@ -53,8 +53,8 @@ struct bombed_encoder {
                              .max_sequence_length = 24,
                              .feedforward = ufb::fast_feedforward_config{.depth = 4, .parallel_size = 2}};
   ufb::encoder_choices choices{};
-  memory_source weights{};
-  replacing_source<memory_source> source{weights};
+  noted_source weights{};
+  replacing_source<noted_source> source{weights};
   std::vector<token_sequence> pool{};
   tie_count ties{};
 };

@@ -11,7 +11,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
-#include "support/memory_source.hpp"
+#include "support/noted_source.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
 #include "ultrafastbert/layers.hpp"

@@ -19,7 +19,7 @@ const std::string word_name = "words.word_embedding.weight";
 const std::string prefix = "emb.";
 
 template <class Scalar>
-memory_source source_for(const ufb::embedding_shape& shape, std::uint64_t seed) {
+noted_source source_for(const ufb::embedding_shape& shape, std::uint64_t seed) {
   return random_source(tensors_of<ufb::embedding<Scalar>>(prefix, word_name, shape), seed);
 }
 

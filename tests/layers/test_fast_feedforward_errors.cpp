@@ -82,7 +82,7 @@ TEST_CASE("Sizes whose products do not fit are refused before anything is alloca
              m.view(5, 14)) == "overflow: parallel_size: : 18446744073709551615");
   CHECK(text({.input_width = largest, .output_width = 5, .depth = 30}, m.view(14, 6), {}, m.view(5, 14)) ==
         "shape_mismatch: linear_in: (2147483647, 18446744073709551615): (14, 6)");
-  const memory_source nothing;
+  const noted_source nothing;
   const auto problem = error_of(
       [&] { (void)layer_type::load(nothing, "ffn.", {.input_width = largest / 4, .output_width = 5, .depth = 30}); });
   REQUIRE(problem);

@@ -40,7 +40,7 @@ TEMPLATE_TEST_CASE("An FFF layer reads what it lists", "[load]", float, double) 
   CHECK(list == tensor_list{{"a.ffn.linear_in.weight", {62, 7}},
                             {"a.ffn.linear_in.bias", {62}},
                             {"a.ffn.linear_out.weight", {18, 62}}});
-  check_loading(list, [](const memory_source& source) { (void)layer_type::load(source, "a.ffn.", fff_shape); });
+  check_loading(list, [](const noted_source& source) { (void)layer_type::load(source, "a.ffn.", fff_shape); });
 }
 
 TEST_CASE("An FFF layer of static sizes lists its own, whatever the shape leaves out", "[load]") {
@@ -48,7 +48,7 @@ TEST_CASE("An FFF layer of static sizes lists its own, whatever the shape leaves
   const auto list = tensors_of<ufb::fast_feedforward<float>>(std::string("f."), fff_shape);
   CHECK(tensors_of<fixed>(std::string("f."), fff_shape) == list);
   CHECK(tensors_of<fixed>(std::string("f."), ufb::fast_feedforward_shape{}) == list);
-  check_loading(list, [](const memory_source& source) { (void)fixed::load(source, "f.", {}); });
+  check_loading(list, [](const noted_source& source) { (void)fixed::load(source, "f.", {}); });
 }
 
 TEMPLATE_TEST_CASE("A loaded FFF layer is the constructed one", "[load]", float, double) {
@@ -81,7 +81,7 @@ TEMPLATE_TEST_CASE("A linear layer reads what it lists", "[load]", float, double
   CHECK(tensors_of<layer_type>(std::string("l."), plain) == tensor_list{{"l.weight", {17, 5}}});
   const auto list = tensors_of<layer_type>(std::string("l."), with_bias);
   CHECK(list == tensor_list{{"l.weight", {17, 5}}, {"l.bias", {17}}});
-  check_loading(list, [&](const memory_source& source) {
+  check_loading(list, [&](const noted_source& source) {
     const auto layer = layer_type::load(source, "l.", with_bias);
     const auto& weight = source.at("l.weight").values;
     const auto& bias = source.at("l.bias").values;
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE("A layer norm reads what it lists", "[load]", float, double) 
   const ufb::layer_norm_shape shape{.width = 9, .epsilon = 0.5};
   const auto list = tensors_of<layer_type>(std::string("n."), shape);
   CHECK(list == tensor_list{{"n.weight", {9}}, {"n.bias", {9}}});
-  check_loading(list, [&](const memory_source& source) { (void)layer_type::load(source, "n.", shape); });
+  check_loading(list, [&](const noted_source& source) { (void)layer_type::load(source, "n.", shape); });
   const auto source = random_source(list, 114);
   const auto copy = [&](const char* name) {
     const auto& values = source.at(name).values;
@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("A dense feedforward layer reads what it lists", "[load]", fl
                             {"d.dense_in.bias", {11}},
                             {"d.dense_out.weight", {6, 11}},
                             {"d.dense_out.bias", {6}}});
-  check_loading(list, [&](const memory_source& source) {
+  check_loading(list, [&](const noted_source& source) {
     (void)layer_type::load(source, "d.", shape, ufb::activation_kind::gelu);
   });
 }
@@ -146,7 +146,7 @@ TEMPLATE_TEST_CASE("Attention reads what it lists", "[load]", float, double) {
   CHECK(list == tensor_list{{"x.attn.self_attention.norm_factor", {}},
                             {"x.attn.self_attention.query_key_value.weight", {24, 8}},
                             {"x.attn.dense.weight", {8, 8}}});
-  check_loading(list, [&](const memory_source& source) {
+  check_loading(list, [&](const noted_source& source) {
     const auto layer = layer_type::load(source, "x.attn.", shape);
     CHECK(layer.width() == 8);
     CHECK(layer.heads() == 2);
@@ -179,7 +179,7 @@ TEMPLATE_TEST_CASE("An embedding reads what it lists", "[load]", float, double) 
                             {"e.embedding.pos_embedding.scale_factor", {1}},
                             {"e.embedding.norm.weight", {6}},
                             {"e.embedding.norm.bias", {6}}});
-  check_loading(list, [&](const memory_source& source) {
+  check_loading(list, [&](const noted_source& source) {
     (void)layer_type::load(source, "e.embedding.", "decoder.weight", shape);
   });
 }

@@ -126,7 +126,7 @@ TEMPLATE_LIST_TEST_CASE("A loaded linear layer has the bits of a constructed one
   random_numbers random(293);
   for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
     for (const std::size_t rows : {1U, 63U, 64U, 65U, 150U}) {  // weights are loaded some rows at a time
-      memory_source source;
+      noted_source source;
       source.add_random("a.weight", {rows, 21}, random);
       source.add_random("a.bias", {rows}, random);
       const auto& values = source.at("a.weight").values;
@@ -211,7 +211,7 @@ TEST_CASE("Storages and levels that there are not are refused", "[linear]") {
   };
   CHECK(text({.storage = weight_storage::float16}) == "unsupported: packed matrix: f32, bf16 or int8: f16");
   CHECK(text({.engine = projection_engine::blas, .storage = weight_storage::float16}) == "none");
-  memory_source source;
+  noted_source source;
   source.add_random("weight", {5, 12}, random);
   const auto problem = error_of([&] {
     (void)ufb::linear<float>::load(source, "", {5, 12}, {.storage = weight_storage::float16});

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "support/memory_source.hpp"
+#include "support/noted_source.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 
@@ -51,7 +51,7 @@ template <class Scalar>
   return out;
 }
 
-[[nodiscard]] inline exact exact_of(const memory_source::entry& tensor) {
+[[nodiscard]] inline exact exact_of(const noted_source::entry& tensor) {
   exact out(tensor.shape.size() == 2 ? tensor.shape[0] : 1, tensor.shape.empty() ? 1 : tensor.shape.back());
   std::copy(tensor.values.begin(), tensor.values.end(), out.cells.begin());
   return out;
@@ -365,7 +365,7 @@ class arithmetic {
 };
 
 /// An FFF layer's weights from the tensors that a checkpoint has below `prefix`.
-[[nodiscard]] inline fff_weights fff_of(const memory_source& source, const std::string& prefix, std::size_t depth,
+[[nodiscard]] inline fff_weights fff_of(const noted_source& source, const std::string& prefix, std::size_t depth,
                                         std::size_t parallel_size, ultrafastbert::activation_kind activation) {
   const exact columns = exact_of(source.at(prefix + "linear_out.weight"));
   fff_weights out{.linear_in = exact_of(source.at(prefix + "linear_in.weight")),

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "support/memory_source.hpp"
+#include "support/noted_source.hpp"
 #include "support/reference.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 
@@ -58,7 +58,7 @@ template <class Scalar>
 
 /// The norm of a kind, with the parameters that a checkpoint has below `prefix`.
 template <class Scalar>
-[[nodiscard]] table norm_of(ultrafastbert::norm_kind kind, const table& x, const memory_source& source,
+[[nodiscard]] table norm_of(ultrafastbert::norm_kind kind, const table& x, const noted_source& source,
                             const std::string& prefix, double epsilon) {
   const auto rounded = static_cast<double>(static_cast<Scalar>(epsilon));
   const auto values = [&](const std::string& name) { return exact_of(source.at(prefix + name)); };
