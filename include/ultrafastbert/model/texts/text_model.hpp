@@ -83,7 +83,7 @@ class text_model {
   [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const {
     workspace scratch;
     const auto need = encoder_.workspace_bytes(tokens);
-    scratch.reserve(own_bytes(tokens), threads > 1 ? threads : 0, need.part);
+    scratch.reserve({.bytes = own_bytes(tokens), .parts = threads > 1 ? threads : 0, .bytes_per_part = need.part});
     return scratch;
   }
   /// Bytes of the workspace that `make_workspace(tokens, threads)` makes.
