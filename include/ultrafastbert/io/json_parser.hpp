@@ -14,6 +14,7 @@
 #include <string_view>
 #include <variant>
 
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_bounds.hpp"
 #include "ultrafastbert/io/json_events.hpp"
@@ -81,14 +82,8 @@ class json_sax_adapter {
 
 }  // namespace io
 
-/// Parses one JSON text and sends its events to `handler`.
-/// Pre: `file` names the text in errors; `first_byte` is the text's position in that file, added to byte offsets.
-/// Throws: bad_json (with byte offset, line, column and what would have been accepted), limit_exceeded, and whatever
-/// the
-///   handler throws.
-/// Complexity: linear in the text; memory for the longest string.
-inline void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
-                              json_event_handler& handler, std::uint64_t first_byte = 0) {
+UFB_FUNCTION void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
+                                    json_event_handler& handler, std::uint64_t first_byte) {
   if (text.size() > limits.max_bytes) {
     fail(error_code::limit_exceeded, {.file = std::string(file),
                                       .where = "$",
