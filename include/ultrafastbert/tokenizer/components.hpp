@@ -47,12 +47,18 @@ inline constexpr component<model_reader> model_components[] = {
     {"WordPiece", {is_untyped_wordpiece, expect_vocabulary_object, read_wordpiece}},
 };
 
+// clang-format off
 inline constexpr component<normalizer_reader> normalizer_components[] = {
-    {"Replace", read_replace},      {"BertNormalizer", read_bert_normalizer},
-    {"NFC", read_unicode_form},     {"NFD", read_unicode_form},
-    {"NFKC", read_unicode_form},    {"NFKD", read_unicode_form},
-    {"Lowercase", read_lower_case}, {"StripAccents", read_strip_accents},
+    {"Replace", read_replace},
+    {"BertNormalizer", read_bert_normalizer},
+    {"NFC", read_unicode_form},
+    {"NFD", read_unicode_form},
+    {"NFKC", read_unicode_form},
+    {"NFKD", read_unicode_form},
+    {"Lowercase", read_lower_case},
+    {"StripAccents", read_strip_accents},
 };
+// clang-format on
 
 inline constexpr component<pre_tokenizer_reader> pre_tokenizer_components[] = {
     {"Whitespace", read_whitespace_pre_tokenizer},
