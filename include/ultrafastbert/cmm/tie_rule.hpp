@@ -13,8 +13,9 @@ namespace ultrafastbert {
 
 /// A rule for logits of zero, minus zero included: the static constant `zero_goes_right`, a bool, says where they lead.
 template <class Rule>
-concept tie_rule = std::same_as<decltype(&Rule::zero_goes_right), const bool*> &&
-                   requires { typename std::bool_constant<Rule::zero_goes_right>; };
+concept tie_rule = std::same_as<decltype(&Rule::zero_goes_right), const bool*> && requires {
+  typename std::bool_constant<Rule::zero_goes_right>;
+};
 
 /// Logits above zero go right; zero, minus zero and NaN go left. Source: the trained layer of UltraFastBERT.
 struct positive_goes_right {
