@@ -34,7 +34,7 @@ TEST_CASE("The counter sees operator new and malloc", "[allocation]") {
 }
 
 TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was repeated", "[allocation]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using backend = typename TestType::backend;
   if (!runs_on_one_thread<backend>()) {
@@ -51,12 +51,13 @@ TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was r
       w.shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   const guarded_matrix<Scalar> projection(3 * width, width, 0, random);
   const guarded_matrix<Scalar> square(width, width, 0, random);
-  const ufb::attention<Scalar, backend> attention({projection.view(), {}}, {square.view(), {}}, 4, Scalar{0.25});
+  const ufb::attention<Scalar, backend> attention(linear_type(projection.view(), {}), linear_type(square.view(), {}), 4,
+                                                  Scalar{0.25});
   const guarded_matrix<Scalar> back(width, 3 * width, 0, random);
   const ufb::feedforward<Scalar, backend> dense(linear_type(projection.view(), {}), linear_type(back.view(), {}),
                                                 ufb::activation_kind::gelu);
   const auto ones = std::vector<Scalar>(width, Scalar{1});
-  const ufb::layer_norm<Scalar> norm(ones, ones, 1e-12);
+  const ufb::norm<Scalar> norm({.width = width}, ones, ones);
 
   const guarded_matrix<Scalar> x(tokens, width, 0, random);
   guarded_matrix<Scalar> y(tokens, width);
@@ -91,7 +92,8 @@ TEST_CASE("With threads, too, no smaller call allocates after two of the largest
   const fff_type dense(shallow.shape, shallow.linear_in.view(), shallow.bias_in, shallow.linear_out.view());
   const guarded_matrix<float> square(width, width, 0, random);
   const guarded_matrix<float> projection(3 * width, width, 0, random);
-  const ufb::attention<float> attention({projection.view(), {}}, {square.view(), {}}, 4, 0.25F);
+  const ufb::attention<float> attention(ufb::linear<float>(projection.view(), {}),
+                                        ufb::linear<float>(square.view(), {}), 4, 0.25F);
   const ufb::packed_matrix product(projection.view(), ufb::weight_storage::int8);
   const guarded_matrix<float> x(most, width, 0, random);
   const guarded_matrix<float> wide(most, 3 * width, 0, random);
@@ -106,8 +108,10 @@ TEST_CASE("With threads, too, no smaller call allocates after two of the largest
       tree.forward(some, y.view().rows_from(0, tokens), scratch, pool);
       dense.forward(some, y.view().rows_from(0, tokens), scratch, pool);
       product.multiply(some, wide_y.view().rows_from(0, tokens), scratch, pool);
-      attention.attend(wide.view().rows_from(0, offsets[1]), y.view().rows_from(0, offsets[1]), {.offsets = offsets},
-                       scratch, pool);
+      ufb::workspace::frame frame(scratch);
+      const auto masks = ufb::layers::resolve_masks({.offsets = offsets}, false, frame);
+      attention.attend(wide.view().rows_from(0, offsets[1]), y.view().rows_from(0, offsets[1]), offsets, masks, scratch,
+                       pool);
     };
     run(most);
     run(most);

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <utility>
+#include <optional>
 #include <vector>
 
 #include "layers/support.hpp"
@@ -25,7 +25,8 @@ struct attention_problem {
         projection(3 * width, width, 0, random),
         dense(width, width, 0, random),
         norm_factor(static_cast<Scalar>(static_cast<float>(1 / std::sqrt(static_cast<double>(head_width))))),
-        layer({projection.view(), {}}, {dense.view(), {}}, heads, norm_factor) {}
+        layer(ufb::linear<Scalar, Backend>(projection.view(), {}), ufb::linear<Scalar, Backend>(dense.view(), {}),
+              heads, norm_factor) {}
 
   guarded_matrix<Scalar> run(const guarded_matrix<Scalar>& x, const std::vector<std::size_t>& offsets,
                              const ufb::matrix_view<const float>& mask = {}) const {
@@ -67,7 +68,7 @@ using problem_of = attention_problem<typename TestType::scalar, typename TestTyp
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("Attention without a mask follows the reference in every sequence", "[attention]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(91);
   for (int round = 0; round < 12; ++round) {
@@ -79,7 +80,7 @@ TEMPLATE_LIST_TEST_CASE("Attention without a mask follows the reference in every
 }
 
 TEMPLATE_LIST_TEST_CASE("Masks of ones and zeros, and values between, follow the reference", "[attention]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(92);
   for (int round = 0; round < 12; ++round) {
@@ -101,7 +102,8 @@ TEMPLATE_LIST_TEST_CASE("Masks of ones and zeros, and values between, follow the
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of them", "[attention]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of them", "[attention]",
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(93);
   const problem_of<TestType> problem(5, 3, random);
@@ -120,7 +122,7 @@ TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of 
 
 TEMPLATE_TEST_CASE("A mask of ones changes no bit", "[attention]", float, double) {
   random_numbers random(94);
-  const attention_problem<TestType, ufb::default_backend> problem(4, 3, random);
+  const attention_problem<TestType, ufb::default_backend<TestType>> problem(4, 3, random);
   const std::vector<std::size_t> lengths{6, 1, 19};
   const auto offsets = offsets_of(lengths);
   const guarded_matrix<TestType> x(26, 12, 0, random);
@@ -168,7 +170,7 @@ TEMPLATE_TEST_CASE("With the plain backend a sequence in a batch has the bits it
 }
 
 TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output projection follow the reference",
-                        "[attention]", every_backend) {
+                        "[attention]", every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using linear_type = ufb::linear<Scalar, typename TestType::backend>;
   random_numbers random(110);
@@ -181,10 +183,10 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
     const auto projection_bias = random.reals<Scalar>(3 * width);
     const auto dense_bias = random.reals<Scalar>(width);
     using attention_type = ufb::attention<Scalar, typename TestType::backend>;
-    linear_type query_key_value(projection.view(), projection_bias);
-    const auto layer = project ? attention_type(std::move(query_key_value), {dense.view(), dense_bias}, heads,
-                                                static_cast<Scalar>(0.5), true)
-                               : attention_type(std::move(query_key_value), heads, static_cast<Scalar>(0.5), true);
+    const attention_type layer(linear_type(projection.view(), projection_bias),
+                               project ? std::optional(linear_type(dense.view(), dense_bias)) : std::nullopt, heads,
+                               static_cast<Scalar>(0.5), true);
+    CHECK(layer.has_projection() == project);
     const std::vector<std::size_t> lengths{random.size(1, 9), 5, random.size(1, 20)};
     const auto offsets = offsets_of(lengths);
     const guarded_matrix<Scalar> x(offsets.back(), width, 2, random, 2);
@@ -216,7 +218,7 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
 
 TEST_CASE("No sequences are an empty result", "[attention]") {
   random_numbers random(97);
-  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
   const guarded_matrix<float> x(0, 8, 0, random);
   CHECK(problem.run(x, {}).rows() == 0);
   CHECK(problem.run(x, {0}).rows() == 0);
@@ -228,8 +230,8 @@ TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") 
   const guarded_matrix<float> dense(8, 8, 0, random);
   const auto text = [&](std::size_t rows, std::size_t dense_cols, std::size_t heads) {
     return error_text_of([&] {
-      (void)ufb::attention<float>({projection.view().rows_from(0, rows), {}},
-                                  {dense.view().cols_from(0, dense_cols), {}}, heads, 0.5F);
+      (void)ufb::attention<float>(ufb::linear<float>(projection.view().rows_from(0, rows), {}),
+                                  ufb::linear<float>(dense.view().cols_from(0, dense_cols), {}), heads, 0.5F);
     });
   };
   const std::string start = "shape_mismatch: query_key_value: (3 * width, width) with heads dividing width: ";
@@ -237,12 +239,12 @@ TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") 
   CHECK(text(24, 8, 3) == start + "(24, 8) and 3 heads");
   CHECK(text(24, 8, 0) == start + "(24, 8) and 0 heads");
   CHECK(text(23, 8, 4) == start + "(23, 8) and 4 heads");
-  CHECK(text(24, 7, 4) == "shape_mismatch: dense: 8 input columns: 7");
+  CHECK(text(24, 7, 4) == "shape_mismatch: dense: 8 columns and rows: 7 and 8");
 }
 
 TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alone", "[attention]") {
   random_numbers random(99);
-  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
   const guarded_matrix<float> x(6, 8, 0, random);
   guarded_matrix<float> y(6, 8);
   ufb::workspace scratch;

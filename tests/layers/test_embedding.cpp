@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "layers/support.hpp"
@@ -20,11 +21,13 @@ const std::string prefix = "emb.";
 
 template <class Scalar>
 noted_source source_for(const ufb::embedding_shape& shape, std::uint64_t seed) {
-  return random_source(tensors_of<ufb::embedding<Scalar>>(prefix, word_name, shape), seed);
+  return random_source(tensors_of<ufb::embedding<Scalar>>(shape, prefix, word_name), seed);
 }
 
-constexpr ufb::embedding_shape small{
-    .vocabulary_size = 23, .width = 10, .max_sequence_length = 9, .norm_epsilon = 1e-12};
+constexpr ufb::embedding_shape small{.vocabulary_size = 23,
+                                     .width = 10,
+                                     .max_sequence_length = 9,
+                                     .norm = ufb::norm_shape{.width = 10, .epsilon = 1e-12}};
 
 }  // namespace
 
@@ -108,7 +111,7 @@ TEMPLATE_TEST_CASE("Tokens get their word, their position in their own sequence,
   const auto expected = reference::arithmetic::of<TestType>().embedding(
       ids, offsets, reference::exact_of(source.at(word_name)), position_table,
       reference::exact_of(source.at(prefix + "norm.weight")), reference::exact_of(source.at(prefix + "norm.bias")),
-      small.norm_epsilon);
+      small.norm->epsilon);
   CHECK(reference::worst_ratio(y.view(), expected) <= 1);
   CHECK(y.surroundings_intact());
 }
@@ -117,15 +120,16 @@ TEMPLATE_TEST_CASE("Every kind of positions, with and without each norm, follows
                    double) {
   random_numbers random(105);
   for (int round = 0; round < 40; ++round) {
+    const auto kind = random.pick({ufb::norm_kind::layer_norm, ufb::norm_kind::rms_norm, ufb::norm_kind::scale_norm});
+    const auto norm =
+        random.coin() ? std::optional(ufb::norm_shape{.kind = kind, .width = 10, .epsilon = 1e-6}) : std::nullopt;
     const ufb::embedding_shape shape{
         .vocabulary_size = 23,
         .width = 10,
         .max_sequence_length = 9,
-        .norm_epsilon = 1e-6,
         .positions = random.pick({ufb::position_kind::none, ufb::position_kind::learned, ufb::position_kind::sinusoidal,
                                   ufb::position_kind::scaled_sinusoidal}),
-        .normalization = random.coin(),
-        .norm = random.pick({ufb::norm_kind::layer_norm, ufb::norm_kind::rms_norm, ufb::norm_kind::scale_norm})};
+        .norm = norm};
     const auto source = source_for<TestType>(shape, 106 + static_cast<std::uint64_t>(round));
     const auto layer = ufb::embedding<TestType>::load(source, prefix, word_name, shape);
     CHECK(source.unread().empty());
@@ -145,9 +149,7 @@ TEMPLATE_TEST_CASE("Every kind of positions, with and without each norm, follows
           scaled ? source.at(prefix + "pos_embedding.scale_factor").values[0] : 1.0F, 9, 10);
     }
     auto expected = reference::placed_words<TestType>(ids, offsets, reference::exact_of(source.at(word_name)), table);
-    if (shape.normalization) {
-      expected = reference::norm_of<TestType>(shape.norm, expected, source, prefix + "norm.", shape.norm_epsilon);
-    }
+    if (norm) expected = reference::norm_of<TestType>(kind, expected, source, prefix + "norm.", norm->epsilon);
     CHECK(reference::worst_ratio(y.view(), expected) <= 1);
     CHECK(y.surroundings_intact());
   }

@@ -90,7 +90,7 @@ class fast_feedforward {
         activation_(shape.activation),
         options_(options) {
     for (const auto& [what, size] : {std::pair{"input_width", input_width()}, std::pair{"output_width", output_width()},
-                                     std::pair{"parallel_size", parallel_size()}}) {
+                                     std::pair{"parallel_size", shape.parallel_size}}) {
       if (size == 0) fail_input(what, "at least 1", "0");
     }
     static_cast<void>(cmm::tree::total_nodes(depth(), parallel_size()));
