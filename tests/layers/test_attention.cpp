@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "layers/support.hpp"
@@ -276,7 +278,105 @@ TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alon
         "invalid_input: query_mask: one mask, per sequence or per token: both");
   CHECK(error_text_of([&] { problem.layer.forward(x.view(), y.view().cols_from(0, 7), {.offsets = good}, scratch); }) ==
         "invalid_input: y: (6, 8): (6, 7)");
+  CHECK(error_text_of([&] {
+          const std::vector<std::size_t> lengths{1, 4};
+          problem.layer.forward(x.view(), y.view(), {.offsets = good, .lengths = lengths}, scratch);
+        }) == "invalid_input: lengths: none: 2");
   CHECK(y.untouched());
   CHECK(text(good, {mask.data(), {2, 4}}) == "none");
   CHECK_FALSE(y.untouched());
+}
+
+TEST_CASE("NaN in a mask is invalid and named by its place, but not behind the end of a sequence", "[attention]") {
+  random_numbers random(100);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
+  const guarded_matrix<float> x(6, 8, 0, random);
+  guarded_matrix<float> y(6, 8);
+  ufb::workspace scratch;
+  const std::vector<std::size_t> offsets{0, 2, 6};
+  std::vector<float> mask(2 * 4, 1.0F);
+  std::vector<float> query_mask(6 * 4, 1.0F);
+  const auto text = [&] {
+    return error_text_of([&] {
+      problem.layer.forward(x.view(), y.view(), {.offsets = offsets, .mask = {mask.data(), {2, 4}}}, scratch);
+    });
+  };
+  const auto query_text = [&] {
+    return error_text_of([&] {
+      problem.layer.forward(x.view(), y.view(), {.offsets = offsets, .query_mask = {query_mask.data(), {6, 4}}},
+                            scratch);
+    });
+  };
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  mask[4 + 3] = -nan;
+  CHECK(text() == "invalid_input: mask(1, 3): a number: NaN");
+  query_mask[5 * 4] = nan;
+  CHECK(query_text() == "invalid_input: query_mask(5, 0): a number: NaN");
+  CHECK(y.untouched());
+  mask[4 + 3] = 1.0F;
+  mask[2] = nan;  // the first sequence has two tokens
+  CHECK(text() == "none");
+  query_mask[5 * 4] = 1.0F;
+  query_mask[4 + 2] = nan;
+  CHECK(query_text() == "none");
+}
+
+TEMPLATE_LIST_TEST_CASE("Separate query, key and value tensors make the layer that one interleaved tensor makes",
+                        "[attention]", every_layer_backend) {
+  using Scalar = typename TestType::scalar;
+  using attention_type = ufb::attention<Scalar, typename TestType::backend>;
+  random_numbers random(112);
+  for (const bool bias : {false, true}) {
+    const std::size_t heads = 3;
+    const std::size_t width = heads * 5;
+    ufb::attention_shape shape{.width = width,
+                               .heads = heads,
+                               .query_key_value_bias = bias,
+                               .output_bias = bias,
+                               .layout = ufb::attention_layout::separate};
+    const auto list = tensors_of<attention_type>(shape, "a.");
+    tensor_list expected{{"a.self_attention.norm_factor", {}}, {"a.dense.weight", {width, width}}};
+    if (bias) expected["a.dense.bias"] = {width};
+    for (const std::string part : {"query", "key", "value"}) {
+      expected["a.self_attention." + part + ".weight"] = {width, width};
+      if (bias) expected["a.self_attention." + part + ".bias"] = {width};
+    }
+    CHECK(list == expected);
+    auto source = random_source(list, 113);
+    const auto separate = attention_type::load(source, "a.", shape);
+    CHECK(source.unread().empty());
+    // The same rows, of each head its queries, then its keys, then its values.
+    std::vector<float> weight;
+    std::vector<float> biases;
+    for (std::size_t head = 0; head < heads; ++head) {
+      for (const std::string part : {"query", "key", "value"}) {
+        const auto rows = source.at("a.self_attention." + part + ".weight").values;
+        const auto first = static_cast<std::ptrdiff_t>(head * 5 * width);
+        weight.insert(weight.end(), rows.begin() + first,
+                      rows.begin() + first + static_cast<std::ptrdiff_t>(5 * width));
+        if (!bias) continue;
+        const auto values = source.at("a.self_attention." + part + ".bias").values;
+        biases.insert(biases.end(), values.begin() + static_cast<std::ptrdiff_t>(head * 5),
+                      values.begin() + static_cast<std::ptrdiff_t>(head * 5 + 5));
+      }
+    }
+    source.add("a.self_attention.query_key_value.weight", {3 * width, width}, weight);
+    if (bias) source.add("a.self_attention.query_key_value.bias", {3 * width}, biases);
+    shape.layout = ufb::attention_layout::interleaved;
+    const auto interleaved = attention_type::load(source, "a.", shape);
+    CHECK(separate.bytes() == interleaved.bytes());
+    const auto offsets = offsets_of({9, 1, 20});
+    const guarded_matrix<Scalar> x(offsets.back(), width, 0, random);
+    guarded_matrix<Scalar> a(x.rows(), width);
+    guarded_matrix<Scalar> b(x.rows(), width);
+    ufb::workspace scratch;
+    separate.forward(x.view(), a.view(), {.offsets = offsets}, scratch);
+    interleaved.forward(x.view(), b.view(), {.offsets = offsets}, scratch);
+    CHECK(same_bits(a, b));
+    source.remove("a.self_attention.key.weight");
+    shape.layout = ufb::attention_layout::separate;
+    const auto problem = error_of([&] { (void)attention_type::load(source, "a.", shape); });
+    REQUIRE(problem);
+    CHECK(problem->found().find("a.self_attention.key.weight (15, 15) is missing") == 0);
+  }
 }

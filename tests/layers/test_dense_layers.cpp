@@ -211,6 +211,12 @@ TEST_CASE("Gated feedforward needs an output layer of half the columns", "[feedf
   CHECK(text(6, 3) == "none");
   CHECK(text(6, 6) == "shape_mismatch: dense_out: 6 / 2 input columns: 6");
   CHECK(text(7, 3) == "shape_mismatch: dense_out: 7 / 2 input columns: 3");
+  const auto from_shape = [](std::size_t intermediate) {
+    return error_text_of(
+        [&] { (void)ufb::feedforward<float>({.width = 3, .intermediate = intermediate, .gated = true}); });
+  };
+  CHECK(from_shape(6) == "none");
+  CHECK(from_shape(7) == "shape_mismatch: dense_out: 7 / 2 input columns: 3");
 }
 
 TEST_CASE("Dense feedforward refuses other sizes and leaves the output alone", "[feedforward]") {
