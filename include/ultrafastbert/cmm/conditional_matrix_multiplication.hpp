@@ -118,8 +118,8 @@ void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> 
 }  // namespace cmm
 
 /// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
-/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit. Shapes: x: (tokens,
-/// input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
+/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit.
+/// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
 ///   empty, receives the visited nodes, numbered within their tree.
 /// Pre: the sizes agree; y overlaps neither x nor the weights.
 /// Throws: std::bad_alloc while the workspace grows; overflow from the backend.

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "support.hpp"
+#include "kernels/support.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
@@ -80,7 +80,7 @@ struct product {
 
 }  // namespace
 
-TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[kernels]") {
+TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[products]") {
   random_numbers random(71);
   workspace scratch;
   for (const sizes& s : all_sizes()) {
@@ -104,7 +104,7 @@ TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[
   }
 }
 
-TEST_CASE("A row of a packed product has equal bits beside any others, at any place and stride", "[kernels]") {
+TEST_CASE("A row of a packed product has equal bits beside any others, at any place and stride", "[products]") {
   random_numbers random(72);
   workspace scratch;
   for (const std::size_t inputs : std::initializer_list<std::size_t>{50, 1000}) {
@@ -114,7 +114,7 @@ TEST_CASE("A row of a packed product has equal bits beside any others, at any pl
     const std::vector<float> bias = random.reals<float>(outputs);
     for (const isa_level level : levels_of_this_machine()) {
       const packed_matrix w(weights.view(), level);
-      const packed_product with{.bias = bias, .gelu = true};
+      const packed_product with{.bias = bias, .activation = activation_kind::gelu};
       guarded_matrix<float> alone(40, outputs, 2);
       for (std::size_t r = 0; r < 40; ++r) {
         w.multiply(x.view().rows_from(r, 1), alone.view().rows_from(r, 1), scratch, with);
@@ -137,7 +137,7 @@ TEST_CASE("A row of a packed product has equal bits beside any others, at any pl
   }
 }
 
-TEST_CASE("A packed product has equal bits on any number of threads", "[kernels]") {
+TEST_CASE("A packed product has equal bits on any number of threads", "[products]") {
   random_numbers random(73);
   workspace scratch;
   thread_pool two(2);
@@ -147,16 +147,16 @@ TEST_CASE("A packed product has equal bits on any number of threads", "[kernels]
     const guarded_matrix<float> x(rows, 90, 0, random);
     const packed_matrix w(weights.view());
     guarded_matrix<float> expected(rows, 150, 0);
-    w.multiply(x.view(), expected.view(), scratch, {.gelu = true});
+    w.multiply(x.view(), expected.view(), scratch, {.activation = activation_kind::gelu});
     for (thread_pool* pool : {&two, &three}) {
       guarded_matrix<float> y(rows, 150, 0);
-      w.multiply(x.view(), y.view(), scratch, *pool, {.gelu = true});
+      w.multiply(x.view(), y.view(), scratch, *pool, {.activation = activation_kind::gelu});
       REQUIRE(equal_bits({y.row(0), rows * 150}, {expected.row(0), rows * 150}));
     }
   }
 }
 
-TEST_CASE("A sum is one chain: it may stop after any term and go on from its output", "[kernels]") {
+TEST_CASE("A sum is one chain: it may stop after any term and go on from its output", "[products]") {
   random_numbers random(74);
   workspace scratch;
   const guarded_matrix<float> weights(45, 60, 0, random);
@@ -174,7 +174,7 @@ TEST_CASE("A sum is one chain: it may stop after any term and go on from its out
   }
 }
 
-TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[kernels]") {
+TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[products]") {
   random_numbers random(75);
   workspace scratch;
   const guarded_matrix<float> weights(40, 900, 0, random);
@@ -190,7 +190,7 @@ TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[kerne
   }
 }
 
-TEST_CASE("Columns may be packed one by one, and the GELU is that of the level", "[kernels]") {
+TEST_CASE("Columns may be packed one by one, and the GELU is that of the level", "[products]") {
   random_numbers random(76);
   workspace scratch;
   const guarded_matrix<float> weights(37, 21, 0, random);
@@ -205,13 +205,13 @@ TEST_CASE("Columns may be packed one by one, and the GELU is that of the level",
     guarded_matrix<float> expected(13, 37, 0);
     guarded_matrix<float> y(13, 37, 0);
     packed_matrix(weights.view(), level).multiply(x.view(), expected.view(), scratch);
-    kernels::gelu_of(level)(13 * 37, expected.row(0));
-    by_column.multiply(x.view(), y.view(), scratch, {.gelu = true});
+    kernels::activations_of(level).gelu(13 * 37, expected.row(0));
+    by_column.multiply(x.view(), y.view(), scratch, {.activation = activation_kind::gelu});
     REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
   }
 }
 
-TEST_CASE("A packed product touches nothing beyond its operands", "[kernels]") {
+TEST_CASE("A packed product touches nothing beyond its operands", "[products]") {
   random_numbers random(77);
   workspace scratch;
   for (const isa_level level : levels_of_this_machine()) {
@@ -235,7 +235,7 @@ TEST_CASE("A packed product touches nothing beyond its operands", "[kernels]") {
   }
 }
 
-TEST_CASE("Infinity and NaN stay in their row", "[kernels]") {
+TEST_CASE("Infinity and NaN stay in their row", "[products]") {
   random_numbers random(78);
   workspace scratch;
   const guarded_matrix<float> weights(50, 30, 0, random);
@@ -254,7 +254,7 @@ TEST_CASE("Infinity and NaN stay in their row", "[kernels]") {
   }
 }
 
-TEST_CASE("Wrong shapes and levels are refused", "[kernels]") {
+TEST_CASE("Wrong shapes and levels are refused", "[products]") {
   workspace scratch;
   const packed_matrix w({4, 6});
   CHECK(w.outputs() == 4);

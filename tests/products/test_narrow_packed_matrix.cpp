@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "support.hpp"
+#include "kernels/support.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -182,7 +182,7 @@ struct product {
 
 }  // namespace
 
-TEST_CASE("Products in bfloat16 are those of rounded operands, int8 ones exact to the bit", "[kernels]") {
+TEST_CASE("Products in bfloat16 are those of rounded operands, int8 ones exact to the bit", "[products]") {
   random_numbers random(171);
   workspace scratch;
   for (const sizes& s : all_sizes()) {
@@ -207,7 +207,7 @@ TEST_CASE("Products in bfloat16 are those of rounded operands, int8 ones exact t
   }
 }
 
-TEST_CASE("Narrow products have equal bits at every level, with extensions and without", "[kernels]") {
+TEST_CASE("Narrow products have equal bits at every level, with extensions and without", "[products]") {
   random_numbers random(172);
   workspace scratch;
   for (const std::size_t inputs : std::initializer_list<std::size_t>{1, 37, 768, 3001}) {
@@ -228,7 +228,7 @@ TEST_CASE("Narrow products have equal bits at every level, with extensions and w
   }
 }
 
-TEST_CASE("A row of a narrow product has equal bits beside any others, at any place and stride", "[kernels]") {
+TEST_CASE("A row of a narrow product has equal bits beside any others, at any place and stride", "[products]") {
   random_numbers random(173);
   workspace scratch;
   for (const std::size_t inputs : std::initializer_list<std::size_t>{50, 1601}) {
@@ -236,7 +236,7 @@ TEST_CASE("A row of a narrow product has equal bits beside any others, at any pl
     const guarded_matrix<float> weights(outputs, inputs, 0, random);
     const guarded_matrix<float> x(40, inputs, 1100, random);
     const std::vector<float> bias = random.reals<float>(outputs);
-    const packed_product with{.bias = bias, .gelu = true};
+    const packed_product with{.bias = bias, .activation = activation_kind::gelu};
     for (const weight_storage storage : narrow_storages) {
       for (const variant& v : variants()) {
         const packed_matrix w = packed(weights, storage, v);
@@ -263,7 +263,7 @@ TEST_CASE("A row of a narrow product has equal bits beside any others, at any pl
   }
 }
 
-TEST_CASE("A narrow product has equal bits on any number of threads", "[kernels]") {
+TEST_CASE("A narrow product has equal bits on any number of threads", "[products]") {
   random_numbers random(174);
   workspace scratch;
   thread_pool two(2);
@@ -274,10 +274,10 @@ TEST_CASE("A narrow product has equal bits on any number of threads", "[kernels]
       const guarded_matrix<float> x(rows, 90, 0, random);
       const packed_matrix w(weights.view(), storage);
       guarded_matrix<float> expected(rows, 150, 0);
-      w.multiply(x.view(), expected.view(), scratch, {.gelu = true});
+      w.multiply(x.view(), expected.view(), scratch, {.activation = activation_kind::gelu});
       for (thread_pool* pool : {&two, &three}) {
         guarded_matrix<float> y(rows, 150, 0);
-        w.multiply(x.view(), y.view(), scratch, *pool, {.gelu = true});
+        w.multiply(x.view(), y.view(), scratch, *pool, {.activation = activation_kind::gelu});
         REQUIRE(equal_bits({y.row(0), rows * 150}, {expected.row(0), rows * 150}));
       }
     }
@@ -285,7 +285,7 @@ TEST_CASE("A narrow product has equal bits on any number of threads", "[kernels]
 }
 
 TEST_CASE("The bias and the GELU of narrow products come last, and bfloat16 columns may be packed one by one",
-          "[kernels]") {
+          "[products]") {
   random_numbers random(175);
   workspace scratch;
   const guarded_matrix<float> weights(37, 21, 0, random);
@@ -297,9 +297,9 @@ TEST_CASE("The bias and the GELU of narrow products come last, and bfloat16 colu
       guarded_matrix<float> expected(13, 37, 0);
       w.multiply(x.view(), expected.view(), scratch);
       for (std::size_t i = 0; i < expected.rows() * 37; ++i) expected.row(0)[i] += bias[i % 37];
-      kernels::gelu_of(v.level)(13 * 37, expected.row(0));
+      kernels::activations_of(v.level).gelu(13 * 37, expected.row(0));
       guarded_matrix<float> y(13, 37, 0);
-      w.multiply(x.view(), y.view(), scratch, {.bias = bias, .gelu = true});
+      w.multiply(x.view(), y.view(), scratch, {.bias = bias, .activation = activation_kind::gelu});
       REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
       if (storage != weight_storage::bfloat16) continue;
       packed_matrix by_column({37, 21}, storage, v.level, v.extensions);
@@ -309,13 +309,13 @@ TEST_CASE("The bias and the GELU of narrow products come last, and bfloat16 colu
         by_column.store_column(k, column.data());
         by_column.store_column(k, column.data());
       }
-      by_column.multiply(x.view(), y.view(), scratch, {.bias = bias, .gelu = true});
+      by_column.multiply(x.view(), y.view(), scratch, {.bias = bias, .activation = activation_kind::gelu});
       REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
     }
   }
 }
 
-TEST_CASE("A narrow product touches nothing beyond its operands", "[kernels]") {
+TEST_CASE("A narrow product touches nothing beyond its operands", "[products]") {
   random_numbers random(176);
   workspace scratch;
   for (const weight_storage storage : narrow_storages) {
@@ -340,7 +340,7 @@ TEST_CASE("A narrow product touches nothing beyond its operands", "[kernels]") {
   }
 }
 
-TEST_CASE("Infinity and NaN stay in their row of a narrow product", "[kernels]") {
+TEST_CASE("Infinity and NaN stay in their row of a narrow product", "[products]") {
   random_numbers random(177);
   workspace scratch;
   const guarded_matrix<float> weights(50, 30, 0, random);
@@ -369,7 +369,7 @@ TEST_CASE("Infinity and NaN stay in their row of a narrow product", "[kernels]")
   }
 }
 
-TEST_CASE("NaN and infinity among int8 weights make their output NaN", "[kernels]") {
+TEST_CASE("NaN and infinity among int8 weights make their output NaN", "[products]") {
   random_numbers random(178);
   workspace scratch;
   guarded_matrix<float> weights(20, 30, 0, random);
@@ -385,7 +385,7 @@ TEST_CASE("NaN and infinity among int8 weights make their output NaN", "[kernels
   }
 }
 
-TEST_CASE("Rows of zeros, of tiny and of huge numbers are rounded to what they can be", "[kernels]") {
+TEST_CASE("Rows of zeros, of tiny and of huge numbers are rounded to what they can be", "[products]") {
   workspace scratch;
   constexpr std::size_t inputs = 40;
   guarded_matrix<float> weights(33, inputs, 0);
@@ -418,7 +418,7 @@ TEST_CASE("Rows of zeros, of tiny and of huge numbers are rounded to what they c
   }
 }
 
-TEST_CASE("The largest sums of int8 products fit, and longer ones are refused", "[kernels]") {
+TEST_CASE("The largest sums of int8 products fit, and longer ones are refused", "[products]") {
   workspace scratch;
   constexpr std::size_t inputs = packed_matrix::most_int8_inputs;
   STATIC_REQUIRE(inputs * 127 * 127 <= 0x7fffffff);
@@ -444,7 +444,7 @@ TEST_CASE("The largest sums of int8 products fit, and longer ones are refused", 
   CHECK(packed_matrix({1, inputs + 1}, weight_storage::bfloat16).inputs() == inputs + 1);
 }
 
-TEST_CASE("Narrow storage is smaller, says what it is, and refuses half precision", "[kernels]") {
+TEST_CASE("Narrow storage is smaller, says what it is, and refuses half precision", "[products]") {
   for (const variant& v : variants()) {
     const packed_matrix whole({64, 80}, v.level);
     const packed_matrix bfloat16({64, 80}, weight_storage::bfloat16, v.level, v.extensions);
@@ -469,7 +469,7 @@ TEST_CASE("Narrow storage is smaller, says what it is, and refuses half precisio
   if (!supported(isa_level::avx512)) CHECK_FALSE((extensions.bfloat16 || extensions.int8));
 }
 
-TEST_CASE("Narrow products allocate nothing once they were as large before", "[kernels]") {
+TEST_CASE("Narrow products allocate nothing once they were as large before", "[products]") {
   if (!allocations_are_counted()) return;
   random_numbers random(179);
   workspace scratch;
@@ -486,7 +486,7 @@ TEST_CASE("Narrow products allocate nothing once they were as large before", "[k
   }
 }
 
-TEST_CASE("Numbers are rounded to bfloat16 as every kernel rounds them", "[kernels]") {
+TEST_CASE("Numbers are rounded to bfloat16 as every kernel rounds them", "[products]") {
   std::vector<float> numbers;
   for (std::uint32_t upper = 0; upper < 0x10000U; upper += 3) {
     for (const std::uint32_t lower : {0x0000U, 0x0001U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
@@ -498,7 +498,7 @@ TEST_CASE("Numbers are rounded to bfloat16 as every kernel rounds them", "[kerne
   const std::size_t start = (64 - reinterpret_cast<std::uintptr_t>(words.data()) % 64) % 64 / 4;
   for (const variant& v : variants()) {
     std::fill(words.begin(), words.end(), 0U);
-    const auto& kernels = kernels::gemm_of(v.level, weight_storage::bfloat16, v.extensions);
+    const auto& kernels = kernels::products_of(v.level, weight_storage::bfloat16, v.extensions);
     CAPTURE(kernels.name);
     REQUIRE(kernels.convert(numbers.data(), numbers.size() - 1, words.data() + start) == 1.0F);
     std::size_t wrong = 0;
