@@ -44,6 +44,22 @@ class encoder {
     for (std::size_t i = 0; i < config.layers; ++i) layers_.emplace_back(config.block, options_);
   }
 
+  /// Leaves an encoder behind that cannot be used; assigning one to itself changes nothing.
+  encoder(encoder&& other) noexcept = default;
+  encoder& operator=(encoder&& other) noexcept {
+    if (this != &other) {  // a vector that is moved onto itself would be empty
+      config_ = other.config_;
+      options_ = other.options_;
+      embedding_ = std::move(other.embedding_);
+      final_norm_ = std::move(other.final_norm_);
+      layers_ = std::move(other.layers_);
+    }
+    return *this;
+  }
+  encoder(const encoder&) = delete;
+  encoder& operator=(const encoder&) = delete;
+  ~encoder() = default;
+
   /// Loads the parameters below `prefix`, the word matrix from `word_name`.
   /// Throws: missing_tensor (one error that lists all absent or wrongly shaped tensors), what the source throws, as the
   ///   constructor.
@@ -135,6 +151,10 @@ class encoder {
 
   static encoder_options checked(const encoder_options& options) {
     constexpr bool kernels = blas::backend_traits<Backend>::has_kernels;
+    if (!kernels && options.isa != isa_level::automatic) {
+      fail_input("isa", "automatic with the backend " + std::string(Backend::name) + ", which has no levels",
+                 std::string(ultrafastbert::name(options.isa)));
+    }
     return encoders::with_one_level(options, kernels && options.fast_feedforward.engine != fff_engine::blas,
                                     kernels && options.projections.engine != projection_engine::blas);
   }
