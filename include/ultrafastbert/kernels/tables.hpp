@@ -59,6 +59,17 @@ struct sum_kernels {
   void (*finish)() = nullptr;  ///< null where the level has no stores past the caches
 };
 
+/// The weights of an FFF layer that fits the first-level cache. Rows are padded and 64-byte aligned.
+struct small_fff {
+  const float* in = nullptr;    ///< rows of the nodes, tree after tree, `in_stride` elements apart
+  const float* bias = nullptr;  ///< (nodes)
+  const float* out = nullptr;   ///< rows of the nodes, `out_stride` elements apart
+  std::size_t in_stride = 0;
+  std::size_t out_stride = 0;
+  float right_too = 0;  ///< a logit that goes right although it is not positive: 0, or NaN for none
+  void (*activate)(std::size_t n, float* values) = nullptr;
+};
+
 /// The most columns that go past the caches at a time.
 inline constexpr std::size_t streamed_columns = 768;
 

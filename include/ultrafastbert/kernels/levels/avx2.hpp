@@ -181,6 +181,7 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"

@@ -127,6 +127,7 @@ UFB_KERNEL_INLINE vector as_floats(uint32x4_t words) noexcept { return vreinterp
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 
 // 24 of the 32 registers hold sums.
