@@ -140,9 +140,12 @@ struct result_collector {
       collect_products(level, weight_storage::int8);
       collect_rows(level);
       collect_attention(level);
-      std::vector<float> values = uniform(3, 1003, 3);
-      kernels::activations_of(level).gelu(values.size(), values.data());
-      all.insert(all.end(), values.begin(), values.end());
+      const kernels::activation_kernels& table = kernels::activations_of(level);
+      for (const auto activate : {table.gelu, table.silu, table.tanh, table.relu}) {
+        std::vector<float> values = uniform(3, 1003, 3);
+        activate(values.size(), values.data());
+        all.insert(all.end(), values.begin(), values.end());
+      }
     }
   }
 

@@ -111,24 +111,4 @@ TEST_CASE("GELU passes NaN on and has the limits of infinity", "[kernels]") {
   }
 }
 
-TEST_CASE("GELU of a number is the same whatever its place and company, and touches nothing else", "[kernels]") {
-  random_numbers random(62);
-  const std::vector<float> x = random.reals<float>(70, 6);
-  for (const isa_level level : levels_of_this_machine()) {
-    CAPTURE(std::string(name(level)));
-    const auto gelu = kernels::activations_of(level).gelu;
-    std::vector<float> alone = x;
-    for (float& value : alone) gelu(1, &value);
-    for (std::size_t n = 0; n <= x.size(); ++n) {
-      for (const placement where : placements) {
-        fenced<float> y(n, where);
-        std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(x.size() - n), n, y.data());
-        gelu(n, y.data());
-        REQUIRE(equal_bits(y.span(), std::span(alone).last(n)));
-        REQUIRE(y.surroundings_intact());
-      }
-    }
-  }
-}
-
 }  // namespace ufb_test

@@ -190,7 +190,7 @@ TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[produ
   }
 }
 
-TEST_CASE("Columns may be packed one by one, and the GELU is that of the level", "[products]") {
+TEST_CASE("Columns may be packed one by one, and every activation is that of the level", "[products]") {
   random_numbers random(76);
   workspace scratch;
   const guarded_matrix<float> weights(37, 21, 0, random);
@@ -204,10 +204,53 @@ TEST_CASE("Columns may be packed one by one, and the GELU is that of the level",
     }
     guarded_matrix<float> expected(13, 37, 0);
     guarded_matrix<float> y(13, 37, 0);
-    packed_matrix(weights.view(), level).multiply(x.view(), expected.view(), scratch);
-    kernels::activations_of(level).gelu(13 * 37, expected.row(0));
-    by_column.multiply(x.view(), y.view(), scratch, {.activation = activation_kind::gelu});
-    REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
+    for (const activation_kind kind :
+         {activation_kind::gelu, activation_kind::relu, activation_kind::silu, activation_kind::tanh}) {
+      packed_matrix(weights.view(), level).multiply(x.view(), expected.view(), scratch);
+      kernels::kernel_of(kernels::activations_of(level), kind)(13 * 37, expected.row(0));
+      by_column.multiply(x.view(), y.view(), scratch, {.activation = kind});
+      REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
+    }
+  }
+}
+
+TEST_CASE("Rows and columns of float32 come back as they were set", "[products]") {
+  random_numbers random(79);
+  const guarded_matrix<float> weights(37, 21, 3, random);
+  for (const isa_level level : levels_of_this_machine()) {
+    const packed_matrix w(weights.view(), level);
+    std::size_t different = 0;
+    for (std::size_t n = 0; n < 37; ++n) {
+      std::vector<float> row(21);
+      w.copy_row(n, row.data());
+      if (!equal_bits(row, weights.view().row_span(n))) ++different;
+    }
+    for (std::size_t k = 0; k < 21; ++k) {
+      std::vector<float> column(37);
+      w.copy_column(k, column.data());
+      for (std::size_t n = 0; n < 37; ++n) {
+        if (!equal_bits(column[n], weights(n, k))) ++different;
+      }
+    }
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("A packed product takes no more scratch memory than it announces", "[products]") {
+  random_numbers random(80);
+  const guarded_matrix<float> weights(40, 1700, 0, random);
+  const guarded_matrix<float> x(300, 1700, 9, random);
+  guarded_matrix<float> y(300, 40);
+  for (const weight_storage storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+    for (const isa_level level : levels_of_this_machine()) {
+      const packed_matrix w(weights.view(), storage, level);
+      for (const std::size_t rows : std::initializer_list<std::size_t>{1, 13, 96, 97, 300}) {
+        workspace scratch;
+        w.multiply(x.view().rows_from(0, rows), y.view().rows_from(0, rows), scratch);
+        CHECK(scratch.needed().bytes <= w.workspace_bytes(300));
+        CHECK(scratch.needed().bytes <= w.workspace_bytes(rows));
+      }
+    }
   }
 }
 
