@@ -12,7 +12,7 @@
 #include "ultrafastbert/cmm/backend_fff.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
-#include "ultrafastbert/core/compiled.hpp"
+#include "ultrafastbert/cmm/kernel_weights.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/storage.hpp"
 
@@ -52,13 +52,9 @@ bool runs_kernels(const fff_shape& shape, fff_engine engine) {
   }
 }
 
-/// Weights for the library's own kernels, all zero. `engine`: anything but blas.
-/// Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc.
-[[nodiscard]] UFB_FUNCTION std::unique_ptr<fff_weights<float>> make_kernel_weights(const fff_shape& shape,
-                                                                                   fff_engine engine);
-
 /// Weights for a layer over `Backend`, all zero.
-/// Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc. Pre: `runs_kernels` accepts.
+/// Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc. Pre: `runs_kernels`
+/// accepts.
 template <class Scalar, class Backend>
 requires layer_backend<Backend, Scalar>
 [[nodiscard]] std::unique_ptr<fff_weights<Scalar>> make_weights(const fff_shape& shape, fff_engine engine) {
@@ -68,17 +64,10 @@ requires layer_backend<Backend, Scalar>
   return std::make_unique<backend_fff<Scalar, typename blas::backend_traits<Backend>::blas>>(shape);
 }
 
-/// Ends the filling of weights whose engine was chosen automatically: dense ones that are not finite become walking ones,
-/// because nodes that a token does not visit must not reach it. Throws: std::bad_alloc.
-[[nodiscard]] UFB_FUNCTION std::unique_ptr<fff_weights<float>> finished(std::unique_ptr<fff_weights<float>> weights,
-                                                                        const fff_shape& shape, fff_engine engine);
+/// Other weights are finished when they are filled.
 [[nodiscard]] inline std::unique_ptr<fff_weights<double>> finished(std::unique_ptr<fff_weights<double>> weights,
                                                                    const fff_shape& /*shape*/, fff_engine /*engine*/) {
   return weights;
 }
 
 }  // namespace ultrafastbert::cmm
-
-#if UFB_WITH_BODIES
-#include "ultrafastbert/cmm/kernel_weights.hpp"
-#endif

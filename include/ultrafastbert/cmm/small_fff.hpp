@@ -35,9 +35,9 @@ namespace ultrafastbert::cmm {
   return input_width <= 64 && output_width <= 64 && depth <= 6 && trees <= 16;
 }
 
-/// The level that a small layer runs. Where the kernels are compiled apart (UFB_COMPILED), files that include the library
-/// have those of the portable level alone.
-/// Throws: unsupported (the processor lacks the level asked for), invalid_input (the file lacks it).
+/// The level that a small layer runs. Where the kernels are compiled apart (UFB_COMPILED), files that include the
+/// library have those of the portable level alone. Throws: unsupported (the processor lacks the level asked for),
+/// invalid_input (the file lacks it).
 [[nodiscard]] inline isa_level small_level(isa_level wanted) {
 #if UFB_WITH_BODIES
   return resolve(wanted);
@@ -70,7 +70,10 @@ class small_fff final : public fff_weights<float> {
  public:
   /// All weights zero. Throws: unsupported (the processor lacks the level asked for), std::bad_alloc.
   explicit small_fff(const fff_shape& shape)
-      : isa_(small_level(shape.isa)), in_({nodes, InputWidth, in_stride}), out_({nodes, OutputWidth, out_stride}), bias_(nodes) {
+      : isa_(small_level(shape.isa)),
+        in_({nodes, InputWidth, in_stride}),
+        out_({nodes, OutputWidth, out_stride}),
+        bias_(nodes) {
     std::fill_n(in_.row(0), nodes * in_stride, 0.0F);
     std::fill_n(out_.row(0), nodes * out_stride, 0.0F);
     std::fill_n(bias_.data(), nodes, 0.0F);

@@ -114,7 +114,8 @@ namespace core {
 [[nodiscard]] inline std::size_t elements_of(std::size_t rows, std::size_t cols, std::size_t stride) {
   if (stride < cols) fail_input("stride", "at least " + std::to_string(cols), std::to_string(stride));
   if (stride != 0 && rows > std::numeric_limits<std::size_t>::max() / stride) {
-    fail(error_code::overflow, {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
+    fail(error_code::overflow,
+         {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
   }
   return rows * stride;
 }

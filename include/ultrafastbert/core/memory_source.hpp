@@ -50,8 +50,8 @@ class memory_source final : public tensor_source {
     tensors_.push_back({std::string(tensor_name), std::move(shape), std::move(values)});
   }
 
-  [[nodiscard]] const std::string& name() const noexcept override { return name_; }           ///< for messages
-  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }        ///< number of tensors
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }     ///< for messages
+  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }  ///< number of tensors
   /// The number of a tensor, or nothing.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view tensor_name) const override {
     const auto place = place_of(tensor_name);

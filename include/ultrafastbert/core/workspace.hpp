@@ -200,8 +200,8 @@ class workspace {
   std::size_t in_use_ = 0;  // bytes of all arrays of open frames
   std::size_t most_ = 0;    // the largest that in_use_ has been
   std::size_t open_frames_ = 0;
-  std::atomic<const void*> user_{};      // the thread whose frames are open, or none
-  std::unique_ptr<part_pool> pool_{};    // made by the first call that is spread over threads
+  std::atomic<const void*> user_{};    // the thread whose frames are open, or none
+  std::unique_ptr<part_pool> pool_{};  // made by the first call that is spread over threads
 };
 
 /// Arrays taken through a frame live until it ends. Frames nest like calls. A frame ends on the thread that opened it.

@@ -20,6 +20,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#include "ultrafastbert/io/json_parser.hpp"
 
 namespace ultrafastbert {
 

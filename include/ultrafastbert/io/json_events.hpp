@@ -2,7 +2,7 @@
 //
 // What a JSON text is read into: a series of events for a receiver, within bounds that keep a hostile text from costing
 // much memory or time. Values of any kind are scalars or begin and end; nothing is kept in between.
-// json_parser.hpp produces the events; this header needs no JSON library where the library is compiled apart.
+// json_parser.hpp produces the events; this header needs no JSON library.
 // Layer: io.
 #pragma once
 
@@ -13,7 +13,6 @@
 #include <utility>
 #include <variant>
 
-#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 
 namespace ultrafastbert {
@@ -76,16 +75,4 @@ namespace io {
 
 }  // namespace io
 
-/// Parses one JSON text and sends its events to `handler`.
-/// Pre: `file` names the text in errors; `first_byte` is the text's position in that file, added to byte offsets.
-/// Throws: bad_json (with byte offset, line, column and what would have been accepted), limit_exceeded, and whatever
-///   the handler throws.
-/// Complexity: linear in the text; memory for the longest string.
-UFB_FUNCTION void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
-                                    json_event_handler& handler, std::uint64_t first_byte = 0);
-
 }  // namespace ultrafastbert
-
-#if UFB_WITH_BODIES
-#include "ultrafastbert/io/json_parser.hpp"
-#endif

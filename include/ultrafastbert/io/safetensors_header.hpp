@@ -18,6 +18,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/dtype.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#include "ultrafastbert/io/json_parser.hpp"
 #include "ultrafastbert/io/tensor_entry.hpp"
 
 namespace ultrafastbert {

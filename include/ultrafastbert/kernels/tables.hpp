@@ -77,8 +77,8 @@ inline constexpr std::size_t streamed_columns = 768;
 using activation_kernel = void (*)(std::size_t n, float* values);
 
 /// The activations of a level, NaN for NaN. They are off by at most, as measured over all levels: ReLU not at all; GELU
-/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.5 of them, and 2e-36 where x < -87.3, for which it
-/// is 0, or NaN at minus infinity. Source: see `activation_kind`.
+/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.5 of them, and 2e-36 where x < -87.3, for which
+/// it is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
   activation_kernel gelu = nullptr;
   activation_kernel relu = nullptr;
@@ -119,7 +119,8 @@ inline constexpr std::size_t most_gemm_rows = 12;     ///< of a kernel of any ta
 inline constexpr std::size_t most_gemm_columns = 32;  ///< of a panel of any table
 
 /// The kernels of the packed matrix product for a storage type and instruction set. Kernels are indexed by their number
-/// of rows - 1; an element of the product is one chain of operations over rising k, the same in every kernel of a table.
+/// of rows - 1; an element of the product is one chain of operations over rising k, the same in every kernel of a
+/// table.
 struct gemm_kernels {
   std::string_view name{};                           ///< instruction set: stable spelling
   std::size_t terms = 1;                             ///< elements of a word

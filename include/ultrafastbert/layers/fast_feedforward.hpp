@@ -79,8 +79,9 @@ class fast_feedforward {
  public:
   using scalar_type = Scalar;
 
-  /// Whether the sizes are all static and small and the layer runs the library's kernels: widths of up to 64, a depth of
-  /// up to 6, up to 16 trees. Such a layer has one engine and one storage type, so that its options choose the level.
+  /// Whether the sizes are all static and small and the layer runs the library's kernels: widths of up to 64, a depth
+  /// of up to 6, up to 16 trees. Such a layer has one engine and one storage type, so that its options choose the
+  /// level.
   static constexpr bool is_small = std::same_as<Scalar, float> && blas::backend_traits<Backend>::has_kernels &&
                                    cmm::is_small(InputWidth, OutputWidth, Depth, ParallelSize);
 
@@ -217,12 +218,11 @@ class fast_feedforward {
     });
   }
 
-  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated while
-  /// it runs. The bits are those of layers of dynamic sizes at the same level.
-  /// Shapes, Pre, Throws, Complexity: as above.
+  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
+  /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
+  /// as above.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
-               const matrix_view<std::int32_t>& paths = {}) const
-  requires is_small {
+               const matrix_view<std::int32_t>& paths = {}) const requires is_small {
     check(x, y, paths);
     static_cast<const small_weights&>(*weights_).multiply(x, y, paths);
   }
