@@ -18,8 +18,8 @@ namespace ultrafastbert::encoders {
 inline constexpr std::size_t most_rows_at_a_time = 192;
 
 /// Calls `step(rows, scratch)` for index ranges of at most `most_rows_at_a_time` rows that cover all rows once. With
-/// threads, the rows are cut into a few tasks for each, and a task uses a part of `scratch` of its own. Throws: what
-/// the step and the executor throw, std::bad_alloc.
+/// threads, the rows are cut into a few tasks for each, and a task uses a part of `scratch` of its own.
+/// Throws: what the step and the executor throw, std::bad_alloc.
 template <class Step>
 void for_each_row_chunk(std::size_t rows, workspace& scratch, executor_ref threads, const Step& step) {
   // Of a task: every task reads all weights of a step, so that few rows wait for memory, not for each other.
