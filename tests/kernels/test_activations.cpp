@@ -65,13 +65,13 @@ double largest_error(kernels::activation_kernel kernel, const std::vector<float>
 
 }  // namespace
 
-TEST_CASE("SiLU is accurate to three and a half units in the last place", "[kernels]") {
+TEST_CASE("SiLU is accurate to 3.7 units in the last place", "[kernels]") {
   auto x = numbers(0x1p-126F, 87.3F, 1999);
   const auto dense = numbers(0x1p-4F, 16.0F, 61);
   x.insert(x.end(), dense.begin(), dense.end());
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    CHECK(largest_error(kernel(level, activation_kind::silu), x, exact_silu) <= 3.5);
+    CHECK(largest_error(kernel(level, activation_kind::silu), x, exact_silu) <= 3.7);
   }
 }
 

@@ -47,7 +47,8 @@ inline constexpr std::array<float, 8> exp_series{1.0F / 5040, 1.0F / 720, 1.0F /
 namespace tanh_constants {
 
 inline constexpr float near_zero = 0.625F;  ///< up to here tanh(x) = x + x^3 P(x^2)
-/// Coefficients of P, highest power first: a Chebyshev fit, at most 0.8 units in the last place off.
+/// Coefficients of P, highest power first: a Chebyshev fit. In float the result is at most 0.92 units in the last
+/// place off.
 inline constexpr std::array<float, 5> series{-0.00609671418F, 0.0209971797F, -0.0538509078F, 0.133327693F,
                                              -0.333333284F};
 

@@ -77,7 +77,7 @@ inline constexpr std::size_t streamed_columns = 768;
 using activation_kernel = void (*)(std::size_t n, float* values);
 
 /// The activations of a level, NaN for NaN. They are off by at most, as measured over all levels: ReLU not at all; GELU
-/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.5 of them, and 2e-36 where x < -87.3, for which
+/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which
 /// it is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
   activation_kernel gelu = nullptr;

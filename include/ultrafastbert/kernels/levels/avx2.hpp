@@ -177,22 +177,17 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
   return _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-// Each one on top of those before.
+// In this order: some build on others.
+// clang-format off
 #include "ultrafastbert/kernels/algorithms/dots.inc"
-
 #include "ultrafastbert/kernels/algorithms/sums.inc"
-
 #include "ultrafastbert/kernels/algorithms/rows.inc"
-
 #include "ultrafastbert/kernels/algorithms/activations.inc"
-
 #include "ultrafastbert/kernels/algorithms/small_walk.inc"
-
 #include "ultrafastbert/kernels/algorithms/products.inc"
-
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
-
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"
+// clang-format on
 
 // 12 of the 16 registers hold sums.
 inline constexpr gemm_kernels float32_products =

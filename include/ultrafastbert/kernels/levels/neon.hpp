@@ -123,18 +123,15 @@ UFB_KERNEL_INLINE float dot_total(const vector* a) noexcept { return lane_0(tota
 UFB_KERNEL_INLINE uint32x4_t load_words(const std::uint32_t* p) noexcept { return vld1q_u32(p); }
 UFB_KERNEL_INLINE vector as_floats(uint32x4_t words) noexcept { return vreinterpretq_f32_u32(words); }
 
-// Each one on top of those before.
+// In this order: some build on others.
+// clang-format off
 #include "ultrafastbert/kernels/algorithms/dots.inc"
-
 #include "ultrafastbert/kernels/algorithms/sums.inc"
-
 #include "ultrafastbert/kernels/algorithms/rows.inc"
-
 #include "ultrafastbert/kernels/algorithms/activations.inc"
-
 #include "ultrafastbert/kernels/algorithms/small_walk.inc"
-
 #include "ultrafastbert/kernels/algorithms/products.inc"
+// clang-format on
 
 // 24 of the 32 registers hold sums.
 inline constexpr gemm_kernels float32_products =

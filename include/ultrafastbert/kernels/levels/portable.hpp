@@ -228,22 +228,17 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
   return __builtin_bit_cast(integers, sum);
 }
 
-// Each one on top of those before.
+// In this order: some build on others.
+// clang-format off
 #include "ultrafastbert/kernels/algorithms/dots.inc"
-
 #include "ultrafastbert/kernels/algorithms/sums.inc"
-
 #include "ultrafastbert/kernels/algorithms/rows.inc"
-
 #include "ultrafastbert/kernels/algorithms/activations.inc"
-
 #include "ultrafastbert/kernels/algorithms/small_walk.inc"
-
 #include "ultrafastbert/kernels/algorithms/products.inc"
-
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
-
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"
+// clang-format on
 
 inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "portable"}, std::make_index_sequence<4>{}, std::index_sequence<>{});
