@@ -95,7 +95,11 @@ class json_sax_adapter {
 
 }  // namespace io
 
+#endif  // UFB_WITH_BODIES
+
 }  // namespace ultrafastbert
+
+#if UFB_WITH_BODIES
 
 UFB_FUNCTION void ultrafastbert::parse_json_events(std::string_view text, std::string_view file,
                                                    const json_limits& limits, json_event_handler& handler,
