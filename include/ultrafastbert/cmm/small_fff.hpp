@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -23,7 +24,6 @@
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
-#include "ultrafastbert/kernels/levels/portable.hpp"
 #include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert::cmm {
@@ -35,30 +35,17 @@ namespace ultrafastbert::cmm {
   return input_width <= 64 && output_width <= 64 && depth <= 6 && trees <= 16;
 }
 
-/// The level that a small layer runs. Where the kernels are compiled apart (UFB_COMPILED), files that include the
-/// library have those of the portable level alone. Throws: unsupported (the processor lacks the level asked for),
-/// invalid_input (the file lacks it).
-[[nodiscard]] inline isa_level small_level(isa_level wanted) {
-#if UFB_WITH_BODIES
-  return resolve(wanted);
-#else
-  if (wanted != isa_level::automatic && wanted != isa_level::portable) {
-    fail_input("fast_feedforward.isa", "automatic or portable for a layer of static sizes with UFB_COMPILED",
-               std::string(name(wanted)));
-  }
-  return isa_level::portable;
-#endif
-}
-
 /// Refuses options that a small layer has no use for. Throws: invalid_input.
 inline void check_small(const fff_shape& shape, fff_engine engine) {
   constexpr const char* who = " for a layer whose sizes are static and small";
   if (engine != fff_engine::automatic) {
     fail_input("fast_feedforward.engine", "auto" + std::string(who), std::string(name(engine)));
   }
-  for (const weight_storage storage : {shape.storage_in, shape.storage_out}) {
-    if (storage == weight_storage::float32) continue;
-    fail_input("fast_feedforward.storage", "f32" + std::string(who), std::string(name(storage)));
+  if (shape.storage_in != weight_storage::float32) {
+    fail_input("fast_feedforward.storage_in", "f32" + std::string(who), std::string(name(shape.storage_in)));
+  }
+  if (shape.storage_out != weight_storage::float32) {
+    fail_input("fast_feedforward.storage_out", "f32" + std::string(who), std::string(name(shape.storage_out)));
   }
 }
 
@@ -70,7 +57,7 @@ class small_fff final : public fff_weights<float> {
  public:
   /// All weights zero. Throws: unsupported (the processor lacks the level asked for), std::bad_alloc.
   explicit small_fff(const fff_shape& shape)
-      : isa_(small_level(shape.isa)),
+      : isa_(resolve(shape.isa)),
         in_({nodes, InputWidth, in_stride}),
         out_({nodes, OutputWidth, out_stride}),
         bias_(nodes) {
@@ -122,21 +109,52 @@ class small_fff final : public fff_weights<float> {
   static constexpr std::size_t in_stride = padded(InputWidth);
   static constexpr std::size_t out_stride = padded(OutputWidth);
 
+#if UFB_WITH_BODIES
   using walk = void (*)(const kernels::small_fff& weights, const float* x, float* y, std::int32_t* path);
 
   [[nodiscard]] static walk walk_of(isa_level level) noexcept {
-#if UFB_WITH_BODIES && UFB_KERNELS_X86
+#if UFB_KERNELS_X86
     if (level == isa_level::avx512) return kernels::avx512::walk_small<InputWidth, OutputWidth, Depth, Trees>;
     if (level == isa_level::avx2) return kernels::avx2::walk_small<InputWidth, OutputWidth, Depth, Trees>;
-#elif UFB_WITH_BODIES && UFB_KERNELS_NEON
+#elif UFB_KERNELS_NEON
     if (level == isa_level::neon) return kernels::neon::walk_small<InputWidth, OutputWidth, Depth, Trees>;
 #endif
     static_cast<void>(level);
     return kernels::portable::walk_small<InputWidth, OutputWidth, Depth, Trees>;
   }
+#else
+  // The kernels are compiled apart, without knowing the sizes: the same steps through their tables, and the same bits.
+  struct walk {
+    const kernels::dot_kernels* dots = nullptr;
+    const kernels::sum_kernels* sums = nullptr;
+
+    void operator()(const kernels::small_fff& weights, const float* x, float* y, std::int32_t* path) const {
+      constexpr std::size_t tree_size = (std::size_t{2} << Depth) - 1;
+      constexpr std::size_t visited = Trees * (Depth + 1);
+      std::array<float, visited> values{};
+      std::array<const std::byte*, visited> rows{};
+      for (std::size_t i = 0, node = 0; i < visited; ++i) {
+        if (i % (Depth + 1) == 0) node = 0;
+        const std::size_t place = i / (Depth + 1) * tree_size + node;
+        dots->pair(reinterpret_cast<const std::byte*>(weights.in + place * in_stride), x, InputWidth, &values[i]);
+        values[i] += weights.bias[place];
+        rows[i] = reinterpret_cast<const std::byte*>(weights.out + place * out_stride);
+        if (path != nullptr) path[i] = static_cast<std::int32_t>(node);
+        node = 2 * node + (values[i] > 0.0F || values[i] == weights.right_too ? 2 : 1);
+      }
+      weights.activate(visited, values.data());
+      sums->sum(rows.data(), values.data(), visited, {.first = 0, .last = OutputWidth}, kernels::sum_target::overwrite,
+                y);
+    }
+  };
+  [[nodiscard]] static walk walk_of(isa_level level) noexcept {
+    return {.dots = &kernels::dots_of(level, weight_storage::float32),
+            .sums = &kernels::sums_of(level, weight_storage::float32)};
+  }
+#endif
 
   isa_level isa_;
-  walk walk_ = nullptr;
+  walk walk_{};
   matrix<float> in_;
   matrix<float> out_;
   aligned_buffer<float> bias_;
