@@ -32,11 +32,9 @@ namespace ultrafastbert {
 UFB_FUNCTION void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
                                     json_event_handler& handler, std::uint64_t first_byte = 0);
 
-}  // namespace ultrafastbert
-
 #if UFB_WITH_BODIES
 
-namespace ultrafastbert::io {
+namespace io {
 
 /// The parser's own words about a mistake, without what its message quotes from the text; empty if it has none.
 [[nodiscard]] inline std::string parser_words(std::string_view message) {
@@ -95,7 +93,13 @@ class json_sax_adapter {
   const json_text& text_;
 };
 
-}  // namespace ultrafastbert::io
+}  // namespace io
+
+#endif  // UFB_WITH_BODIES
+
+}  // namespace ultrafastbert
+
+#if UFB_WITH_BODIES
 
 UFB_FUNCTION void ultrafastbert::parse_json_events(std::string_view text, std::string_view file,
                                                    const json_limits& limits, json_event_handler& handler,

@@ -17,6 +17,7 @@
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -96,15 +97,9 @@ class text_model {
   /// The same with all memory that calls with ids, `encode` and a head's `logits`, take for up to `tokens` tokens,
   /// padding included, on up to `threads` threads, for hosts that must not allocate later. Batches with a mask for each
   /// token take more, and calls with texts allocate their results. Throws: overflow, std::bad_alloc.
-  [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const {
-    return workspace(workspace_sizes{.bytes = own_bytes(tokens),
-                                     .parts = threads > 1 ? threads : 0,
-                                     .bytes_per_part = encoder_.workspace_bytes(tokens).part});
-  }
+  [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const;
   /// Bytes of the workspace that `make_workspace(tokens, threads)` makes.
-  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t threads = 1) const noexcept {
-    return own_bytes(tokens) + (threads > 1 ? threads * encoder_.workspace_bytes(tokens).part : 0);
-  }
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t threads = 1) const noexcept;
 
   /// Final states of a padded batch, spread over an executor's threads. Padding, the positions behind the last one
   /// whose mask is not 0, is not computed unless the options ask for it; its states are 0.
@@ -116,19 +111,13 @@ class text_model {
   /// Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& states, workspace& scratch, const padded_batch_options& options = {},
-              encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
-    models::encode_padded(encoder_, ids, mask, states, scratch, options, trace, threads);
-  }
+              encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const;
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
   /// std::bad_alloc.
   [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
                                       workspace& scratch, const padded_batch_options& options = {},
-                                      executor_ref threads = {}) const {
-    matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
-    encode(ids, mask, states.view(), scratch, options, nullptr, threads);
-    return states;
-  }
+                                      executor_ref threads = {}) const;
 
   /// Final states of texts, with the tokens and where they stand in the texts. Nothing is padded. The work is spread
   /// over an executor's threads.
@@ -136,20 +125,13 @@ class text_model {
   ///   the message names the text), missing_token (a word that is unknown, and no unknown token), bad_vocabulary (a
   ///   word without a row in the word matrix), what the executor throws, std::bad_alloc.
   [[nodiscard]] text_states<Scalar> encode(std::span<const std::string_view> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    return encode_all(texts, scratch, options, threads, {});
-  }
+                                           const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for strings that own their text. Throws: as above.
   [[nodiscard]] text_states<Scalar> encode(std::span<const std::string> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    return encode_all(views, scratch, options, threads, {});
-  }
+                                           const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for texts in braces. Throws: as above.
   [[nodiscard]] text_states<Scalar> encode(std::initializer_list<std::string_view> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    return encode_all({texts.begin(), texts.size()}, scratch, options, threads, {});
-  }
+                                           const text_options& options = {}, executor_ref threads = {}) const;
   // Two strings in braces within braces would be taken for the two ends of one.
   text_states<Scalar> encode(std::initializer_list<text_pair> texts, workspace& scratch,
                              const text_options& options = {}, executor_ref threads = {}) const = delete;
@@ -331,5 +313,59 @@ class text_model {
   std::string folder_;
   head_memory head_{};
 };
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::make_workspace(std::size_t tokens, std::size_t threads) const -> workspace {
+  return workspace(workspace_sizes{.bytes = own_bytes(tokens),
+                                   .parts = threads > 1 ? threads : 0,
+                                   .bytes_per_part = encoder_.workspace_bytes(tokens).part});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::workspace_bytes(std::size_t tokens, std::size_t threads) const noexcept
+    -> std::size_t {
+  return own_bytes(tokens) + (threads > 1 ? threads * encoder_.workspace_bytes(tokens).part : 0);
+}
+
+template <class Scalar, class Backend>
+void text_model<Scalar, Backend>::encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                                         const matrix_view<Scalar>& states, workspace& scratch,
+                                         const padded_batch_options& options, encoder_trace<Scalar>* trace,
+                                         executor_ref threads) const {
+  models::encode_padded(encoder_, ids, mask, states, scratch, options, trace, threads);
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                                         workspace& scratch, const padded_batch_options& options,
+                                         executor_ref threads) const -> matrix<Scalar> {
+  matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
+  encode(ids, mask, states.view(), scratch, options, nullptr, threads);
+  return states;
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::span<const std::string_view> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  return encode_all(texts, scratch, options, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::span<const std::string> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  return encode_all(views, scratch, options, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::initializer_list<std::string_view> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  return encode_all({texts.begin(), texts.size()}, scratch, options, threads, {});
+}
+
+UFB_COMPILED_CLASS(text_model<float>);
 
 }  // namespace ultrafastbert
