@@ -12,11 +12,14 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "texts.hpp"
+#include "truncation.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -31,6 +34,7 @@ struct options {
   bool json = false;
   std::string projection = "f32";
   std::size_t threads = 1;
+  examples::truncation truncation{};
 };
 
 // Sentences, and the labels that a file gives them.
@@ -63,13 +67,14 @@ void print_line(const ordered_json& line) {
   std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
 
-void print_json(const std::vector<ufb::label_score>& scores) {
+void print_json(const std::vector<ufb::label_score>& scores, std::optional<bool> truncated) {
   ordered_json line{
       {"label", scores.front().label}, {"classes", ordered_json::array()}, {"scores", ordered_json::object()}};
   for (const auto& each : scores) {
     line["classes"].push_back({{"label", each.label}, {"score", each.score}});
     if (!line["scores"].contains(each.label)) line["scores"][each.label] = each.score;
   }
+  if (truncated) line["truncated"] = *truncated;
   print_line(line);
 }
 
@@ -105,11 +110,23 @@ void run(options wanted) {
   }
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
-  const auto results = model.classify(data.texts, workspace, threads);
+  const auto& [truncate, max_length] = wanted.truncation;
+  const ufb::text_options how{.truncation = truncate, .max_length = max_length};
+  const auto results = model.classify(data.texts, workspace, how, threads);
+  std::vector<bool> truncated;
+  if (truncate) {
+    truncated = examples::find_truncated(model.text_tokenizer(), data.texts,
+                                         max_length != 0 ? max_length : model.max_sequence_length());
+    examples::print_truncated(truncated);
+  }
   std::size_t right = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!data.labels.empty() && results[i].front().label == data.labels[i]) ++right;
-    wanted.json ? print_json(results[i]) : print_plain(data.texts[i], results[i]);
+    if (wanted.json) {
+      print_json(results[i], truncate ? std::optional<bool>(truncated[i]) : std::nullopt);
+    } else {
+      print_plain(data.texts[i], results[i]);
+    }
   }
   if (!wanted.file.empty()) print_accuracy(right, results.size(), wanted.json);
 }
@@ -124,12 +141,14 @@ int main(int argc, char** argv) {
   app.add_option("--file", wanted.file,
                  "file with a sentence, a tab and its label on every line, instead of sentences");
   app.add_flag("--json", wanted.json,
-               "one JSON line per sentence: label, classes, scores; and one for a file: accuracy, n");
+               "one JSON line per sentence: label, classes, scores, with --truncate truncated; and one for a file: "
+               "accuracy, n");
   app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
       ->capture_default_str();
   app.add_option("--threads", wanted.threads, "threads that share the work")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.file.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--file");

@@ -9,11 +9,13 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "truncation.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -28,6 +30,7 @@ struct options {
   std::string storage_out = "int8";
   std::string projection = "f32";
   bool json = false;
+  examples::truncation truncation{};
 };
 
 std::vector<std::string> built_in_texts() {
@@ -66,14 +69,15 @@ double percent(std::size_t part, std::size_t whole) {
   return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-void print_json(const ufb::model_comparison& cost) {
-  const ordered_json line{{"tokens", cost.tokens},
-                          {"tokens_on_other_paths", cost.tokens_on_other_paths},
-                          {"largest_state_difference", cost.largest_state_difference},
-                          {"mean_state_difference", cost.mean_state_difference},
-                          {"same_best", cost.same_best},
-                          {"top_1_agreement", cost.top_1_agreement()},
-                          {"largest_logit_difference", cost.largest_logit_difference}};
+void print_json(const ufb::model_comparison& cost, std::optional<std::size_t> truncated) {
+  ordered_json line{{"tokens", cost.tokens},
+                    {"tokens_on_other_paths", cost.tokens_on_other_paths},
+                    {"largest_state_difference", cost.largest_state_difference},
+                    {"mean_state_difference", cost.mean_state_difference},
+                    {"same_best", cost.same_best},
+                    {"top_1_agreement", cost.top_1_agreement()},
+                    {"largest_logit_difference", cost.largest_logit_difference}};
+  if (truncated) line["truncated_texts"] = *truncated;
   std::cout << line.dump() << '\n';
 }
 
@@ -92,15 +96,20 @@ void print_table(const ufb::model_comparison& cost) {
 
 void run(const options& wanted) {
   ufb::load_options narrow;
-  narrow.feedforward.storage_in = storage_of(wanted.storage_in);
-  narrow.feedforward.storage_out = storage_of(wanted.storage_out);
+  narrow.fast_feedforward.storage_in = storage_of(wanted.storage_in);
+  narrow.fast_feedforward.storage_out = storage_of(wanted.storage_out);
   narrow.projections.storage = storage_of(wanted.projection);
   const auto reference = ufb::masked_lm<float>::load(wanted.model);
   const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
   const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
   auto workspace = reference.make_workspace();
-  const auto cost = ufb::compare_models(reference, candidate, texts, workspace);
-  wanted.json ? print_json(cost) : print_table(cost);
+  ufb::text_report report;
+  const auto& [truncate, max_length] = wanted.truncation;
+  const auto cost = ufb::compare_models(reference, candidate, texts, workspace,
+                                        {.truncation = truncate, .max_length = max_length, .report = &report});
+  if (truncate) examples::print_truncated(report.truncated, texts.size());
+  if (!wanted.json) return print_table(cost);
+  print_json(cost, truncate ? std::optional<std::size_t>(report.truncated) : std::nullopt);
 }
 
 }  // namespace
@@ -116,6 +125,7 @@ int main(int argc, char** argv) {
   app.add_option("--projection", wanted.projection, "attention and dense feedforward layers: f32, bf16, int8")
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");
+  examples::add_truncation(app, wanted.truncation, true);
   CLI11_PARSE(app, argc, argv);
   try {
     run(wanted);

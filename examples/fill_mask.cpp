@@ -10,12 +10,15 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "texts.hpp"
+#include "truncation.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -33,19 +36,25 @@ struct options {
   std::string storage = "f32";
   std::string projection = "f32";
   std::size_t threads = 1;
+  examples::truncation truncation{};
 };
 
 // Candidates go to standard output and nothing else does; the sentences they belong to go to standard error.
-void print_plain(const std::string& text, const std::vector<ufb::mask_candidate>& candidates) {
+void print_plain(const std::string& text, const std::vector<ufb::mask_candidate>& candidates,
+                 std::optional<bool> truncated) {
   std::cerr << text << std::endl;
-  if (candidates.empty()) std::cerr << "  (no mask in this sentence)" << std::endl;
+  if (candidates.empty()) {
+    std::cerr << "  (no mask in " << (truncated.value_or(false) ? "what is left of " : "") << "this sentence)"
+              << std::endl;
+  }
   for (const auto& c : candidates) {
     std::cout << c.token << '\t' << std::fixed << std::setprecision(4) << c.probability << std::endl;
   }
 }
 
 // One line per mask; the candidates of a mask stand together.
-void print_json(const std::string& text, const std::vector<ufb::mask_candidate>& candidates) {
+void print_json(const std::string& text, const std::vector<ufb::mask_candidate>& candidates,
+                std::optional<bool> truncated) {
   for (std::size_t first = 0; first < candidates.size();) {
     ordered_json line{{"text", text}, {"position", candidates[first].position}, {"candidates", ordered_json::array()}};
     std::size_t c = first;
@@ -56,6 +65,7 @@ void print_json(const std::string& text, const std::vector<ufb::mask_candidate>&
                                     {"probability", candidates[c].probability}});
     }
     first = c;
+    if (truncated) line["truncated"] = *truncated;
     std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
   }
 }
@@ -89,16 +99,26 @@ ufb::weight_storage storage_of(const std::string& wanted) {
 
 void run(options wanted) {
   ufb::load_options how;
-  how.feedforward.storage_in = how.feedforward.storage_out = storage_of(wanted.storage);
+  how.fast_feedforward.storage_in = how.fast_feedforward.storage_out = storage_of(wanted.storage);
   how.projections.storage = storage_of(wanted.projection);
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   if (wanted.sentences.empty()) wanted.sentences = examples::read_lines(std::cin);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
-  const auto results = model.fill_mask(wanted.sentences, {.top_k = wanted.top_k}, workspace, threads);
+  const auto& [truncate, max_length] = wanted.truncation;
+  const auto results = model.fill_mask(
+      wanted.sentences, {.top_k = wanted.top_k, .texts = {.truncation = truncate, .max_length = max_length}}, workspace,
+      threads);
+  std::vector<bool> truncated;
+  if (truncate) {
+    truncated = examples::find_truncated(model.text_tokenizer(), wanted.sentences,
+                                         max_length != 0 ? max_length : model.max_sequence_length());
+    examples::print_truncated(truncated);
+  }
   for (std::size_t i = 0; i < results.size(); ++i) {
-    (wanted.json ? print_json : print_plain)(wanted.sentences[i], results[i]);
+    (wanted.json ? print_json : print_plain)(wanted.sentences[i], results[i],
+                                             truncate ? std::optional<bool>(truncated[i]) : std::nullopt);
   }
 }
 
@@ -110,7 +130,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   examples::add_texts(app, "sentences", "sentences with masks; the lines of standard input if none is given");
   app.add_option("--top-k", wanted.top_k, "candidates per mask")->capture_default_str();
-  app.add_flag("--json", wanted.json, "one JSON line per mask: text, position, candidates");
+  app.add_flag("--json", wanted.json, "one JSON line per mask: text, position, candidates, with --truncate truncated");
   auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits");
   auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
   ids->needs(dump);
@@ -122,6 +142,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", wanted.threads, "threads that share the work")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.ids.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--ids");

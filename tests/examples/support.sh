@@ -85,6 +85,25 @@ $(diff "$work/singly" "$work/piped")"
 $(diff "$work/together" "$work/piped")"
 }
 
+# check_truncation OPTIONS WORDS ARGUMENT...: a text of WORDS words, more than the program takes with OPTIONS and ARGUMENTS,
+# is an error by itself; with --truncate it is cut, which the program says on standard error and in "truncated".
+check_truncation() {
+  options=$1 words=$2
+  shift 2
+  long=$(awk -v n="$words" 'BEGIN { for (i = 0; i < n; ++i) printf "the " }')
+  # shellcheck disable=SC2086  # a list of words
+  "$program" "$@" --json --truncate $options "a <mask>" "a <mask> $long" >"$work/cut" 2>"$work/err" ||
+    complain "truncation: $(cat "$work/err")"
+  same "the texts that are cut are counted" "truncated: 1 of 2 texts" "$(cat "$work/err")"
+  same "which text is cut" "false
+true" "$("$json_at" /truncated <"$work/cut")"
+  # shellcheck disable=SC2086
+  "$program" "$@" --truncate $options "a <mask> $long" >"$work/plain" 2>"$work/err" || complain "truncation without JSON"
+  same "one text that is cut" "truncated: 1 of 1 text" "$(grep '^truncated' "$work/err")"
+  "$program" "$@" --json "a <mask>" >"$work/whole" || complain "without truncation"
+  ! "$json_at" /truncated <"$work/whole" >"$work/none" 2>&1 || complain "a text says truncated, but nobody asked for it"
+}
+
 finish() {
   [ "$failures" -eq 0 ] || exit 1
   echo "all as it should be"

@@ -32,8 +32,14 @@ same "accuracy on a file" "0.5${tab}2" \
   "$("$program" --model "$model" --json --file "$work/file" | tail -n 1 | "$json_at" /accuracy /n)"
 same "nothing for an empty pipe" "" "$("$program" --model "$model" </dev/null)"
 
+check_truncation "" 200 --model "$model"
+check_truncation "--max-length 8" 20 --model "$model"
+refused "a text that is too long" 1 "truncation" --model "$model" "$long$long$long$long$long$long$long$long$long$long"
+refused "more tokens than the model takes" 1 "max_length" --model "$model" --truncate --max-length 100000 a
+refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8 a
+
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
-refused "a model of another kind" 1 "ScriptableLMForSequenceClassification" --model "$models/tiny-mlm" a
+refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a
 refused "a file without labels" 1 "line 1" --model "$model" --file "$model/DATA.md"
 refused "a file and a text" 108 "--file" --model "$model" --file "$work/file" a
 refused "an unknown option" 109 "--jsno" --model "$model" --jsno a

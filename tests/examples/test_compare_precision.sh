@@ -15,6 +15,16 @@ same "the same weights give the same words" "1.0${tab}0.0${tab}5${tab}[0,0,0,0,0
 same "int8 weights of as many tokens" "$("$json_at" /tokens <"$work/same")" "$("$json_at" /tokens <"$work/int8")"
 [ "$("$json_at" /largest_logit_difference <"$work/int8")" != 0.0 ] || complain "int8 weights make no difference"
 
+"$program" --model "$model" --file "$work/lines" --truncate --max-length 4 --json >"$work/cut" 2>"$work/err" ||
+  complain "truncation"
+cut=$("$json_at" /truncated_texts <"$work/cut")
+[ "$cut" -gt 0 ] || complain "no text is cut to four tokens"
+same "the texts that are cut are counted" "truncated: $cut of" "$(cut -d ' ' -f 1-3 "$work/err")"
+[ "$("$json_at" /tokens <"$work/cut")" -lt "$("$json_at" /tokens <"$work/same")" ] || complain "no token is cut off"
+awk 'BEGIN { for (i = 0; i < 2000; ++i) printf "the " }' >"$work/long"
+refused "a text that is too long" 1 "truncation" --model "$model" --file "$work/long"
+refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8
+
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a file that is not there" 1 "$work/nowhere" --model "$model" --file "$work/nowhere"
 refused "a storage that is none" 1 "f32, f16, bf16 or int8" --model "$model" --storage-in f8

@@ -34,6 +34,15 @@ same "a cup of" "coffee" \
 same "logits of ids: 4 bytes, 2 tokens, 8192 words" "65536" \
   "$("$program" --model "$model" --ids "39 5" --dump-logits "$work/logits" && wc -c <"$work/logits" | tr -d ' ')"
 
+check_truncation "" 200 --model "$model"
+check_truncation "--max-length 8" 20 --model "$model"
+same "a mask that is cut off has no candidates" "truncated: 1 of 1 text" \
+  "$("$program" --model "$model" --json --truncate --max-length 8 "$long <mask>" 2>&1)"
+refused "a text that is too long" 1 "truncation" --model "$model" \
+  "<mask> $long$long$long$long$long$long$long$long$long$long"
+refused "more tokens than the model takes" 1 "max_length" --model "$model" --truncate --max-length 100000 a
+refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8 a
+
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
 refused "ids in brackets" 1 "--ids" --model "$model" --ids "[39 5]" --dump-logits "$work/logits"
 refused "ids and a text" 108 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" a

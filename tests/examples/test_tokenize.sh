@@ -27,6 +27,15 @@ same "special tokens in brackets" '["[CLS]","[CLS]","a","[MASK]","[SEP]","[SEP]"
   "$("$program" --tokenizer "$bert" --json "[CLS] a [MASK] [SEP]" | "$json_at" /tokens)"
 same "nothing for an empty pipe" "" "$("$program" --tokenizer "$folder" </dev/null)"
 
+check_truncation "--max-length 8" 20 --tokenizer "$folder"
+same "eight tokens are left" "8" "$(tail -n 1 "$work/cut" | "$json_at" '/ids#')"
+same "both texts of a pair are cut" '["[CLS]","a","[SEP]","b","[SEP]"]'"${tab}true" \
+  "$("$program" --tokenizer "$bert" --json --pair --truncate --max-length 5 "a a a${tab}b b b" 2>"$work/err" |
+    "$json_at" /tokens /truncated)"
+refused "truncation without a length" 107 "--max-length" --tokenizer "$folder" --truncate a
+refused "a length without truncation" 107 "--truncate" --tokenizer "$folder" --max-length 8 a
+refused "no room for a text" 1 "max_length" --tokenizer "$bert" --truncate --max-length 1 a
+
 refused "a folder that is not there" 1 "$work/nowhere" --tokenizer "$work/nowhere" a
 refused "an unknown option" 109 "-x" --tokenizer "$folder" -x a
 refused "no tokenizer" 106 "--tokenizer" a

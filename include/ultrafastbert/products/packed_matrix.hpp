@@ -289,13 +289,11 @@ class packed_matrix {
         const input_block block =
             copies ? copied(block_x, near, scales)
                    : input_block{.x = reinterpret_cast<const std::byte*>(block_x.data()), .stride = x.stride()};
-        packed_product now = with;
-        now.add = with.add || j > 0;
-        if (j + 1 < inner_blocks) {
-          now.bias = {};
-          now.activation.reset();
-        }
-        multiply_block(block, block_y, inner, panels, now);
+        const bool adds = with.add || j > 0;
+        const bool ends = j + 1 == inner_blocks;
+        multiply_block(block, block_y, inner, panels,
+                       ends ? packed_product{.bias = with.bias, .add = adds, .activation = with.activation}
+                            : packed_product{.add = adds});
       }
     }
   }
