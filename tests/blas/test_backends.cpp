@@ -6,6 +6,10 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "support/backends.hpp"
@@ -13,6 +17,8 @@
 #include "support/errors.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
+#include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/blas/eigen_backend.hpp"
 
 using namespace ufb_test;
 namespace ufb = ultrafastbert;
@@ -22,8 +28,6 @@ namespace {
 /// As little as a backend can be.
 struct archetype {
   static constexpr std::string_view name = "archetype";
-  static float dot(std::size_t, const float*, const float*) { return 0; }
-  static void axpy(std::size_t, float, const float*, float*) {}
   using view = ufb::matrix_view<const float>;
   static void multiply_transposed(float, const view&, const view&, const ufb::matrix_view<float>&) {}
   static void multiply(float, const view&, const view&, const ufb::matrix_view<float>&) {}
@@ -32,32 +36,59 @@ struct archetype {
 };
 
 struct needs_an_object : archetype {
-  float dot(std::size_t, const float*, const float*) { return 0; }  // hides the static function
-};
-struct returns_another_type : archetype {
-  static double dot(std::size_t, const float*, const float*) { return 0; }
+  void multiply_batch(const ufb::gemv_batch<float>&) {}  // hides the static function
 };
 struct writes_its_input : archetype {
-  static void axpy(std::size_t, float, float*, float*) {}
+  static void multiply(float, const ufb::matrix_view<float>&, const view&, const ufb::matrix_view<float>&) {}
+};
+struct takes_no_batches : archetype {
+  static void accumulate_batch(std::size_t, float, const float*, float*) {}
+};
+struct numbered : archetype {
+  static constexpr int name = 7;
 };
 struct nameless {};
 
 static_assert(ufb::blas_backend<archetype, float>);
 static_assert(!ufb::blas_backend<archetype, double>);
 static_assert(!ufb::blas_backend<needs_an_object, float>);
-static_assert(!ufb::blas_backend<returns_another_type, float>);
 static_assert(!ufb::blas_backend<writes_its_input, float>);
+static_assert(!ufb::blas_backend<takes_no_batches, float>);
+static_assert(!ufb::blas_backend<numbered, float>);
 static_assert(!ufb::blas_backend<nameless, float>);
 static_assert(ufb::blas_backend<ufb::plain_backend, float> && ufb::blas_backend<ufb::plain_backend, double>);
-static_assert(ufb::blas_backend<ufb::default_backend, float> && ufb::blas_backend<ufb::default_backend, double>);
-static_assert(ufb::plain_backend::name == "plain");
+static_assert(ufb::blas_backend<ufb::eigen_backend, float> && ufb::blas_backend<ufb::eigen_backend, double>);
+static_assert(ufb::plain_backend::name == "plain" && ufb::eigen_backend::name == "eigen");
 #if UFB_WITH_CBLAS
 static_assert(ufb::blas_backend<ufb::cblas_backend, float> && ufb::blas_backend<ufb::cblas_backend, double>);
 static_assert(ufb::cblas_backend::name == "cblas");
-static_assert(std::is_same_v<ufb::default_backend, ufb::cblas_backend>);
+static_assert(std::is_same_v<ufb::default_blas, ufb::cblas_backend>);
 #else
-static_assert(std::is_same_v<ufb::default_backend, ufb::native_backend>);
+static_assert(std::is_same_v<ufb::default_blas, ufb::eigen_backend>);
 #endif
+
+// The library's own kernels are no BLAS, but layers of float are built on them, and by default they are.
+static_assert(std::is_same_v<ufb::default_backend<float>, ufb::kernel_backend>);
+static_assert(std::is_same_v<ufb::default_backend<double>, ufb::default_blas>);
+static_assert(ufb::kernel_backend::name == "kernels" && !ufb::blas_backend<ufb::kernel_backend, float>);
+static_assert(ufb::layer_backend<ufb::kernel_backend, float> && !ufb::layer_backend<ufb::kernel_backend, double>);
+static_assert(ufb::layer_backend<ufb::plain_backend, float> && ufb::layer_backend<ufb::plain_backend, double>);
+static_assert(ufb::layer_backend<archetype, float> && !ufb::layer_backend<archetype, double>);
+static_assert(!ufb::layer_backend<nameless, float> && !ufb::layer_backend<needs_an_object, float>);
+// They stand for a BLAS where a layer's options ask for one: that of the build, or the one that is named.
+template <class Backend>
+using blas_of = typename ufb::blas::backend_traits<Backend>::blas;
+static_assert(std::is_same_v<blas_of<ufb::kernel_backend>, ufb::default_blas>);
+static_assert(std::is_same_v<blas_of<ufb::basic_kernel_backend<archetype>>, archetype>);
+static_assert(std::is_same_v<blas_of<archetype>, archetype>);
+static_assert(ufb::layer_backend<ufb::basic_kernel_backend<archetype>, float>);
+static_assert(ufb::blas::backend_traits<ufb::basic_kernel_backend<archetype>>::has_kernels);
+static_assert(!ufb::blas::backend_traits<archetype>::has_kernels);
+
+/// Eigen's products are tested beside a CBLAS, too.
+using every_backend_and_eigen =
+    decltype(std::tuple_cat(std::declval<every_backend>(),
+                            std::declval<std::tuple<on<ufb::eigen_backend, float>, on<ufb::eigen_backend, double>>>()));
 
 // 0, 1, vector tails and sizes past every unrolling.
 std::size_t random_length(random_numbers& random) {
@@ -128,7 +159,7 @@ TEMPLATE_LIST_TEST_CASE("Axpy adds a multiple and writes nothing else", "[blas]"
 }
 
 TEMPLATE_LIST_TEST_CASE("Products with a transposed matrix overwrite the result and nothing else", "[blas]",
-                        every_backend) {
+                        every_backend_and_eigen) {
   using Scalar = typename TestType::scalar;
   random_numbers random(13);
   double worst = 0;
@@ -151,7 +182,7 @@ TEMPLATE_LIST_TEST_CASE("Products with a transposed matrix overwrite the result 
   CHECK(worst <= 1);
 }
 
-TEMPLATE_LIST_TEST_CASE("Products overwrite the result and nothing else", "[blas]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("Products overwrite the result and nothing else", "[blas]", every_backend_and_eigen) {
   using Scalar = typename TestType::scalar;
   random_numbers random(14);
   double worst = 0;
@@ -174,7 +205,7 @@ TEMPLATE_LIST_TEST_CASE("Products overwrite the result and nothing else", "[blas
   CHECK(worst <= 1);
 }
 
-TEMPLATE_LIST_TEST_CASE("A batch of matrix-vector products overwrites each result", "[blas]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A batch of matrix-vector products overwrites each result", "[blas]", every_backend_and_eigen) {
   using Scalar = typename TestType::scalar;
   random_numbers random(15);
   for (int round = 0; round < 150; ++round) {
@@ -208,7 +239,8 @@ TEMPLATE_LIST_TEST_CASE("A batch of matrix-vector products overwrites each resul
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("A batch of axpys adds to each result, each with its own factor", "[blas]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A batch of axpys adds to each result, each with its own factor", "[blas]",
+                        every_backend_and_eigen) {
   using Scalar = typename TestType::scalar;
   const auto arithmetic = reference::arithmetic::of<Scalar>();
   random_numbers random(16);

@@ -77,7 +77,7 @@ TEMPLATE_LIST_TEST_CASE("Paths and outputs follow the reference where zero goes 
   check_random_shapes<ufb::non_negative_goes_right, TestType>(32, true);
 }
 
-TEMPLATE_TEST_CASE("The default backend and the plain one agree wherever their paths do", "[cmm]", float, double) {
+TEMPLATE_TEST_CASE("The BLAS of the build and plain loops agree wherever their paths do", "[cmm]", float, double) {
   random_numbers random(33);
   ufb::workspace scratch;
   findings total;
@@ -88,7 +88,7 @@ TEMPLATE_TEST_CASE("The default backend and the plain one agree wherever their p
     const auto sizes = random_cmm_sizes(random);
     const cmm_problem<TestType> problem{sizes, random.coin(), random_activation(random), random};
     const auto plain = run_cmm<ufb::positive_goes_right, ufb::plain_backend>(problem, scratch);
-    const auto tuned = run_cmm<ufb::positive_goes_right, ufb::default_backend>(problem, scratch);
+    const auto tuned = run_cmm<ufb::positive_goes_right, ufb::default_blas>(problem, scratch);
     const auto expected = judge(total, problem, plain, false);
     judge(total, problem, tuned, false);
     for (std::size_t t = 0; t < sizes.tokens; ++t) {

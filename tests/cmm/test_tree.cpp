@@ -12,7 +12,7 @@
 
 using namespace ufb_test;
 namespace ufb = ultrafastbert;
-namespace tree = ultrafastbert::tree;
+namespace tree = ultrafastbert::cmm::tree;
 
 namespace {
 
@@ -29,22 +29,28 @@ static_assert(tree::total_nodes(11, 1) == 4095 && tree::total_nodes(3, 5) == 75 
 
 /// As little as a rule can be.
 struct archetype {
-  static bool right(float) { return false; }
-  static bool right(double) { return false; }
+  static constexpr bool zero_goes_right = true;
 };
-struct for_float_only {
-  static bool right(float) { return false; }
-  static bool right(double) = delete;
-};
-struct returns_a_number {
-  static int right(double) { return 0; }
+struct not_constant {
+  static inline bool zero_goes_right = true;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 };
 struct needs_an_object {
-  bool right(double) { return false; }
+  bool zero_goes_right = true;
 };
+struct is_a_function {
+  static constexpr bool zero_goes_right() { return true; }
+};
+struct not_a_decision {
+  static constexpr int zero_goes_right = 2;
+};
+struct known_too_late {
+  static const bool zero_goes_right;
+};
+struct says_nothing {};
 
 static_assert(ufb::tie_rule<archetype>);
-static_assert(!ufb::tie_rule<for_float_only> && !ufb::tie_rule<returns_a_number> && !ufb::tie_rule<needs_an_object>);
+static_assert(!ufb::tie_rule<not_constant> && !ufb::tie_rule<needs_an_object> && !ufb::tie_rule<is_a_function>);
+static_assert(!ufb::tie_rule<not_a_decision> && !ufb::tie_rule<known_too_late> && !ufb::tie_rule<says_nothing>);
 
 }  // namespace
 
@@ -82,20 +88,20 @@ TEST_CASE("Trees that are too deep or too many are refused", "[tree]") {
 
 TEMPLATE_TEST_CASE("The tie rules differ at zero and nowhere else", "[tree]", float, double) {
   using limits = std::numeric_limits<TestType>;
-  using trained = ufb::positive_goes_right;
-  using benchmark = ufb::non_negative_goes_right;
+  constexpr ufb::cmm::direction<TestType> trained(ufb::positive_goes_right::zero_goes_right);
+  constexpr ufb::cmm::direction<TestType> benchmark(ufb::non_negative_goes_right::zero_goes_right);
   for (const TestType right : {TestType{1}, limits::denorm_min(), limits::min(), limits::max(), limits::infinity()}) {
-    CHECK(trained::right(right));
-    CHECK(benchmark::right(right));
-    CHECK_FALSE(trained::right(-right));
-    CHECK_FALSE(benchmark::right(-right));
+    CHECK(trained.right(right));
+    CHECK(benchmark.right(right));
+    CHECK_FALSE(trained.right(-right));
+    CHECK_FALSE(benchmark.right(-right));
   }
   for (const TestType zero : {TestType{0}, -TestType{0}}) {
-    CHECK_FALSE(trained::right(zero));
-    CHECK(benchmark::right(zero));
+    CHECK_FALSE(trained.right(zero));
+    CHECK(benchmark.right(zero));
   }
   for (const TestType nan : {limits::quiet_NaN(), -limits::quiet_NaN()}) {
-    CHECK_FALSE(trained::right(nan));
-    CHECK_FALSE(benchmark::right(nan));
+    CHECK_FALSE(trained.right(nan));
+    CHECK_FALSE(benchmark.right(nan));
   }
 }

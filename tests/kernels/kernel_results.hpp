@@ -13,8 +13,7 @@
 #include "support/generator.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
-#include "ultrafastbert/kernels/row_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/products/head_attention.hpp"
 #include "ultrafastbert/products/packed_matrix.hpp"
 
@@ -47,27 +46,27 @@ struct result_collector {
   }
 
   template <class Weight>
-  void collect(isa_level level) {
+  void collect(isa_level level, weight_storage storage) {
     rows_of<Weight> weights;
-    std::array<const Weight*, 8> rows{};
+    std::array<const std::byte*, 8> rows{};
     std::array<const float*, 8> x{};
     const std::vector<float> inputs = uniform(2, 8 * width, 0);
     for (std::size_t i = 0; i < 8; ++i) {
       for (std::size_t k = 0; k < width; ++k) fill(weights.values[i * stride + k], splitmix64(1, i * width + k));
-      rows[i] = weights.values.data() + i * stride;
+      rows[i] = reinterpret_cast<const std::byte*>(weights.values.data() + i * stride);
       x[i] = inputs.data() + i * width;
     }
     std::array<float, 21> z{};
-    const kernels::dot_kernels<Weight> dots = kernels::dots_of<Weight>(level);
-    dots.rows_3_inputs_4(rows[0], stride, x.data(), width, z.data(), {});
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage);
+    dots.rows_3_inputs_4(rows[0], stride * sizeof(Weight), x.data(), width, z.data(), {});
     dots.pairs_8(rows.data(), x.data(), width, z.data() + 12);
     dots.pair(rows[7], x[0], width, z.data() + 20);
     all.insert(all.end(), z.begin(), z.end());
 
     std::vector<float> y(2 * width);
-    const kernels::sum_kernels<Weight> sums = kernels::sums_of<Weight>(level);
-    sums.sum(rows.data(), x[4], 8, {0, width}, false, y.data());
-    sums.sum(rows.data(), x[5], 8, {64, width}, true, y.data() + width);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage);
+    sums.sum(rows.data(), x[4], 8, {0, width}, kernels::sum_target::overwrite, y.data());
+    sums.sum(rows.data(), x[5], 8, {64, width}, kernels::sum_target::add, y.data() + width);
     all.insert(all.end(), y.begin(), y.end());
   }
 
@@ -132,18 +131,21 @@ struct result_collector {
   void collect_all() {
     for (const isa_level level : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(level)) continue;
-      collect<float>(level);
-      collect<float16_bits>(level);
-      collect<bfloat16_bits>(level);
-      collect<std::int8_t>(level);
+      collect<float>(level, weight_storage::float32);
+      collect<float16_bits>(level, weight_storage::float16);
+      collect<bfloat16_bits>(level, weight_storage::bfloat16);
+      collect<std::int8_t>(level, weight_storage::int8);
       collect_products(level, weight_storage::float32);
       collect_products(level, weight_storage::bfloat16);
       collect_products(level, weight_storage::int8);
       collect_rows(level);
       collect_attention(level);
-      std::vector<float> values = uniform(3, 1003, 3);
-      kernels::gelu_of(level)(values.size(), values.data());
-      all.insert(all.end(), values.begin(), values.end());
+      const kernels::activation_kernels& table = kernels::activations_of(level);
+      for (const auto activate : {table.gelu, table.silu, table.tanh, table.relu}) {
+        std::vector<float> values = uniform(3, 1003, 3);
+        activate(values.size(), values.data());
+        all.insert(all.end(), values.begin(), values.end());
+      }
     }
   }
 

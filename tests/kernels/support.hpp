@@ -20,8 +20,9 @@
 
 #include "support/random.hpp"
 #include "ultrafastbert/core/storage.hpp"
-#include "ultrafastbert/kernels/fff_kernels.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/kernels/tables.hpp"
 
 namespace ufb_test {
 
@@ -35,6 +36,22 @@ using ultrafastbert::isa_level;
     if (ultrafastbert::supported(level)) levels.push_back(level);
   }
   return levels;
+}
+
+/// The storage type of weights.
+template <class Weight>
+inline constexpr ultrafastbert::weight_storage storage_of = ultrafastbert::weight_storage::float32;
+template <>
+inline constexpr auto storage_of<float16_bits> = ultrafastbert::weight_storage::float16;
+template <>
+inline constexpr auto storage_of<bfloat16_bits> = ultrafastbert::weight_storage::bfloat16;
+template <>
+inline constexpr auto storage_of<std::int8_t> = ultrafastbert::weight_storage::int8;
+
+/// Weights as kernels take them.
+template <class Weight>
+[[nodiscard]] const std::byte* bytes_of(const Weight* weights) {
+  return reinterpret_cast<const std::byte*>(weights);
 }
 
 /// Around every boundary of vectors, strips and padding.
@@ -150,7 +167,7 @@ class weight_rows {
       if (i % stride_ < width) draw(random, memory_[i]);
     }
   }
-  [[nodiscard]] std::size_t stride() const { return stride_; }
+  [[nodiscard]] std::size_t stride() const { return stride_ * sizeof(Weight); }  ///< bytes from row to row
   [[nodiscard]] Weight* row(std::size_t r) { return memory_.data() + r * stride_; }
 
  private:

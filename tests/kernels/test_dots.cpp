@@ -12,7 +12,7 @@
 
 #include "support.hpp"
 #include "support/catch.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -30,6 +30,7 @@ struct operands {
       inputs.push_back(std::make_unique<fenced<float>>(width, where));
       for (float& value : inputs[i]->span()) value = random.real<float>(3);
       rows[i] = weights.row(i);
+      bytes[i] = bytes_of(rows[i]);
       x[i] = inputs[i]->data();
     }
   }
@@ -38,25 +39,25 @@ struct operands {
   weight_rows<Weight> weights;
   std::vector<std::unique_ptr<fenced<float>>> inputs{};
   std::array<const Weight*, count> rows{};
+  std::array<const std::byte*, count> bytes{};  // of the rows
   std::array<const float*, count> x{};
 };
 
 /// One dot product by the kernel that does nothing else.
 template <class Weight>
-float alone(const operands<Weight>& o, const kernels::dot_kernels<Weight>& dots, std::size_t row, std::size_t input) {
+float alone(const operands<Weight>& o, const kernels::dot_kernels& dots, std::size_t row, std::size_t input) {
   float z = 0;
-  dots.pair(o.rows[row], o.x[input], o.width, &z);
+  dots.pair(o.bytes[row], o.x[input], o.width, &z);
   return z;
 }
 
 /// What `pair` gives and all the others, too, bit by bit.
 template <class Weight>
-void require_equal_in_all_kernels(const operands<Weight>& o, const kernels::dot_kernels<Weight>& dots,
-                                  placement where) {
+void require_equal_in_all_kernels(const operands<Weight>& o, const kernels::dot_kernels& dots, placement where) {
   fenced<float> z(12, where);
   for (std::size_t shift = 0; shift < 2; ++shift) {
-    const kernels::upcoming<Weight> next{.block = shift == 0 ? nullptr : o.rows[2], .x = o.x.data() + 1};
-    dots.rows_3_inputs_4(o.rows[shift], o.weights.stride(), o.x.data() + shift, o.width, z.data(), next);
+    const kernels::upcoming next{.block = shift == 0 ? nullptr : o.bytes[2], .x = o.x.data() + 1};
+    dots.rows_3_inputs_4(o.bytes[shift], o.weights.stride(), o.x.data() + shift, o.width, z.data(), next);
     for (std::size_t r = 0; r < 3; ++r) {
       for (std::size_t t = 0; t < 4; ++t) {
         REQUIRE(equal_bits(z[r * 4 + t], alone(o, dots, r + shift, t + shift)));
@@ -66,12 +67,12 @@ void require_equal_in_all_kernels(const operands<Weight>& o, const kernels::dot_
   REQUIRE(z.surroundings_intact());
 
   fenced<float> eight(8, where);
-  dots.pairs_8(o.rows.data(), o.x.data(), o.width, eight.data());
+  dots.pairs_8(o.bytes.data(), o.x.data(), o.width, eight.data());
   for (std::size_t i = 0; i < 8; ++i) REQUIRE(equal_bits(eight[i], alone(o, dots, i, i)));
   REQUIRE(eight.surroundings_intact());
 
   fenced<float> one(1, where);
-  dots.pair(o.rows[7], o.x[7], o.width, one.data());
+  dots.pair(o.bytes[7], o.x[7], o.width, one.data());
   REQUIRE(equal_bits(one[0], eight[7]));
   REQUIRE(one.surroundings_intact());
 }
@@ -82,7 +83,7 @@ TEMPLATE_TEST_CASE("Dot products follow the exact ones within the rounding of th
                    float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto dots = kernels::dots_of<TestType>(level);
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     random_numbers random(41);
     for (const std::size_t width : widths) {
       CAPTURE(width);
@@ -108,7 +109,7 @@ TEMPLATE_TEST_CASE("A dot product has the same bits in every kernel and place, a
                    "[kernels]", float, float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto dots = kernels::dots_of<TestType>(level);
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     for (const std::size_t width : widths) {
       CAPTURE(width);
       std::vector<float> first;
@@ -133,9 +134,9 @@ TEMPLATE_TEST_CASE("Wide gaps between the rows of a block change nothing", "[ker
   operands<TestType> o(width, placement::odd, random);
   const std::size_t stride = 2 * o.weights.stride();
   for (const isa_level level : levels_of_this_machine()) {
-    const auto dots = kernels::dots_of<TestType>(level);
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     std::array<float, 12> z{};
-    dots.rows_3_inputs_4(o.rows[1], stride, o.x.data(), width, z.data(), {});
+    dots.rows_3_inputs_4(o.bytes[1], stride, o.x.data(), width, z.data(), {});
     for (std::size_t r = 0; r < 3; ++r) {
       for (std::size_t t = 0; t < 4; ++t) REQUIRE(equal_bits(z[r * 4 + t], alone(o, dots, 1 + 2 * r, t)));
     }
@@ -147,7 +148,7 @@ TEMPLATE_TEST_CASE("NaN and infinity in an input travel to its own dot products 
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto dots = kernels::dots_of<TestType>(level);
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     for (const std::size_t width : {std::size_t{1}, std::size_t{7}, std::size_t{16}, std::size_t{33}}) {
       for (std::size_t k = 0; k < width; ++k) {
         random_numbers random(44);
@@ -158,9 +159,9 @@ TEMPLATE_TEST_CASE("NaN and infinity in an input travel to its own dot products 
         (*o.inputs[1])[k] = std::numeric_limits<float>::quiet_NaN();
         (*o.inputs[2])[k] = -infinity;
         std::array<float, 12> z{};
-        dots.rows_3_inputs_4(o.rows[0], o.weights.stride(), o.x.data(), width, z.data(), {});
+        dots.rows_3_inputs_4(o.bytes[0], o.weights.stride(), o.x.data(), width, z.data(), {});
         std::array<float, 8> eight{};
-        dots.pairs_8(o.rows.data(), o.x.data(), width, eight.data());
+        dots.pairs_8(o.bytes.data(), o.x.data(), width, eight.data());
         for (std::size_t r = 0; r < 3; ++r) {
           REQUIRE(std::isfinite(z[r * 4]));
           REQUIRE(std::isnan(z[r * 4 + 1]));

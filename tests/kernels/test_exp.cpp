@@ -11,7 +11,7 @@
 
 #include "support.hpp"
 #include "support/catch.hpp"
-#include "ultrafastbert/kernels/row_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 

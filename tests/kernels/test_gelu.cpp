@@ -13,7 +13,7 @@
 
 #include "support.hpp"
 #include "support/catch.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -26,7 +26,7 @@ double exact_gelu(double x) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt
 /// The largest absolute error, in units of max(1, |x|).
 double largest_error(isa_level level, const std::vector<float>& x) {
   std::vector<float> y = x;
-  kernels::gelu_of(level)(y.size(), y.data());
+  kernels::activations_of(level).gelu(y.size(), y.data());
   double largest = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double input = exact(x[i]);
@@ -73,13 +73,13 @@ TEST_CASE("GELU keeps its relative precision near zero and its identity far abov
     for (int exponent = -120; exponent <= -10; ++exponent) {
       for (const float x : {std::ldexp(1.25F, exponent), std::ldexp(-1.75F, exponent)}) {
         float y = x;
-        kernels::gelu_of(level)(1, &y);
+        kernels::activations_of(level).gelu(1, &y);
         REQUIRE(std::abs(exact(y) / exact_gelu(exact(x)) - 1) <= tolerance_near_zero);
       }
     }
     for (const float x : {8.0F, 100.5F, 3e38F}) {
       float y = x;
-      kernels::gelu_of(level)(1, &y);
+      kernels::activations_of(level).gelu(1, &y);
       REQUIRE(equal_bits(y, x));
     }
   }
@@ -99,33 +99,13 @@ TEST_CASE("GELU passes NaN on and has the limits of infinity", "[kernels]") {
         y[5 * i + 3] = -0.0F;
         y[5 * i + 4] = std::copysign(nan, -1.0F);
       }
-      kernels::gelu_of(level)(y.size(), y.data());
+      kernels::activations_of(level).gelu(y.size(), y.data());
       for (std::size_t i = 0; i < n; ++i) {
         REQUIRE(std::isnan(y[5 * i]));
         REQUIRE(y[5 * i + 1] == infinity);
         REQUIRE(std::abs(y[5 * i + 2]) <= 1e-37F);
         REQUIRE(y[5 * i + 3] == 0.0F);
         REQUIRE(std::isnan(y[5 * i + 4]));
-      }
-    }
-  }
-}
-
-TEST_CASE("GELU of a number is the same whatever its place and company, and touches nothing else", "[kernels]") {
-  random_numbers random(62);
-  const std::vector<float> x = random.reals<float>(70, 6);
-  for (const isa_level level : levels_of_this_machine()) {
-    CAPTURE(std::string(name(level)));
-    const auto gelu = kernels::gelu_of(level);
-    std::vector<float> alone = x;
-    for (float& value : alone) gelu(1, &value);
-    for (std::size_t n = 0; n <= x.size(); ++n) {
-      for (const placement where : placements) {
-        fenced<float> y(n, where);
-        std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(x.size() - n), n, y.data());
-        gelu(n, y.data());
-        REQUIRE(equal_bits(y.span(), std::span(alone).last(n)));
-        REQUIRE(y.surroundings_intact());
       }
     }
   }

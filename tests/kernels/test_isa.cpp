@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Instruction set levels: their names, which of them the machine has, and the kernels they stand for.
-#include <cstdint>
 #include <set>
 #include <string>
 
 #include "support.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -46,20 +47,35 @@ TEST_CASE("A level that the machine lacks is refused by name", "[kernels]") {
   REQUIRE(refused >= 1);  // no machine has both NEON and AVX
 }
 
-TEST_CASE("Every level has kernels of its own for every storage type", "[kernels]") {
+TEST_CASE("Every level has kernels of its own for every storage type, activation and operation on rows", "[kernels]") {
   std::set<const void*> kernels_seen;
+  const auto see = [&](auto... kernel) { (kernels_seen.insert(reinterpret_cast<const void*>(kernel)), ...); };
   for (const isa_level level : levels_of_this_machine()) {
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<float>(level).pair));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<float16_bits>(level).pair));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<bfloat16_bits>(level).pair));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::dots_of<std::int8_t>(level).pair));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float>(level).sum));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<float16_bits>(level).sum));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<bfloat16_bits>(level).sum));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::sums_of<std::int8_t>(level).sum));
-    kernels_seen.insert(reinterpret_cast<const void*>(kernels::gelu_of(level)));
+    for (const weight_storage storage :
+         {weight_storage::float32, weight_storage::float16, weight_storage::bfloat16, weight_storage::int8}) {
+      const kernels::dot_kernels& dots = kernels::dots_of(level, storage);
+      see(dots.rows_3_inputs_4, dots.pairs_8, dots.pair, kernels::sums_of(level, storage).sum);
+    }
+    const kernels::activation_kernels& a = kernels::activations_of(level);
+    see(a.gelu, a.relu, a.silu, a.tanh);
+    const kernels::row_kernels& r = kernels::rows_of(level);
+    see(r.layer_norm, r.rms_norm, r.scale_norm, r.sum, r.product, r.scale, r.exp, r.softmax);
+    see(kernels::float32_products_of(level).single[0]);
   }
-  REQUIRE(kernels_seen.size() == 9 * levels_of_this_machine().size());
+  CHECK(kernels_seen.count(nullptr) == 0);
+  CHECK(kernels_seen.size() == (4 * 4 + 4 + 8 + 1) * levels_of_this_machine().size());
+}
+
+TEST_CASE("The kernel of an activation is the one of its name", "[kernels]") {
+  const kernels::activation_kernels& table = kernels::activations_of(isa_level::portable);
+  CHECK(kernels::kernel_of(table, activation_kind::gelu) == table.gelu);
+  CHECK(kernels::kernel_of(table, activation_kind::relu) == table.relu);
+  CHECK(kernels::kernel_of(table, activation_kind::silu) == table.silu);
+  CHECK(kernels::kernel_of(table, activation_kind::tanh) == table.tanh);
+  CHECK(name(activation_kind::gelu) == "GELU");
+  CHECK(name(activation_kind::relu) == "ReLU");
+  CHECK(name(activation_kind::silu) == "SiLU");
+  CHECK(name(activation_kind::tanh) == "Tanh");
 }
 
 }  // namespace ufb_test

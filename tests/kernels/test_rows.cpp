@@ -11,7 +11,7 @@
 
 #include "support.hpp"
 #include "support/catch.hpp"
-#include "ultrafastbert/kernels/row_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -94,6 +94,15 @@ std::vector<operation> all_operations() {
        [](const operands& o) {
          std::vector<double> y = exact_of(o.x);
          for (std::size_t i = 0; i < y.size(); ++i) y[i] += exact(o.a[i]);
+         return y;
+       },
+       1});
+  all.push_back(
+      {"product",
+       [](const auto& k, const operands& o, const float* x, float* y) { k.product(o.x.size(), x, o.a.data(), y); },
+       [](const operands& o) {
+         std::vector<double> y = exact_of(o.x);
+         for (std::size_t i = 0; i < y.size(); ++i) y[i] *= exact(o.a[i]);
          return y;
        },
        1});

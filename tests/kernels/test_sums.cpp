@@ -14,7 +14,7 @@
 #include "support/catch.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -31,20 +31,26 @@ struct terms {
     for (std::size_t t = 0; t < 4; ++t) {
       coefficients[t] = random.reals<float>(most_rows, 2);
       const std::vector<std::size_t> order = random.permutation(most_rows);
-      for (std::size_t r = 0; r < most_rows; ++r) rows[t].push_back(weights.row(order[r]));
+      for (std::size_t r = 0; r < most_rows; ++r) {
+        rows[t].push_back(weights.row(order[r]));
+        bytes[t].push_back(bytes_of(rows[t].back()));
+      }
     }
   }
 
   weight_rows<Weight> weights;
   std::array<std::vector<const Weight*>, 4> rows{};
+  std::array<std::vector<const std::byte*>, 4> bytes{};  // of the rows
   std::array<std::vector<float>, 4> coefficients{};
 };
 
+kernels::sum_target target_of(bool add) { return add ? kernels::sum_target::add : kernels::sum_target::overwrite; }
+
 /// The first `count` terms of list t over all columns of y, in one call.
 template <class Weight>
-std::vector<float> alone(const terms<Weight>& list, const kernels::sum_kernels<Weight>& sums, std::size_t t,
-                         std::size_t count, bool add, std::vector<float> y) {
-  sums.sum(list.rows[t].data(), list.coefficients[t].data(), count, {0, y.size()}, add, y.data());
+std::vector<float> alone(const terms<Weight>& list, const kernels::sum_kernels& sums, std::size_t t, std::size_t count,
+                         bool add, std::vector<float> y) {
+  sums.sum(list.bytes[t].data(), list.coefficients[t].data(), count, {0, y.size()}, target_of(add), y.data());
   return y;
 }
 
@@ -54,7 +60,7 @@ TEMPLATE_TEST_CASE("Weighted sums follow the exact ones within the rounding of t
                    float, float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto sums = kernels::sums_of<TestType>(level);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
     random_numbers random(52);
     for (const std::size_t width : widths) {
       terms<TestType> list(width, random);
@@ -83,7 +89,7 @@ TEMPLATE_TEST_CASE("Columns of a sum have the bits of the whole, and no others a
                    float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto sums = kernels::sums_of<TestType>(level);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
     random_numbers random(53);
     for (const std::size_t width : widths) {
       const terms<TestType> list(width, random);
@@ -93,7 +99,8 @@ TEMPLATE_TEST_CASE("Columns of a sum have the bits of the whole, and no others a
         for (const std::size_t last : {first, std::min(first + 16, width), std::min(first + 37, width), width}) {
           CAPTURE(width, first, last);
           std::vector<float> y = before;
-          sums.sum(list.rows[0].data(), list.coefficients[0].data(), most_rows, {first, last}, true, y.data());
+          sums.sum(list.bytes[0].data(), list.coefficients[0].data(), most_rows, {first, last},
+                   kernels::sum_target::add, y.data());
           for (std::size_t k = 0; k < width; ++k) {
             REQUIRE(equal_bits(y[k], k >= first && k < last ? whole[k] : before[k]));
           }
@@ -105,11 +112,12 @@ TEMPLATE_TEST_CASE("Columns of a sum have the bits of the whole, and no others a
 
 TEMPLATE_TEST_CASE("Sums written past the caches have the same bits", "[kernels]", float, float16_bits, bfloat16_bits,
                    std::int8_t) {
+  std::size_t levels_with_streams = 0;
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto sums = kernels::sums_of<TestType>(level);
-    REQUIRE((sums.stream == nullptr) == (sums.finish == nullptr));
-    if (sums.stream == nullptr) continue;
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
+    if (sums.finish == nullptr) continue;  // the level has no such stores
+    ++levels_with_streams;
     random_numbers random(57);
     for (const std::size_t width : widths) {
       if (width > kernels::streamed_columns) continue;
@@ -118,19 +126,22 @@ TEMPLATE_TEST_CASE("Sums written past the caches have the same bits", "[kernels]
         CAPTURE(width, count);
         const std::vector<float> expected = alone(list, sums, 0, count, false, std::vector<float>(width));
         matrix<float> y({1, width});
-        sums.stream(list.rows[0].data(), list.coefficients[0].data(), count, {0, width}, y.row(0));
+        sums.sum(list.bytes[0].data(), list.coefficients[0].data(), count, {0, width}, kernels::sum_target::past_caches,
+                 y.row(0));
         sums.finish();
         for (std::size_t k = 0; k < width; ++k) REQUIRE(equal_bits(y(0, k), expected[k]));
       }
     }
   }
+  const bool has_vectors = supported(isa_level::avx2);
+  CHECK(levels_with_streams == (supported(isa_level::avx512) ? 2U : has_vectors ? 1U : 0U));
 }
 
 TEMPLATE_TEST_CASE("A single sum has the same bits everywhere, and stays within its output", "[kernels]", float,
                    float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
-    const auto sums = kernels::sums_of<TestType>(level);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
     random_numbers random(54);
     for (const std::size_t width : widths) {
       terms<TestType> list(width, random);
@@ -141,7 +152,7 @@ TEMPLATE_TEST_CASE("A single sum has the same bits everywhere, and stays within 
         for (const placement where : placements) {
           fenced<float> y(width, where);
           if (add) std::copy(before.begin(), before.end(), y.data());
-          sums.sum(list.rows[2].data(), list.coefficients[2].data(), most_rows, {0, width}, add, y.data());
+          sums.sum(list.bytes[2].data(), list.coefficients[2].data(), most_rows, {0, width}, target_of(add), y.data());
           REQUIRE(equal_bits(y.span(), expected));
           REQUIRE(y.surroundings_intact());
         }
@@ -156,13 +167,13 @@ TEMPLATE_TEST_CASE("A sum may be interrupted after any row and go on from its ou
   random_numbers random(55);
   terms<TestType> list(width, random);
   for (const isa_level level : levels_of_this_machine()) {
-    const auto sums = kernels::sums_of<TestType>(level);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
     const std::vector<float> whole = alone(list, sums, 0, most_rows, false, std::vector<float>(width));
     for (std::size_t first = 0; first < most_rows; ++first) {
       std::vector<float> y(width);
       if (first > 0) y = alone(list, sums, 0, first, false, y);
-      sums.sum(list.rows[0].data() + first, list.coefficients[0].data() + first, most_rows - first, {0, width},
-               first > 0, y.data());
+      sums.sum(list.bytes[0].data() + first, list.coefficients[0].data() + first, most_rows - first, {0, width},
+               target_of(first > 0), y.data());
       REQUIRE(equal_bits(y, whole));
     }
   }
@@ -173,7 +184,7 @@ TEMPLATE_TEST_CASE("NaN and infinity in coefficients and earlier sums travel", "
   constexpr std::size_t width = 43;
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (const isa_level level : levels_of_this_machine()) {
-    const auto sums = kernels::sums_of<TestType>(level);
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
     random_numbers random(56);
     terms<TestType> list(width, random);
     std::vector<float> before(width);

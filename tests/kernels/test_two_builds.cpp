@@ -20,7 +20,7 @@ std::vector<float> results_of_baseline_build_apart();
 
 TEST_CASE("Kernels compiled for different processors give equal bits, together in one program and apart", "[kernels]") {
   const std::vector<float> expected = results_of_this_build();
-  REQUIRE(expected.size() > 4 * 1003);
+  REQUIRE(expected.size() > 8 * 1003);
   REQUIRE(equal_bits(results_of_native_build(), expected));
   REQUIRE(equal_bits(results_of_native_build_apart(), expected));
   REQUIRE(equal_bits(results_of_baseline_build_apart(), expected));
@@ -33,7 +33,7 @@ TEST_CASE("The portable level gives the same bits on every processor and with ev
   for (const float value : std::span(all).first(share)) {
     hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001B3U;
   }
-  REQUIRE(hash == 0x4CDE944DFEDB6985U);  // on x86-64 and on aarch64, by g++ and clang
+  REQUIRE(hash == 0x05E0C684E3857AE9U);  // on x86-64 and on aarch64, by g++ and clang
 }
 
 }  // namespace ufb_test

@@ -11,7 +11,7 @@
 
 #include "support.hpp"
 #include "support/catch.hpp"
-#include "ultrafastbert/kernels/fff_dispatch.hpp"
+#include "ultrafastbert/kernels/dispatch.hpp"
 
 namespace ufb_test {
 
@@ -41,13 +41,14 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
   constexpr std::size_t patterns = std::size_t{1} << (8 * sizeof(TestType));
   fenced<TestType> row(patterns, placement::at_end);
   for (std::size_t i = 0; i < patterns; ++i) row[i] = pattern<TestType>(i);
-  const TestType* rows = row.data();
+  const std::byte* const rows = bytes_of(row.data());
   constexpr float one = 1;
   for (const isa_level level : levels_of_this_machine()) {
     CAPTURE(std::string(name(level)));
     std::vector<float> sums(patterns);
-    kernels::sums_of<TestType>(level).sum(&rows, &one, 1, {0, patterns}, false, sums.data());
-    const auto dots = kernels::dots_of<TestType>(level);
+    kernels::sums_of(level, storage_of<TestType>)
+        .sum(&rows, &one, 1, {0, patterns}, kernels::sum_target::overwrite, sums.data());
+    const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     for (std::size_t i = 0; i < patterns; ++i) {
       CAPTURE(i);
       const double expected = exact(row[i]);
@@ -59,7 +60,7 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
       x[column] = 1;
       const std::array<const float*, 4> inputs{x.data(), x.data(), x.data(), x.data()};
       std::array<float, 12> z{};
-      dots.rows_3_inputs_4(block.data(), 16, inputs.data(), x.size(), z.data(), {});
+      dots.rows_3_inputs_4(bytes_of(block.data()), 16 * sizeof(TestType), inputs.data(), x.size(), z.data(), {});
       for (const float found : z) {
         if (!same(found, expected)) REQUIRE(exact(found) == expected);
       }

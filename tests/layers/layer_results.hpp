@@ -26,8 +26,11 @@ struct layer_collector {
   static constexpr std::size_t nodes = 2 * 127;
   static constexpr std::size_t tokens = 131;
 
-  void collect(const fast_feedforward_options& options, bool with_bias) {
-    const fast_feedforward<float> layer(shape, {linear_in.data(), {nodes, shape.input_width}},
+  void collect(const fast_feedforward_options& options, bool with_bias,
+               activation_kind activation = activation_kind::gelu) {
+    fast_feedforward_shape sizes = shape;
+    sizes.activation = activation;
+    const fast_feedforward<float> layer(sizes, {linear_in.data(), {nodes, shape.input_width}},
                                         with_bias ? bias_in : std::vector<float>(),
                                         {linear_out.data(), {shape.output_width, nodes}}, options);
     std::vector<float> y(tokens * shape.output_width);
@@ -48,7 +51,7 @@ struct layer_collector {
         }
         collect({.engine = engine, .storage_in = int8, .isa = isa}, false);
         for (const auto activation : {activation_kind::relu, activation_kind::silu, activation_kind::tanh}) {
-          collect({.activation = activation, .engine = engine, .isa = isa}, true);
+          collect({.engine = engine, .isa = isa}, true, activation);
         }
       }
     }

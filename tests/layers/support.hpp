@@ -34,7 +34,7 @@ template <class Scalar>
 struct fff_tensors {
   fff_tensors(const ufb::fast_feedforward_shape& layer_shape, random_numbers& random)
       : shape(layer_shape),
-        nodes(shape.parallel_size * ((std::size_t{2} << shape.depth) - 1)),
+        nodes(shape.trees() * ((std::size_t{2} << shape.depth) - 1)),
         linear_in(nodes, shape.input_width, 3, random),
         bias_in(random.reals<Scalar>(nodes, 0.5)),
         linear_out(shape.output_width, nodes, 1, random),
@@ -49,7 +49,8 @@ struct fff_tensors {
             .bias_in = std::vector<double>(bias_in.begin(), bias_in.end()),
             .linear_out = reference::exact_of(linear_out_by_row.view()),
             .depth = shape.depth,
-            .parallel_size = shape.parallel_size};
+            .parallel_size = shape.trees(),
+            .activation = shape.activation};
   }
 
   ufb::fast_feedforward_shape shape;
@@ -67,14 +68,11 @@ inline std::vector<std::size_t> offsets_of(const std::vector<std::size_t>& lengt
   return offsets;
 }
 
-/// The tensors that a layer's for_each_tensor reports; a name that comes twice fails the test.
-template <class Layer, class... Arguments>
-tensor_list tensors_of(const Arguments&... arguments) {
-  tensor_list list;
-  Layer::for_each_tensor(arguments..., [&list](const std::string& name, const tensor_shape& shape) {
-    if (!list.emplace(name, shape).second) FAIL_CHECK("reported twice: " << name);
-  });
-  return list;
+/// The parameters that a layer of a shape notes.
+template <class Layer, class Shape, class... Arguments>
+tensor_list tensors_of(const Shape& shape, const Arguments&... arguments) {
+  Layer layer(shape);
+  return parameters_of(layer, arguments...);
 }
 
 }  // namespace ufb_test

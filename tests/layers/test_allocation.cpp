@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// After warm-up no layer's forward allocates, neither through operator new nor through malloc.
+// After warm-up no layer's forward allocates, neither through operator new nor through malloc; and no call takes more
+// scratch memory than its layer says beforehand.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "layers/support.hpp"
 #include "support/allocation_counter.hpp"
@@ -34,7 +36,7 @@ TEST_CASE("The counter sees operator new and malloc", "[allocation]") {
 }
 
 TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was repeated", "[allocation]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using backend = typename TestType::backend;
   if (!runs_on_one_thread<backend>()) {
@@ -51,12 +53,13 @@ TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was r
       w.shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   const guarded_matrix<Scalar> projection(3 * width, width, 0, random);
   const guarded_matrix<Scalar> square(width, width, 0, random);
-  const ufb::attention<Scalar, backend> attention({projection.view(), {}}, {square.view(), {}}, 4, Scalar{0.25});
+  const ufb::attention<Scalar, backend> attention(linear_type(projection.view(), {}), linear_type(square.view(), {}), 4,
+                                                  Scalar{0.25});
   const guarded_matrix<Scalar> back(width, 3 * width, 0, random);
   const ufb::feedforward<Scalar, backend> dense(linear_type(projection.view(), {}), linear_type(back.view(), {}),
                                                 ufb::activation_kind::gelu);
   const auto ones = std::vector<Scalar>(width, Scalar{1});
-  const ufb::layer_norm<Scalar> norm(ones, ones, 1e-12);
+  const ufb::norm<Scalar> norm({.width = width}, ones, ones);
 
   const guarded_matrix<Scalar> x(tokens, width, 0, random);
   guarded_matrix<Scalar> y(tokens, width);
@@ -91,7 +94,8 @@ TEST_CASE("With threads, too, no smaller call allocates after two of the largest
   const fff_type dense(shallow.shape, shallow.linear_in.view(), shallow.bias_in, shallow.linear_out.view());
   const guarded_matrix<float> square(width, width, 0, random);
   const guarded_matrix<float> projection(3 * width, width, 0, random);
-  const ufb::attention<float> attention({projection.view(), {}}, {square.view(), {}}, 4, 0.25F);
+  const ufb::attention<float> attention(ufb::linear<float>(projection.view(), {}),
+                                        ufb::linear<float>(square.view(), {}), 4, 0.25F);
   const ufb::packed_matrix product(projection.view(), ufb::weight_storage::int8);
   const guarded_matrix<float> x(most, width, 0, random);
   const guarded_matrix<float> wide(most, 3 * width, 0, random);
@@ -106,8 +110,10 @@ TEST_CASE("With threads, too, no smaller call allocates after two of the largest
       tree.forward(some, y.view().rows_from(0, tokens), scratch, pool);
       dense.forward(some, y.view().rows_from(0, tokens), scratch, pool);
       product.multiply(some, wide_y.view().rows_from(0, tokens), scratch, pool);
-      attention.attend(wide.view().rows_from(0, offsets[1]), y.view().rows_from(0, offsets[1]), {.offsets = offsets},
-                       scratch, pool);
+      ufb::workspace::frame frame(scratch);
+      const auto masks = ufb::layers::resolve_masks({.offsets = offsets}, false, frame);
+      attention.attend(wide.view().rows_from(0, offsets[1]), y.view().rows_from(0, offsets[1]), offsets, masks, scratch,
+                       pool);
     };
     run(most);
     run(most);
@@ -117,4 +123,55 @@ TEST_CASE("With threads, too, no smaller call allocates after two of the largest
       CHECK(allocations_in([&] { run(tokens); }) == 0);
     }
   }
+}
+
+TEMPLATE_LIST_TEST_CASE("No call takes more scratch memory than its layer announces", "[allocation]",
+                        every_layer_backend) {
+  using Scalar = typename TestType::scalar;
+  using backend = typename TestType::backend;
+  using linear_type = ufb::linear<Scalar, backend>;
+  constexpr auto any = ufb::dynamic_extent;
+  random_numbers random(123);
+  constexpr std::size_t width = 40;
+  constexpr std::size_t most = 1100;
+  const guarded_matrix<Scalar> x(most, 3 * width, 0, random);
+  guarded_matrix<Scalar> y(most, 3 * width);
+  const auto in = [&](std::size_t tokens) { return x.view().rows_from(0, tokens).cols_from(0, width); };
+  const auto out = [&](std::size_t tokens) { return y.view().rows_from(0, tokens).cols_from(0, width); };
+  const auto check = [](std::size_t announced, const auto& call) {
+    for (const std::size_t tokens : {1U, 7U, 64U, 193U, 1100U}) {
+      ufb::workspace scratch;
+      call(tokens, scratch);
+      CHECK(scratch.needed().bytes <= announced);
+    }
+  };
+  for (const auto& [depth, trees] : {std::pair<std::size_t, std::size_t>{7, 2}, {1, 16}}) {
+    const fff_tensors<Scalar> w({.input_width = width, .output_width = width, .depth = depth, .parallel_size = trees},
+                                random);
+    const ufb::fast_feedforward<Scalar, any, any, any, any, ufb::positive_goes_right, backend> layer(
+        w.shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+    check(layer.workspace_bytes(most),
+          [&](std::size_t tokens, auto& scratch) { layer.forward(in(tokens), out(tokens), scratch); });
+  }
+  const guarded_matrix<Scalar> projection(3 * width, width, 0, random);
+  const guarded_matrix<Scalar> square(width, width, 0, random);
+  const guarded_matrix<Scalar> back(width, 3 * width, 0, random);
+  const linear_type linear(projection.view(), {});
+  check(linear.workspace_bytes(most),
+        [&](std::size_t tokens, auto& scratch) { linear.forward(in(tokens), y.view().rows_from(0, tokens), scratch); });
+  const ufb::feedforward<Scalar, backend> dense(linear_type(projection.view(), {}), linear_type(back.view(), {}),
+                                                ufb::activation_kind::gelu);
+  check(dense.workspace_bytes(most),
+        [&](std::size_t tokens, auto& scratch) { dense.forward(in(tokens), out(tokens), scratch); });
+  const ufb::attention<Scalar, backend> attention(linear_type(projection.view(), {}), linear_type(square.view(), {}), 4,
+                                                  Scalar{0.25});
+  check(attention.projection_bytes(most), [&](std::size_t tokens, auto& scratch) {
+    attention.project(in(tokens), y.view().rows_from(0, tokens), scratch);
+    attention.combine(in(tokens), out(tokens), scratch);
+  });
+  check(attention.attend_bytes(most), [&](std::size_t tokens, auto& scratch) {
+    const std::array<std::size_t, 2> offsets{0, tokens};
+    const std::array<ufb::layers::sequence_mask, 1> masks{{{.keys = tokens}}};
+    attention.attend(x.view().rows_from(0, tokens), out(tokens), offsets, masks, scratch);
+  });
 }

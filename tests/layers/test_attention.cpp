@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <utility>
+#include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "layers/support.hpp"
@@ -25,7 +27,8 @@ struct attention_problem {
         projection(3 * width, width, 0, random),
         dense(width, width, 0, random),
         norm_factor(static_cast<Scalar>(static_cast<float>(1 / std::sqrt(static_cast<double>(head_width))))),
-        layer({projection.view(), {}}, {dense.view(), {}}, heads, norm_factor) {}
+        layer(ufb::linear<Scalar, Backend>(projection.view(), {}), ufb::linear<Scalar, Backend>(dense.view(), {}),
+              heads, norm_factor) {}
 
   guarded_matrix<Scalar> run(const guarded_matrix<Scalar>& x, const std::vector<std::size_t>& offsets,
                              const ufb::matrix_view<const float>& mask = {}) const {
@@ -67,7 +70,7 @@ using problem_of = attention_problem<typename TestType::scalar, typename TestTyp
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("Attention without a mask follows the reference in every sequence", "[attention]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(91);
   for (int round = 0; round < 12; ++round) {
@@ -79,7 +82,7 @@ TEMPLATE_LIST_TEST_CASE("Attention without a mask follows the reference in every
 }
 
 TEMPLATE_LIST_TEST_CASE("Masks of ones and zeros, and values between, follow the reference", "[attention]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(92);
   for (int round = 0; round < 12; ++round) {
@@ -101,7 +104,8 @@ TEMPLATE_LIST_TEST_CASE("Masks of ones and zeros, and values between, follow the
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of them", "[attention]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of them", "[attention]",
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(93);
   const problem_of<TestType> problem(5, 3, random);
@@ -120,7 +124,7 @@ TEMPLATE_LIST_TEST_CASE("A sequence whose keys are all masked attends to all of 
 
 TEMPLATE_TEST_CASE("A mask of ones changes no bit", "[attention]", float, double) {
   random_numbers random(94);
-  const attention_problem<TestType, ufb::default_backend> problem(4, 3, random);
+  const attention_problem<TestType, ufb::default_backend<TestType>> problem(4, 3, random);
   const std::vector<std::size_t> lengths{6, 1, 19};
   const auto offsets = offsets_of(lengths);
   const guarded_matrix<TestType> x(26, 12, 0, random);
@@ -168,7 +172,7 @@ TEMPLATE_TEST_CASE("With the plain backend a sequence in a batch has the bits it
 }
 
 TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output projection follow the reference",
-                        "[attention]", every_backend) {
+                        "[attention]", every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using linear_type = ufb::linear<Scalar, typename TestType::backend>;
   random_numbers random(110);
@@ -181,10 +185,10 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
     const auto projection_bias = random.reals<Scalar>(3 * width);
     const auto dense_bias = random.reals<Scalar>(width);
     using attention_type = ufb::attention<Scalar, typename TestType::backend>;
-    linear_type query_key_value(projection.view(), projection_bias);
-    const auto layer = project ? attention_type(std::move(query_key_value), {dense.view(), dense_bias}, heads,
-                                                static_cast<Scalar>(0.5), true)
-                               : attention_type(std::move(query_key_value), heads, static_cast<Scalar>(0.5), true);
+    const attention_type layer(linear_type(projection.view(), projection_bias),
+                               project ? std::optional(linear_type(dense.view(), dense_bias)) : std::nullopt, heads,
+                               static_cast<Scalar>(0.5), true);
+    CHECK(layer.has_projection() == project);
     const std::vector<std::size_t> lengths{random.size(1, 9), 5, random.size(1, 20)};
     const auto offsets = offsets_of(lengths);
     const guarded_matrix<Scalar> x(offsets.back(), width, 2, random, 2);
@@ -216,7 +220,7 @@ TEMPLATE_LIST_TEST_CASE("Biases, causal and per-token masks, and no output proje
 
 TEST_CASE("No sequences are an empty result", "[attention]") {
   random_numbers random(97);
-  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
   const guarded_matrix<float> x(0, 8, 0, random);
   CHECK(problem.run(x, {}).rows() == 0);
   CHECK(problem.run(x, {0}).rows() == 0);
@@ -228,8 +232,8 @@ TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") 
   const guarded_matrix<float> dense(8, 8, 0, random);
   const auto text = [&](std::size_t rows, std::size_t dense_cols, std::size_t heads) {
     return error_text_of([&] {
-      (void)ufb::attention<float>({projection.view().rows_from(0, rows), {}},
-                                  {dense.view().cols_from(0, dense_cols), {}}, heads, 0.5F);
+      (void)ufb::attention<float>(ufb::linear<float>(projection.view().rows_from(0, rows), {}),
+                                  ufb::linear<float>(dense.view().cols_from(0, dense_cols), {}), heads, 0.5F);
     });
   };
   const std::string start = "shape_mismatch: query_key_value: (3 * width, width) with heads dividing width: ";
@@ -237,12 +241,12 @@ TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") 
   CHECK(text(24, 8, 3) == start + "(24, 8) and 3 heads");
   CHECK(text(24, 8, 0) == start + "(24, 8) and 0 heads");
   CHECK(text(23, 8, 4) == start + "(23, 8) and 4 heads");
-  CHECK(text(24, 7, 4) == "shape_mismatch: dense: 8 input columns: 7");
+  CHECK(text(24, 7, 4) == "shape_mismatch: dense: 8 columns and rows: 7 and 8");
 }
 
 TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alone", "[attention]") {
   random_numbers random(99);
-  const attention_problem<float, ufb::default_backend> problem(4, 2, random);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
   const guarded_matrix<float> x(6, 8, 0, random);
   guarded_matrix<float> y(6, 8);
   ufb::workspace scratch;
@@ -274,7 +278,105 @@ TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alon
         "invalid_input: query_mask: one mask, per sequence or per token: both");
   CHECK(error_text_of([&] { problem.layer.forward(x.view(), y.view().cols_from(0, 7), {.offsets = good}, scratch); }) ==
         "invalid_input: y: (6, 8): (6, 7)");
+  CHECK(error_text_of([&] {
+          const std::vector<std::size_t> lengths{1, 4};
+          problem.layer.forward(x.view(), y.view(), {.offsets = good, .lengths = lengths}, scratch);
+        }) == "invalid_input: lengths: none: 2");
   CHECK(y.untouched());
   CHECK(text(good, {mask.data(), {2, 4}}) == "none");
   CHECK_FALSE(y.untouched());
+}
+
+TEST_CASE("NaN in a mask is invalid and named by its place, but not behind the end of a sequence", "[attention]") {
+  random_numbers random(100);
+  const attention_problem<float, ufb::kernel_backend> problem(4, 2, random);
+  const guarded_matrix<float> x(6, 8, 0, random);
+  guarded_matrix<float> y(6, 8);
+  ufb::workspace scratch;
+  const std::vector<std::size_t> offsets{0, 2, 6};
+  std::vector<float> mask(2 * 4, 1.0F);
+  std::vector<float> query_mask(6 * 4, 1.0F);
+  const auto text = [&] {
+    return error_text_of([&] {
+      problem.layer.forward(x.view(), y.view(), {.offsets = offsets, .mask = {mask.data(), {2, 4}}}, scratch);
+    });
+  };
+  const auto query_text = [&] {
+    return error_text_of([&] {
+      problem.layer.forward(x.view(), y.view(), {.offsets = offsets, .query_mask = {query_mask.data(), {6, 4}}},
+                            scratch);
+    });
+  };
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  mask[4 + 3] = -nan;
+  CHECK(text() == "invalid_input: mask(1, 3): a number: NaN");
+  query_mask[5 * 4] = nan;
+  CHECK(query_text() == "invalid_input: query_mask(5, 0): a number: NaN");
+  CHECK(y.untouched());
+  mask[4 + 3] = 1.0F;
+  mask[2] = nan;  // the first sequence has two tokens
+  CHECK(text() == "none");
+  query_mask[5 * 4] = 1.0F;
+  query_mask[4 + 2] = nan;
+  CHECK(query_text() == "none");
+}
+
+TEMPLATE_LIST_TEST_CASE("Separate query, key and value tensors make the layer that one interleaved tensor makes",
+                        "[attention]", every_layer_backend) {
+  using Scalar = typename TestType::scalar;
+  using attention_type = ufb::attention<Scalar, typename TestType::backend>;
+  random_numbers random(112);
+  for (const bool bias : {false, true}) {
+    const std::size_t heads = 3;
+    const std::size_t width = heads * 5;
+    ufb::attention_shape shape{.width = width,
+                               .heads = heads,
+                               .query_key_value_bias = bias,
+                               .output_bias = bias,
+                               .layout = ufb::attention_layout::separate};
+    const auto list = tensors_of<attention_type>(shape, "a.");
+    tensor_list expected{{"a.self_attention.norm_factor", {}}, {"a.dense.weight", {width, width}}};
+    if (bias) expected["a.dense.bias"] = {width};
+    for (const std::string part : {"query", "key", "value"}) {
+      expected["a.self_attention." + part + ".weight"] = {width, width};
+      if (bias) expected["a.self_attention." + part + ".bias"] = {width};
+    }
+    CHECK(list == expected);
+    auto source = random_source(list, 113);
+    const auto separate = attention_type::load(source, "a.", shape);
+    CHECK(source.unread().empty());
+    // The same rows, of each head its queries, then its keys, then its values.
+    std::vector<float> weight;
+    std::vector<float> biases;
+    for (std::size_t head = 0; head < heads; ++head) {
+      for (const std::string part : {"query", "key", "value"}) {
+        const auto rows = source.at("a.self_attention." + part + ".weight").values;
+        const auto first = static_cast<std::ptrdiff_t>(head * 5 * width);
+        weight.insert(weight.end(), rows.begin() + first,
+                      rows.begin() + first + static_cast<std::ptrdiff_t>(5 * width));
+        if (!bias) continue;
+        const auto values = source.at("a.self_attention." + part + ".bias").values;
+        biases.insert(biases.end(), values.begin() + static_cast<std::ptrdiff_t>(head * 5),
+                      values.begin() + static_cast<std::ptrdiff_t>(head * 5 + 5));
+      }
+    }
+    source.add("a.self_attention.query_key_value.weight", {3 * width, width}, weight);
+    if (bias) source.add("a.self_attention.query_key_value.bias", {3 * width}, biases);
+    shape.layout = ufb::attention_layout::interleaved;
+    const auto interleaved = attention_type::load(source, "a.", shape);
+    CHECK(separate.bytes() == interleaved.bytes());
+    const auto offsets = offsets_of({9, 1, 20});
+    const guarded_matrix<Scalar> x(offsets.back(), width, 0, random);
+    guarded_matrix<Scalar> a(x.rows(), width);
+    guarded_matrix<Scalar> b(x.rows(), width);
+    ufb::workspace scratch;
+    separate.forward(x.view(), a.view(), {.offsets = offsets}, scratch);
+    interleaved.forward(x.view(), b.view(), {.offsets = offsets}, scratch);
+    CHECK(same_bits(a, b));
+    source.remove("a.self_attention.key.weight");
+    shape.layout = ufb::attention_layout::separate;
+    const auto problem = error_of([&] { (void)attention_type::load(source, "a.", shape); });
+    REQUIRE(problem);
+    CHECK(problem->found().find("a.self_attention.key.weight (15, 15) is missing") == 0);
+  }
 }

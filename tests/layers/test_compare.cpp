@@ -13,7 +13,7 @@ namespace {
 
 constexpr ufb::weight_storage narrow_storages[] = {ufb::weight_storage::float16, ufb::weight_storage::bfloat16,
                                                    ufb::weight_storage::int8};
-constexpr auto own = ufb::fff_engine::grouped;  // by name, because a build without a BLAS would take plain loops
+constexpr auto own = ufb::fff_engine::grouped;  // by name, so that no other engine's rounding is compared
 
 // Two inputs, one output, one tree of three nodes. The root's logit is x0 + 0.001 x1: int8 drops the small weight,
 // which is below half of a 127th of the large one. Every output weight is a power of two, which no storage rounds.
@@ -22,14 +22,13 @@ struct hand_made {
   std::vector<float> linear_out{1.0F, 2.0F, 4.0F};
 
   [[nodiscard]] ufb::fast_feedforward<float> layer(const ufb::fast_feedforward_options& options = {}) const {
-    auto relu = options;
-    relu.activation = ufb::activation_kind::relu;
-    relu.engine = own;
-    return {{.input_width = 2, .output_width = 1, .depth = 1},
+    auto grouped = options;
+    grouped.engine = own;
+    return {{.input_width = 2, .output_width = 1, .depth = 1, .activation = ufb::activation_kind::relu},
             {linear_in.data(), {3, 2}},
             {},
             {linear_out.data(), {1, 3}},
-            relu};
+            grouped};
   }
 };
 

@@ -20,7 +20,7 @@ reference::table table_of(const guarded_matrix<Scalar>& matrix) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("A linear layer multiplies and adds its bias", "[linear]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A linear layer multiplies and adds its bias", "[linear]", every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(81);
   for (int round = 0; round < 60; ++round) {
@@ -66,7 +66,7 @@ TEMPLATE_TEST_CASE("Layer norm follows the reference, also in place", "[layer_no
     const double epsilon = random.pick({1e-12, 1e-5, 0.25});
     const guarded_matrix<TestType> weight(1, width, 0, random);
     const guarded_matrix<TestType> bias(1, width, 0, random);
-    const ufb::layer_norm<TestType> layer({weight.row(0), width}, {bias.row(0), width}, epsilon);
+    const ufb::norm<TestType> layer({.width = width, .epsilon = epsilon}, {weight.row(0), width}, {bias.row(0), width});
     REQUIRE(layer.width() == width);
     const guarded_matrix<TestType> x{random.size(0, 5), width, 2, random, random.pick({0.01, 1.0, 100.0})};
     guarded_matrix<TestType> y(x.rows(), width, 1);
@@ -87,7 +87,7 @@ TEMPLATE_TEST_CASE("Layer norm follows the reference, also in place", "[layer_no
 TEST_CASE("Rows of equal numbers are normalized to the bias", "[layer_norm]") {
   const std::vector<float> weight(24, 3.0F);
   const std::vector<float> bias(24, 0.75F);
-  const ufb::layer_norm<float> layer(weight, bias, 1e-12);
+  const ufb::norm<float> layer({.width = 24}, weight, bias);
   std::vector<float> x(24, 0.5F);
   layer.forward({x.data(), {1, 24}}, {x.data(), {1, 24}});
   CHECK(x == bias);
@@ -98,16 +98,16 @@ TEST_CASE("The constant of a layer norm is added to the variance", "[layer_norm]
   const std::vector<float> bias{0, 0};
   const std::vector<float> x{-1, 1};  // variance 1
   std::vector<float> y(2);
-  ufb::layer_norm<float>(weight, bias, 3.0).forward({x.data(), {1, 2}}, {y.data(), {1, 2}});
+  ufb::norm<float>({.width = 2, .epsilon = 3.0}, weight, bias).forward({x.data(), {1, 2}}, {y.data(), {1, 2}});
   CHECK(y == std::vector<float>{-0.5F, 0.5F});
 }
 
 TEST_CASE("Layer norm refuses other sizes and leaves the output alone", "[layer_norm]") {
   const std::vector<float> four(4, 1.0F);
   const std::vector<float> three(3, 1.0F);
-  CHECK(error_text_of([&] { (void)ufb::layer_norm<float>(four, three, 0.1); }) ==
+  CHECK(error_text_of([&] { (void)ufb::norm<float>({.width = 4}, four, three); }) ==
         "shape_mismatch: bias: 4 elements: 3");
-  const ufb::layer_norm<float> layer(four, four, 0.1);
+  const ufb::norm<float> layer({.width = 4, .epsilon = 0.1}, four, four);
   random_numbers random(84);
   const guarded_matrix<float> x(2, 4, 0, random);
   guarded_matrix<float> y(2, 4);
@@ -119,7 +119,7 @@ TEST_CASE("Layer norm refuses other sizes and leaves the output alone", "[layer_
 }
 
 TEMPLATE_LIST_TEST_CASE("Dense feedforward follows the reference, also in several chunks", "[feedforward]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using linear_type = ufb::linear<Scalar, typename TestType::backend>;
   random_numbers random(85);
@@ -166,7 +166,7 @@ TEST_CASE("Dense feedforward may have biases and another output width", "[feedfo
 }
 
 TEMPLATE_LIST_TEST_CASE("Gated feedforward multiplies the first half by the activated second", "[feedforward]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using linear_type = ufb::linear<Scalar, typename TestType::backend>;
   random_numbers random(88);
@@ -211,6 +211,12 @@ TEST_CASE("Gated feedforward needs an output layer of half the columns", "[feedf
   CHECK(text(6, 3) == "none");
   CHECK(text(6, 6) == "shape_mismatch: dense_out: 6 / 2 input columns: 6");
   CHECK(text(7, 3) == "shape_mismatch: dense_out: 7 / 2 input columns: 3");
+  const auto from_shape = [](std::size_t intermediate) {
+    return error_text_of(
+        [&] { (void)ufb::feedforward<float>({.width = 3, .intermediate = intermediate, .gated = true}); });
+  };
+  CHECK(from_shape(6) == "none");
+  CHECK(from_shape(7) == "shape_mismatch: dense_out: 7 / 2 input columns: 3");
 }
 
 TEST_CASE("Dense feedforward refuses other sizes and leaves the output alone", "[feedforward]") {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "layers/support.hpp"
@@ -20,11 +21,13 @@ const std::string prefix = "emb.";
 
 template <class Scalar>
 noted_source source_for(const ufb::embedding_shape& shape, std::uint64_t seed) {
-  return random_source(tensors_of<ufb::embedding<Scalar>>(prefix, word_name, shape), seed);
+  return random_source(tensors_of<ufb::embedding<Scalar>>(shape, prefix, word_name), seed);
 }
 
-constexpr ufb::embedding_shape small{
-    .vocabulary_size = 23, .width = 10, .max_sequence_length = 9, .norm_epsilon = 1e-12};
+constexpr ufb::embedding_shape small{.vocabulary_size = 23,
+                                     .width = 10,
+                                     .max_sequence_length = 9,
+                                     .norm = ufb::norm_shape{.width = 10, .epsilon = 1e-12}};
 
 }  // namespace
 
@@ -108,7 +111,7 @@ TEMPLATE_TEST_CASE("Tokens get their word, their position in their own sequence,
   const auto expected = reference::arithmetic::of<TestType>().embedding(
       ids, offsets, reference::exact_of(source.at(word_name)), position_table,
       reference::exact_of(source.at(prefix + "norm.weight")), reference::exact_of(source.at(prefix + "norm.bias")),
-      small.norm_epsilon);
+      small.norm->epsilon);
   CHECK(reference::worst_ratio(y.view(), expected) <= 1);
   CHECK(y.surroundings_intact());
 }
@@ -117,15 +120,16 @@ TEMPLATE_TEST_CASE("Every kind of positions, with and without each norm, follows
                    double) {
   random_numbers random(105);
   for (int round = 0; round < 40; ++round) {
+    const auto kind = random.pick({ufb::norm_kind::layer_norm, ufb::norm_kind::rms_norm, ufb::norm_kind::scale_norm});
+    const auto norm =
+        random.coin() ? std::optional(ufb::norm_shape{.kind = kind, .width = 10, .epsilon = 1e-6}) : std::nullopt;
     const ufb::embedding_shape shape{
         .vocabulary_size = 23,
         .width = 10,
         .max_sequence_length = 9,
-        .norm_epsilon = 1e-6,
         .positions = random.pick({ufb::position_kind::none, ufb::position_kind::learned, ufb::position_kind::sinusoidal,
                                   ufb::position_kind::scaled_sinusoidal}),
-        .normalization = random.coin(),
-        .norm = random.pick({ufb::norm_kind::layer_norm, ufb::norm_kind::rms_norm, ufb::norm_kind::scale_norm})};
+        .norm = norm};
     const auto source = source_for<TestType>(shape, 106 + static_cast<std::uint64_t>(round));
     const auto layer = ufb::embedding<TestType>::load(source, prefix, word_name, shape);
     CHECK(source.unread().empty());
@@ -145,9 +149,7 @@ TEMPLATE_TEST_CASE("Every kind of positions, with and without each norm, follows
           scaled ? source.at(prefix + "pos_embedding.scale_factor").values[0] : 1.0F, 9, 10);
     }
     auto expected = reference::placed_words<TestType>(ids, offsets, reference::exact_of(source.at(word_name)), table);
-    if (shape.normalization) {
-      expected = reference::norm_of<TestType>(shape.norm, expected, source, prefix + "norm.", shape.norm_epsilon);
-    }
+    if (norm) expected = reference::norm_of<TestType>(kind, expected, source, prefix + "norm.", norm->epsilon);
     CHECK(reference::worst_ratio(y.view(), expected) <= 1);
     CHECK(y.surroundings_intact());
   }
@@ -180,4 +182,124 @@ TEST_CASE("No tokens are an empty result", "[embedding]") {
   const std::array<std::size_t, 1> none{0};
   layer.forward({}, {nullptr, {0, 10}}, {.offsets = none});
   CHECK(layer.vocabulary_size() == 23);
+}
+
+TEMPLATE_TEST_CASE("Token types are added, and tokens may take other positions than their own", "[embedding]", float,
+                   double) {
+  random_numbers random(107);
+  for (int round = 0; round < 20; ++round) {
+    ufb::embedding_shape shape = small;
+    shape.token_types = random.size(1, 3);
+    shape.positions = random.pick({ufb::position_kind::learned, ufb::position_kind::scaled_sinusoidal});
+    if (random.coin()) shape.norm.reset();
+    const auto list = tensors_of<ufb::embedding<TestType>>(shape, prefix, word_name);
+    CHECK(list.at(prefix + "token_type_embedding.weight") == tensor_shape{shape.token_types, 10});
+    const auto source = source_for<TestType>(shape, 108 + static_cast<std::uint64_t>(round));
+    const auto layer = ufb::embedding<TestType>::load(source, prefix, word_name, shape);
+    CHECK(source.unread().empty());
+    CHECK(layer.bytes() > shape.token_types * 10 * sizeof(TestType));
+    const auto offsets = offsets_of({9, 1, 4});
+    std::vector<std::int32_t> ids;
+    std::vector<std::uint32_t> types;
+    std::vector<std::uint32_t> positions;
+    for (std::size_t t = 0; t < offsets.back(); ++t) {
+      ids.push_back(static_cast<std::int32_t>(random.size(0, 22)));
+      types.push_back(static_cast<std::uint32_t>(random.size(0, shape.token_types - 1)));
+      positions.push_back(static_cast<std::uint32_t>(random.size(0, 8)));
+    }
+    const auto words = reference::exact_of(source.at(word_name));
+    const auto type_table = reference::exact_of(source.at(prefix + "token_type_embedding.weight"));
+    const bool learned = shape.positions == ufb::position_kind::learned;
+    const auto table =
+        learned ? reference::exact_of(source.at(prefix + "pos_embedding.embedding.weight"))
+                : reference::arithmetic::positions(source.at(prefix + "pos_embedding.scale_factor").values[0], 9, 10);
+    const auto arithmetic = reference::arithmetic::of<TestType>();
+    for (const bool has_types : {false, true}) {
+      for (const bool has_positions : {false, true}) {
+        reference::table expected(ids.size(), 10);
+        for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+          for (std::size_t t = offsets[i]; t < offsets[i + 1]; ++t) {
+            const std::size_t position = has_positions ? positions[t] : t - offsets[i];
+            for (std::size_t k = 0; k < 10; ++k) {
+              const auto word = arithmetic.sum({words(static_cast<std::size_t>(ids[t]), k)}, {table(position, k)});
+              expected(t, k) = arithmetic.sum(word, {type_table(has_types ? types[t] : 0, k)});
+            }
+          }
+        }
+        if (shape.norm) {
+          expected =
+              reference::norm_of<TestType>(shape.norm->kind, expected, source, prefix + "norm.", shape.norm->epsilon);
+        }
+        ufb::sequence_batch batch{.offsets = offsets};
+        if (has_types) batch.type_ids = types;
+        if (has_positions) batch.positions = positions;
+        guarded_matrix<TestType> y(ids.size(), 10, 2);
+        layer.forward(ids, y.view(), batch);
+        CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+        CHECK(y.surroundings_intact());
+      }
+    }
+  }
+}
+
+TEST_CASE("Token types and positions out of range, or for a layer that has none, are invalid", "[embedding]") {
+  ufb::embedding_shape shape = small;
+  shape.token_types = 2;
+  const auto source = source_for<float>(shape, 109);
+  const auto layer = ufb::embedding<float>::load(source, prefix, word_name, shape);
+  const auto plain = ufb::embedding<float>::load(source, prefix, word_name, small);
+  shape.positions = ufb::position_kind::none;
+  const auto placeless = ufb::embedding<float>::load(source, prefix, word_name, shape);
+  const std::vector<std::int32_t> ids{1, 2, 3};
+  const std::vector<std::size_t> offsets{0, 1, 3};
+  guarded_matrix<float> y(3, 10);
+  const auto text = [&](const ufb::embedding<float>& of, const std::vector<std::uint32_t>& types,
+                        const std::vector<std::uint32_t>& positions) {
+    return error_text_of(
+        [&] { of.forward(ids, y.view(), {.offsets = offsets, .type_ids = types, .positions = positions}); });
+  };
+  CHECK(text(layer, {0, 1, 2}, {}) == "invalid_input: type_ids[2]: 0 to 1: 2");
+  CHECK(text(layer, {0, 1}, {}) == "invalid_input: type_ids: 3 numbers, or none: 2");
+  CHECK(text(layer, {}, {8, 9, 0}) == "invalid_input: positions[1]: 0 to 8: 9");
+  CHECK(text(layer, {}, {8, 0, 0, 0}) == "invalid_input: positions: 3 numbers, or none: 4");
+  CHECK(text(plain, {0, 1, 0}, {}) == "invalid_input: type_ids[1]: 0 to 0: 1");
+  CHECK(text(placeless, {}, {0, 0, 0}) == "invalid_input: positions: none, as the embedding adds no positions: 3");
+  CHECK(y.untouched());
+  CHECK(text(plain, {0, 0, 0}, {}) == "none");
+  CHECK(text(placeless, {0, 1, 0}, {}) == "none");
+  CHECK(text(layer, {0, 1, 1}, {8, 8, 0}) == "none");
+  CHECK_FALSE(y.untouched());
+}
+
+TEST_CASE("A sequence may be shorter than the position table says where the shape limits it", "[embedding]") {
+  ufb::embedding_shape shape = small;
+  shape.longest_sequence = 7;  // of nine positions
+  const auto source = source_for<float>(shape, 110);
+  const auto layer = ufb::embedding<float>::load(source, prefix, word_name, shape);
+  CHECK(layer.max_sequence_length() == 7);
+  CHECK(layer.positions().rows() == 9);
+  guarded_matrix<float> y(8, 10);
+  const std::vector<std::int32_t> ids(8, 1);
+  const std::vector<std::size_t> offsets{0, 8};
+  CHECK(error_text_of([&] { layer.forward(ids, y.view(), {.offsets = offsets}); }) ==
+        "invalid_input: sequence 0: at most 7 tokens: 8");
+  const std::vector<std::size_t> two{0, 7, 8};
+  const std::vector<std::uint32_t> last(8, 8);
+  layer.forward(ids, y.view(), {.offsets = two, .positions = last});
+  CHECK_FALSE(y.untouched());
+}
+
+TEST_CASE("Embeddings refuse shapes that do not fit together", "[embedding]") {
+  const auto text = [](const ufb::embedding_shape& shape) {
+    return error_text_of([&] { (void)ufb::embedding<float>(shape); });
+  };
+  ufb::embedding_shape shape = small;
+  shape.norm->width = 11;
+  CHECK(text(shape) == "shape_mismatch: norm: the width 10: 11");
+  shape.norm->width = 9;
+  CHECK(text(shape) == "shape_mismatch: norm: the width 10: 9");
+  shape.width = 9;
+  CHECK(text(shape) == "invalid_input: width: an even width for sinusoidal positions: 9");
+  shape.positions = ufb::position_kind::learned;
+  CHECK(text(shape) == "none");
 }

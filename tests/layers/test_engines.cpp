@@ -14,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
 
 using namespace ultrafastbert;
@@ -29,7 +30,7 @@ constexpr weight_storage storages[] = {weight_storage::float32, weight_storage::
 struct problem {
   problem(const fast_feedforward_shape& sizes, bool with_bias, random_numbers& random)
       : shape(sizes),
-        nodes(tree::total_nodes(sizes.depth, sizes.parallel_size)),
+        nodes(cmm::tree::total_nodes(sizes.depth, sizes.trees())),
         linear_in(random.reals<float>(nodes * sizes.input_width)),
         bias_in(with_bias ? random.reals<float>(nodes, 0.3) : std::vector<float>()),
         linear_out(random.reals<float>(nodes * sizes.output_width)) {}
@@ -51,14 +52,13 @@ struct result {
   std::vector<std::int32_t> path{};
 };
 
-template <class... Executor>
 result run(const fast_feedforward<float>& layer, const std::vector<float>& x, workspace& scratch,
-           Executor&... threads) {
+           executor_ref threads = {}) {
   const std::size_t tokens = x.size() / layer.input_width();
   result out{.y = std::vector<float>(tokens * layer.output_width(), -1.0F),
              .path = std::vector<std::int32_t>(tokens * layer.path_length(), -1)};
   layer.forward({x.data(), {tokens, layer.input_width()}}, {out.y.data(), {tokens, layer.output_width()}}, scratch,
-                threads..., {out.path.data(), {tokens, layer.path_length()}});
+                {out.path.data(), {tokens, layer.path_length()}}, threads);
   return out;
 }
 
@@ -196,14 +196,14 @@ TEST_CASE("The dense engine takes the reference's paths and comes near its outpu
     auto shape = random_shape(random);
     shape.depth = static_cast<std::size_t>(round) % 4;
     shape.parallel_size = random.pick<std::size_t>({1, 2, 5, 40});
+    shape.activation = random.pick({activation_kind::gelu, activation_kind::relu, activation_kind::tanh});
     const problem p(shape, random.coin(), random);
-    const auto activation = random.pick({activation_kind::gelu, activation_kind::relu, activation_kind::tanh});
     const auto x = random.reals<float>(250 * shape.input_width);
-    const auto exact = run(p.layer({.activation = activation, .engine = fff_engine::blas}), x, scratch);
+    const auto exact = run(p.layer({.engine = fff_engine::blas}), x, scratch);
     for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(isa)) continue;
       INFO(name(isa) << " depth " << shape.depth << " trees " << shape.parallel_size);
-      const auto layer = p.layer({.activation = activation, .engine = fff_engine::dense, .isa = isa});
+      const auto layer = p.layer({.engine = fff_engine::dense, .isa = isa});
       CHECK(layer.engine(1) == fff_engine::dense);
       CHECK(layer.isa() == isa);
       const auto got = run(layer, x, scratch);

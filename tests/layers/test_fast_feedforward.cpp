@@ -42,13 +42,13 @@ TEST_CASE("Static and dynamic sizes, both layouts of the second matrix: the same
   const dynamic_layer by_column(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   const guarded_matrix<float> y = output_of(by_column, x);
 
-  const dynamic_layer by_row(shape, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(),
-                             {.layout = ufb::linear_out_layout::row_per_node});
+  const dynamic_layer by_row(shape, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(), {},
+                             ufb::linear_out_layout::row_per_node);
   CHECK(same_bits(output_of(by_row, x), y));
   const static_layer fixed(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   CHECK(same_bits(output_of(fixed, x), y));
-  const static_layer fixed_by_row({}, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(),
-                                  {.layout = ufb::linear_out_layout::row_per_node});
+  const static_layer fixed_by_row({}, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(), {},
+                                  ufb::linear_out_layout::row_per_node);
   CHECK(same_bits(output_of(fixed_by_row, x), y));
   const half_static_layer half({.output_width = 20, .parallel_size = 3}, w.linear_in.view(), w.bias_in,
                                w.linear_out.view());
@@ -75,7 +75,8 @@ TEST_CASE("A layer knows its sizes and the memory it holds", "[fff]") {
   CHECK(without_bias.bytes() == (93 * 32 + 93 * 32) * sizeof(float));
 }
 
-TEMPLATE_LIST_TEST_CASE("The layer's values follow the reference, with and without bias", "[fff]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("The layer's values follow the reference, with and without bias", "[fff]",
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   constexpr auto any = ufb::dynamic_extent;
   using layer_type =
@@ -108,8 +109,8 @@ TEST_CASE("A single tree of depth 0 is one neuron", "[fff]") {
   const std::vector<float> in{2, -1};
   const std::vector<float> bias{0.5F};
   const std::vector<float> out{3, 4, 5};
-  const dynamic_layer layer({.input_width = 2, .output_width = 3}, {in.data(), {1, 2}}, bias, {out.data(), {3, 1}},
-                            {.activation = ufb::activation_kind::relu});
+  const dynamic_layer layer({.input_width = 2, .output_width = 3, .activation = ufb::activation_kind::relu},
+                            {in.data(), {1, 2}}, bias, {out.data(), {3, 1}});
   CHECK(layer.nodes() == 1);
   guarded_matrix<float> x(2, 2);
   x(0, 0) = 1;

@@ -29,7 +29,7 @@ template <class Layer = layer_type>
 std::string text(const ufb::fast_feedforward_shape& sizes, const ufb::matrix_view<const float>& linear_in,
                  std::span<const float> bias_in, const ufb::matrix_view<const float>& linear_out,
                  ufb::linear_out_layout layout = ufb::linear_out_layout::column_per_node) {
-  return error_text_of([&] { (void)Layer(sizes, linear_in, bias_in, linear_out, {.layout = layout}); });
+  return error_text_of([&] { (void)Layer(sizes, linear_in, bias_in, linear_out, {}, layout); });
 }
 
 }  // namespace
@@ -60,6 +60,19 @@ TEST_CASE("Sizes that differ from those in the type are a shape mismatch", "[fff
   CHECK(with({.output_width = 6}) == "shape_mismatch: output_width: 5, as the type states: 6");
   CHECK(with({.depth = 3}) == "shape_mismatch: depth: 2, as the type states: 3");
   CHECK(with({.parallel_size = 3}) == "shape_mismatch: parallel_size: 2, as the type states: 3");
+  CHECK(with({.parallel_size = 1}) == "shape_mismatch: parallel_size: 2, as the type states: 1");
+  CHECK(with({.parallel_size = 0}) == "invalid_input: parallel_size: at least 1: 0");
+  using four_trees = ufb::fast_feedforward<float, 6, 5, 2, 4>;
+  const noted_source nothing;
+  CHECK(error_text_of([&] { (void)four_trees::load(nothing, "", {.parallel_size = 1}); }) ==
+        "shape_mismatch: parallel_size: 4, as the type states: 1");
+}
+
+TEST_CASE("A layer of dynamic sizes has one tree where the shape does not say how many", "[fff]") {
+  const memory m;
+  CHECK(text({.input_width = 6, .output_width = 5, .depth = 2}, m.view(7, 6), {}, m.view(5, 7)) == "none");
+  CHECK(text({.input_width = 6, .output_width = 5, .depth = 2}, m.view(14, 6), {}, m.view(5, 14)) ==
+        "shape_mismatch: linear_in: (7, 6): (14, 6)");
 }
 
 TEST_CASE("Empty sizes and trees that are too deep are invalid", "[fff]") {
@@ -78,15 +91,15 @@ TEST_CASE("Empty sizes and trees that are too deep are invalid", "[fff]") {
 
 TEST_CASE("Sizes whose products do not fit are refused before anything is allocated", "[fff]") {
   const memory m;
-  CHECK(text({.input_width = 6, .output_width = 5, .depth = 2, .parallel_size = largest}, m.view(14, 6), {},
-             m.view(5, 14)) == "overflow: parallel_size: : 18446744073709551615");
+  CHECK(text({.input_width = 6, .output_width = 5, .depth = 2, .parallel_size = largest - 1}, m.view(14, 6), {},
+             m.view(5, 14)) == "overflow: parallel_size: : 18446744073709551614");
   CHECK(text({.input_width = largest, .output_width = 5, .depth = 30}, m.view(14, 6), {}, m.view(5, 14)) ==
         "shape_mismatch: linear_in: (2147483647, 18446744073709551615): (14, 6)");
   const noted_source nothing;
   const auto problem = error_of(
       [&] { (void)layer_type::load(nothing, "ffn.", {.input_width = largest / 4, .output_width = 5, .depth = 30}); });
   REQUIRE(problem);
-  CHECK(problem->code() == ufb::error_code::overflow);
+  CHECK(problem->code() == ufb::error_code::missing_tensor);  // no source has it
 }
 
 TEST_CASE("Arguments of other sizes are invalid; the output is untouched, the workspace can be used again", "[fff]") {

@@ -15,8 +15,8 @@ using namespace ufb_test;
 namespace {
 
 using reference::estimate;
-using ufb::projection_choices;
 using ufb::projection_engine;
+using ufb::projection_options;
 using ufb::weight_storage;
 
 // The numbers of a row as a storage keeps them: bfloat16 has 8 significant bits, int8 has steps of 1 / 127 of the row's
@@ -64,6 +64,19 @@ struct linear_problem {
   guarded_matrix<Scalar> x;
 };
 
+// What a layer over the backend can be built with.
+template <class TestType>
+std::vector<projection_options> options_of() {
+  std::vector<projection_options> all{{}, {.engine = projection_engine::blas}};
+  if (ufb::blas::backend_traits<typename TestType::backend>::has_kernels) {
+    for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+      all.push_back({.storage = storage});
+      all.push_back({.engine = projection_engine::packed, .storage = storage});
+    }
+  }
+  return all;
+}
+
 template <class Layer, class Scalar>
 guarded_matrix<Scalar> output_of(const Layer& layer, const guarded_matrix<Scalar>& x) {
   ufb::workspace scratch;
@@ -76,67 +89,61 @@ guarded_matrix<Scalar> output_of(const Layer& layer, const guarded_matrix<Scalar
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("A linear layer follows the reference with every engine and in every storage", "[linear]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using layer_type = ufb::linear<Scalar, typename TestType::backend>;
-  constexpr bool is_float = std::is_same_v<Scalar, float>;
   random_numbers random(291);
-  for (const auto engine : {projection_engine::automatic, projection_engine::packed, projection_engine::blas}) {
-    for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
-      for (const std::size_t tokens : {0U, 1U, 7U, 40U}) {
-        const linear_problem<Scalar> problem(tokens, random.size(1, 70), random.size(1, 150), random);
-        const layer_type layer(problem.weight.view(), problem.bias, {.engine = engine, .storage = storage});
-        const bool rounds = is_float && engine != projection_engine::blas;  // the others take no notice of storage
-        const auto expected = problem.expected(rounds ? storage : weight_storage::float32);
-        const auto y = output_of(layer, problem.x);
-        INFO(tokens << " tokens, engine " << static_cast<int>(engine) << ", " << name(storage));
-        CHECK(reference::worst_ratio(y.view(), expected) <= 1);
-        if (rounds && storage != weight_storage::float32 && tokens == 40 && problem.x.cols() > 4) {
-          CHECK(reference::worst_ratio(y.view(), problem.expected(weight_storage::float32)) > 1);
-        }
+  for (const auto& options : options_of<TestType>()) {
+    for (const std::size_t tokens : {0U, 1U, 7U, 40U}) {
+      const linear_problem<Scalar> problem(tokens, random.size(1, 70), random.size(1, 150), random);
+      const layer_type layer(problem.weight.view(), problem.bias, options);
+      const auto y = output_of(layer, problem.x);
+      INFO(tokens << " tokens, engine " << static_cast<int>(options.engine) << ", " << name(options.storage));
+      CHECK(reference::worst_ratio(y.view(), problem.expected(options.storage)) <= 1);
+      if (options.storage != weight_storage::float32 && tokens == 40 && problem.x.cols() > 4) {
+        CHECK(reference::worst_ratio(y.view(), problem.expected(weight_storage::float32)) > 1);
       }
     }
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("An activation is applied to the biased sums", "[linear]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("An activation is applied to the biased sums", "[linear]", every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(292);
-  for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+  for (const auto& options : options_of<TestType>()) {
     for (const auto kind : {ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
                             ufb::activation_kind::tanh}) {
       const linear_problem<Scalar> problem(9, 37, 20, random);
-      const ufb::linear<Scalar, typename TestType::backend> layer(problem.weight.view(), problem.bias,
-                                                                  {.storage = storage});
-      auto expected = problem.expected(layer.engine() == projection_engine::packed ? storage : weight_storage::float32);
+      const ufb::linear<Scalar, typename TestType::backend> layer(problem.weight.view(), problem.bias, options);
+      auto expected = problem.expected(options.storage);
       for (auto& cell : expected.cells) cell = reference::arithmetic::of<Scalar>().activate(kind, cell);
       ufb::workspace scratch;
       guarded_matrix<Scalar> y(9, 37, 1);
       layer.forward(problem.x.view(), y.view(), scratch, kind);
-      INFO(name(storage) << ", activation " << static_cast<int>(kind));
+      INFO(name(options.storage) << ", activation " << static_cast<int>(kind));
       CHECK(reference::worst_ratio(y.view(), expected) <= 1);
       CHECK(y.surroundings_intact());
     }
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("A loaded linear layer has the bits of a constructed one", "[linear]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("A loaded linear layer has the bits of a constructed one", "[linear]", every_layer_backend) {
   using Scalar = typename TestType::scalar;
   using layer_type = ufb::linear<Scalar, typename TestType::backend>;
   random_numbers random(293);
-  for (const auto storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+  for (const auto& options : options_of<TestType>()) {
     for (const std::size_t rows : {1U, 63U, 64U, 65U, 150U}) {  // weights are loaded some rows at a time
       noted_source source;
       source.add_random("a.weight", {rows, 21}, random);
       source.add_random("a.bias", {rows}, random);
-      const auto& values = source.at("a.weight").values;
+      const auto values = source.at("a.weight").values;
+      const auto bias_values = source.at("a.bias").values;
       const std::vector<Scalar> weight(values.begin(), values.end());
-      const std::vector<Scalar> bias(source.at("a.bias").values.begin(), source.at("a.bias").values.end());
+      const std::vector<Scalar> bias(bias_values.begin(), bias_values.end());
       const guarded_matrix<Scalar> x(6, 21, 0, random);
       for (const bool has_bias : {false, true}) {
-        const projection_choices choices{.storage = storage};
-        const layer_type built({weight.data(), {rows, 21}}, has_bias ? bias : std::vector<Scalar>(), choices);
-        const auto loaded = layer_type::load(source, "a.", {rows, 21, has_bias}, choices);
+        const layer_type built({weight.data(), {rows, 21}}, has_bias ? bias : std::vector<Scalar>(), options);
+        const auto loaded = layer_type::load(source, "a.", {rows, 21, has_bias}, options);
         CHECK(loaded.bytes() == built.bytes());
         CHECK(loaded.engine() == built.engine());
         CHECK(same_bits(output_of(loaded, x), output_of(built, x)));
@@ -164,32 +171,23 @@ TEST_CASE("A row has the same bits alone and among others, in every storage and 
   }
 }
 
-TEST_CASE("Who computes a product follows from scalar, backend and choices", "[linear]") {
-  using ufb::has_own_kernels;
-  using ufb::native_backend;
-  using ufb::plain_backend;
+TEST_CASE("Who computes a product follows from the backend in the type, or from the word blas", "[linear]") {
   constexpr auto packed = projection_engine::packed;
   constexpr auto blas = projection_engine::blas;
-  CHECK((has_own_kernels<float, ufb::default_backend>({})));
-  CHECK((has_own_kernels<float, native_backend>({})));
-  CHECK_FALSE((has_own_kernels<float, ufb::default_backend>({.engine = blas})));
-  CHECK_FALSE((has_own_kernels<float, ufb::default_backend>({.engine = blas, .storage = weight_storage::int8})));
-  CHECK_FALSE((has_own_kernels<float, plain_backend>({})));
-  CHECK_FALSE((has_own_kernels<float, plain_backend>({.engine = blas, .isa = ufb::isa_level::portable})));
-  CHECK((has_own_kernels<float, plain_backend>({.engine = packed})));
-  CHECK((has_own_kernels<float, plain_backend>({.storage = weight_storage::bfloat16})));
-  CHECK((has_own_kernels<float, plain_backend>({.isa = ufb::isa_level::portable})));
-  CHECK_FALSE((has_own_kernels<double, ufb::default_backend>({})));
-  CHECK_FALSE((has_own_kernels<double, ufb::default_backend>({.engine = packed})));
-
   random_numbers random(295);
   const guarded_matrix<float> weight(5, 12, 0, random);
   const guarded_matrix<double> exact(5, 12, 0, random);
+  const auto automatic_level = ufb::resolve(ufb::isa_level::automatic);
   CHECK(ufb::linear<float>(weight.view(), {}).engine() == packed);
-  CHECK(ufb::linear<float>(weight.view(), {}).isa() == ufb::resolve(ufb::isa_level::automatic));
+  CHECK(ufb::linear<float>(weight.view(), {}).isa() == automatic_level);
+  CHECK(ufb::linear<float>(weight.view(), {}, {.engine = packed}).isa() == automatic_level);
   CHECK(ufb::linear<float>(weight.view(), {}, {.engine = blas}).engine() == blas);
   CHECK(ufb::linear<float>(weight.view(), {}, {.engine = blas}).isa() == ufb::isa_level::portable);
-  CHECK(ufb::linear<double>(exact.view(), {}, {.engine = packed}).engine() == blas);
+  CHECK(ufb::linear<float, ufb::plain_backend>(weight.view(), {}).engine() == blas);
+  CHECK(ufb::linear<float, ufb::plain_backend>(weight.view(), {}, {.engine = blas}).engine() == blas);
+  CHECK(ufb::linear<float, ufb::default_blas>(weight.view(), {}).engine() == blas);
+  CHECK(ufb::linear<double>(exact.view(), {}).engine() == blas);
+  CHECK(ufb::linear<double>(exact.view(), {}, {.engine = blas}).isa() == ufb::isa_level::portable);
 }
 
 TEST_CASE("Narrow weights take less memory", "[linear]") {
@@ -206,11 +204,10 @@ TEST_CASE("Narrow weights take less memory", "[linear]") {
 TEST_CASE("Storages and levels that there are not are refused", "[linear]") {
   random_numbers random(297);
   const guarded_matrix<float> weight(5, 12, 0, random);
-  const auto text = [&](const projection_choices& choices) {
-    return error_text_of([&] { (void)ufb::linear<float>(weight.view(), {}, choices); });
+  const auto text = [&](const projection_options& options) {
+    return error_text_of([&] { (void)ufb::linear<float>(weight.view(), {}, options); });
   };
   CHECK(text({.storage = weight_storage::float16}) == "unsupported: packed matrix: f32, bf16 or int8: f16");
-  CHECK(text({.engine = projection_engine::blas, .storage = weight_storage::float16}) == "none");
   noted_source source;
   source.add_random("weight", {5, 12}, random);
   const auto problem = error_of([&] {

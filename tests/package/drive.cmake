@@ -130,6 +130,35 @@ elseif(CASE STREQUAL "fetch_content_override")
           OPTIONS -D FETCHCONTENT_SOURCE_DIR_ULTRAFASTBERT=${SOURCE} -D FETCHCONTENT_FULLY_DISCONNECTED=ON)
   expect("${output}" "error=io_error .*${right}")
 
+elseif(CASE STREQUAL "compiled")
+  install_and_move()
+  foreach(way IN ITEMS find_package add_subdirectory)
+    consume(output WAY ${way} COMPONENT compiled PROGRAM compiled)
+    expect("${output}" "error=io_error .*${right}201,402,20,40,")
+  endforeach()
+
+elseif(CASE STREQUAL "compiled_mixed")
+  configure(output WAY add_subdirectory COMPONENT compiled PROGRAM compiled_mixed)
+  run(output FAILS "${CMAKE_COMMAND}" --build "${WORK}/build")
+  expect("${output}" "ultrafastbert_with_and_without_UFB_COMPILED_in_one_program")
+
+elseif(CASE STREQUAL "compiled_by_hand")
+  set(compile "${COMPILER}" -std=c++20 -O0 -DUFB_WITH_CBLAS=0 -I "${SOURCE}/include" -isystem "${EIGEN}" -c)
+  file(WRITE "${WORK}/once.cpp" "#define UFB_COMPILED_SOURCE 1\n#include <ultrafastbert/ultrafastbert.hpp>\n")
+  run(output ${compile} "${WORK}/once.cpp" -o "${WORK}/once.o")
+  foreach(file IN ITEMS compiled_first compiled_second)
+    run(output ${compile} -DUFB_COMPILED=1 "${consumer}/program/${file}.cpp" -o "${WORK}/${file}.o")
+  endforeach()
+  set(objects "${WORK}/compiled_first.o" "${WORK}/compiled_second.o")
+  run(output "${COMPILER}" ${objects} "${WORK}/once.o" -o "${WORK}/consumer" -lutf8proc -pthread)
+  run(output "${WORK}/consumer")
+  expect("${output}" "error=io_error .*${right}201,402,20,40,")
+  # Whoever forgets the one file is told by the linker, whoever contradicts himself by the compiler.
+  run(output FAILS "${COMPILER}" ${objects} -o "${WORK}/consumer" -lutf8proc -pthread)
+  expect("${output}" "undefined reference to .ultrafastbert::")
+  run(output FAILS ${compile} -DUFB_COMPILED=0 "${WORK}/once.cpp" -o "${WORK}/once.o")
+  expect("${output}" "UFB_COMPILED_SOURCE is for programs with UFB_COMPILED=1")
+
 elseif(CASE STREQUAL "cmake_3_22")
   # The oldest CMake that is promised is seldom at hand; what came after it is known by name.
   file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/newer_than_cmake_3_22.txt" newer REGEX "^[^#]")
@@ -159,11 +188,11 @@ elseif(CASE STREQUAL "cmake_3_22")
 
 elseif(CASE STREQUAL "no_blas")
   consume(output WAY add_subdirectory COMPONENT layers PROGRAM layers OPTIONS -D UFB_BLAS=OFF)
-  expect("${output}" "backend=native batched=0 ${right}")
+  expect("${output}" "backend=eigen batched=0 ${right}")
   # The same when there is none to be found.
   configure(output WAY add_subdirectory COMPONENT layers PROGRAM layers
             OPTIONS -D CMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON -D CMAKE_DISABLE_FIND_PACKAGE_BLAS=ON)
-  expect("${output}" "no BLAS, plain loops")
+  expect("${output}" "no BLAS, Eigen instead")
 
 elseif(CASE STREQUAL "two_units")
   set(other_machine "")
@@ -176,7 +205,7 @@ elseif(CASE STREQUAL "two_units")
   endif()
   consume(output WAY add_subdirectory COMPONENT ultrafastbert PROGRAM two_units
           OPTIONS -D OTHER_MACHINE=${other_machine})
-  expect("${output}" "first=cblas second=native answer=201,402,20,40,201,402,20,40,")
+  expect("${output}" "first=cblas second=eigen answer=201,402,20,40,201,402,20,40,")
 
 elseif(CASE STREQUAL "pkg_config")
   find_package(PkgConfig REQUIRED)
@@ -193,7 +222,7 @@ elseif(CASE STREQUAL "by_hand")
   run(output "${COMPILER}" -std=c++20 -DUFB_WITH_CBLAS=0 -I "${SOURCE}/include" -isystem "${EIGEN}" "${consumer}/program/layers.cpp"
       -o "${WORK}/consumer")
   run(output "${WORK}/consumer")
-  expect("${output}" "backend=native batched=0 ${right}")
+  expect("${output}" "backend=eigen batched=0 ${right}")
 
 elseif(CASE STREQUAL "own_blas")
   build_mock(narrow)

@@ -87,26 +87,16 @@ void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::
                                                .y = batch.y.first(tokens)});
 }
 
-}  // namespace cmm
-
-/// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
-/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit. Shapes: x: (tokens,
-/// input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
-///   empty, receives the visited nodes, numbered within their tree.
-/// Pre: the sizes agree; y overlaps neither x nor the weights.
-/// Throws: std::bad_alloc while the workspace grows; overflow from the backend.
-/// Complexity: tokens * parallel_size * (depth + 1) * (input_width + output_width).
-/// Source: arXiv 2311.10770, section 2 (algorithm 1).
-template <tie_rule TieRule, class Backend, class Scalar>
-requires blas_backend<Backend, Scalar>
-void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
-                                 const matrix_view<Scalar>& y, workspace& scratch,
-                                 const matrix_view<std::int32_t>& paths = {}) {
-  const std::size_t levels = cmm::tree::levels(weights.depth);
+/// The whole multiplication, with a tie rule at run time. See conditional_matrix_multiply.
+template <class Backend, class Scalar>
+void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> ties,
+                          const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+                          const matrix_view<std::int32_t>& paths) {
+  const std::size_t levels = tree::levels(weights.depth);
   workspace::frame frame(scratch);
-  const cmm::cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm::cmm_tokens_per_batch));
-  for (std::size_t first = 0; first < x.rows(); first += cmm::cmm_tokens_per_batch) {
-    const std::size_t tokens = std::min(cmm::cmm_tokens_per_batch, x.rows() - first);
+  const cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm_tokens_per_batch));
+  for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
+    const std::size_t tokens = std::min(cmm_tokens_per_batch, x.rows() - first);
     for (std::size_t i = 0; i < tokens; ++i) {
       batch.x[i] = x.row(first + i);
       batch.y[i] = y.row(first + i);
@@ -119,11 +109,28 @@ void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matri
         for (std::size_t i = 0; i < tokens && !paths.empty(); ++i) {
           paths(first + i, p * levels + level) = static_cast<std::int32_t>(batch.node[i]);
         }
-        cmm::cmm_level<Backend>(weights, cmm::direction<Scalar>(TieRule::zero_goes_right),
-                                p * cmm::tree::node_count(weights.depth), tokens, batch);
+        cmm_level<Backend>(weights, ties, p * tree::node_count(weights.depth), tokens, batch);
       }
     }
   }
+}
+
+}  // namespace cmm
+
+/// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
+/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit.
+/// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
+///   empty, receives the visited nodes, numbered within their tree.
+/// Pre: the sizes agree; y overlaps neither x nor the weights.
+/// Throws: std::bad_alloc while the workspace grows; overflow from the backend.
+/// Complexity: tokens * parallel_size * (depth + 1) * (input_width + output_width).
+/// Source: arXiv 2311.10770, section 2 (algorithm 1).
+template <tie_rule TieRule, class Backend, class Scalar>
+requires blas_backend<Backend, Scalar>
+void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
+                                 const matrix_view<Scalar>& y, workspace& scratch,
+                                 const matrix_view<std::int32_t>& paths = {}) {
+  cmm::multiply_along_paths<Backend>(weights, cmm::direction<Scalar>(TieRule::zero_goes_right), x, y, scratch, paths);
 }
 
 }  // namespace ultrafastbert

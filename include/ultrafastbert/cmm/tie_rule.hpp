@@ -7,14 +7,14 @@
 
 #include <concepts>
 #include <limits>
+#include <type_traits>
 
 namespace ultrafastbert {
 
-/// A rule for logits of zero, minus zero included: `zero_goes_right` says where they lead.
+/// A rule for logits of zero, minus zero included: the static constant `zero_goes_right`, a bool, says where they lead.
 template <class Rule>
-concept tie_rule = requires {
-  { Rule::zero_goes_right } -> std::convertible_to<bool>;
-  requires std::same_as<std::bool_constant<Rule::zero_goes_right>, std::bool_constant<Rule::zero_goes_right>>;
+concept tie_rule = std::same_as<decltype(&Rule::zero_goes_right), const bool*> && requires {
+  typename std::bool_constant<Rule::zero_goes_right>;
 };
 
 /// Logits above zero go right; zero, minus zero and NaN go left. Source: the trained layer of UltraFastBERT.

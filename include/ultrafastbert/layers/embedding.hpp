@@ -39,7 +39,7 @@ struct embedding_shape {
   std::size_t max_sequence_length = 0;  ///< rows of the position table
   std::size_t longest_sequence = 0;     ///< tokens of a sequence, if fewer; 0 for as many as positions
   position_kind positions = position_kind::scaled_sinusoidal;
-  std::size_t token_types = 0;      ///< rows of the table of token types; 0 for none
+  std::size_t token_types = 0;       ///< rows of the table of token types; 0 for none
   std::optional<norm_shape> norm{};  ///< of the sum; its width is the embedding's
 };
 
@@ -69,14 +69,22 @@ template <class Scalar>
 class embedding {
  public:
   /// Sizes alone: `parameters` says what fills them. Float runs kernels of the level `isa`.
-  /// Throws: invalid_input (sinusoidal positions of an odd width), unsupported (the processor lacks the level).
+  /// Throws: invalid_input (sinusoidal positions of an odd width), shape_mismatch (a norm of another width),
+  /// unsupported
+  ///   (the processor lacks the level).
   explicit embedding(const embedding_shape& shape, isa_level isa = isa_level::automatic) : shape_(shape), rows_(isa) {
     const bool sinusoidal =
         shape.positions == position_kind::sinusoidal || shape.positions == position_kind::scaled_sinusoidal;
     if (sinusoidal && shape.width % 2 != 0) {
       fail_input("width", "an even width for sinusoidal positions", std::to_string(shape.width));
     }
-    if (shape.norm) norm_.emplace(*shape.norm, isa);
+    if (!shape.norm) return;
+    if (shape.norm->width != shape.width) {
+      fail(error_code::shape_mismatch, {.where = "norm",
+                                        .expected = "the width " + std::to_string(shape.width),
+                                        .found = std::to_string(shape.norm->width)});
+    }
+    norm_.emplace(*shape.norm, isa);
   }
 
   /// Loads the parameters below `prefix`, the word matrix from `word_name`.
@@ -118,7 +126,7 @@ class embedding {
     if (norm_) norm_->parameters(prefix + "norm.", list);
   }
 
-  [[nodiscard]] const embedding_shape& shape() const noexcept { return shape_; }  ///< as given
+  [[nodiscard]] const embedding_shape& shape() const noexcept { return shape_; }                 ///< as given
   [[nodiscard]] std::size_t width() const noexcept { return shape_.width; }                      ///< columns of y
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return shape_.vocabulary_size; }  ///< word vectors
   /// The most tokens that a sequence may have.
@@ -179,6 +187,9 @@ class embedding {
       }
     }
     check_numbers("type_ids", batch.type_ids, std::max<std::size_t>(shape_.token_types, 1));
+    if (shape_.positions == position_kind::none && !batch.positions.empty()) {
+      fail_input("positions", "none, as the embedding adds no positions", std::to_string(batch.positions.size()));
+    }
     check_numbers("positions", batch.positions, shape_.max_sequence_length);
   }
 

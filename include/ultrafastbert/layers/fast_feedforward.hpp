@@ -12,13 +12,13 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/make_weights.hpp"
+#include "ultrafastbert/cmm/small_fff.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -79,6 +79,12 @@ class fast_feedforward {
  public:
   using scalar_type = Scalar;
 
+  /// Whether the sizes are all static and small and the layer runs the library's kernels: widths of up to 64, a depth
+  /// of up to 6, up to 16 trees. Such a layer has one engine and one storage type, so that its options choose the
+  /// level.
+  static constexpr bool is_small = std::same_as<Scalar, float> && blas::backend_traits<Backend>::has_kernels &&
+                                   cmm::is_small(InputWidth, OutputWidth, Depth, ParallelSize);
+
   /// Sizes alone: `parameters` says what fills them.
   /// Throws: shape_mismatch (a size other than the type's), invalid_input (a size is 0 or too large; options that
   ///   contradict each other or the backend), overflow.
@@ -90,17 +96,22 @@ class fast_feedforward {
         activation_(shape.activation),
         options_(options) {
     for (const auto& [what, size] : {std::pair{"input_width", input_width()}, std::pair{"output_width", output_width()},
-                                     std::pair{"parallel_size", parallel_size()}}) {
+                                     std::pair{"parallel_size", shape.parallel_size}}) {
       if (size == 0) fail_input(what, "at least 1", "0");
     }
     static_cast<void>(cmm::tree::total_nodes(depth(), parallel_size()));
-    static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+    if constexpr (is_small) {
+      cmm::check_small(packed_shape(true), options_.engine);
+    } else {
+      static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+    }
   }
 
   /// Copies and packs the weights.
   /// Shapes: linear_in: (nodes, input_width); bias_in: (nodes), or empty for none; linear_out: by `layout`;
   ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree.
-  /// Throws: as above; shape_mismatch, non_finite (a weight too large for its storage), unsupported (the processor lacks
+  /// Throws: as above; shape_mismatch, non_finite (a weight too large for its storage), unsupported (the processor
+  /// lacks
   ///   the level that `options.isa` names), overflow, std::bad_alloc.
   /// Complexity: linear in the weights.
   fast_feedforward(const fast_feedforward_shape& shape, const matrix_view<const Scalar>& linear_in,
@@ -117,13 +128,13 @@ class fast_feedforward {
                                         .found = std::to_string(bias_in.size())});
     }
     make_weights(!bias_in.empty());
-    for (std::size_t i = 0; i < nodes(); ++i) store_in(i, linear_in.row(i), {}, "linear_in");
+    for (std::size_t i = 0; i < nodes(); ++i) store_in(i, linear_in.row(i), {.where = "linear_in", .number = i});
     for (std::size_t i = 0; i < bias_in.size(); ++i) weights_->store_bias(i, bias_in[i]);
     if (by_row) {
-      for (std::size_t i = 0; i < nodes(); ++i) store_out(i, linear_out.row(i), {}, "linear_out");
+      for (std::size_t i = 0; i < nodes(); ++i) store_out(i, linear_out.row(i), {.where = "linear_out", .number = i});
     } else {
-      store_transposed([&](const matrix_view<Scalar>& to) { layers::copy_transposed(linear_out, to); }, {},
-                       "linear_out");
+      store_transposed([&](const matrix_view<Scalar>& to) { layers::copy_transposed(linear_out, to); },
+                       {.where = "linear_out"});
     }
     finish_weights();
   }
@@ -145,7 +156,7 @@ class fast_feedforward {
     list.add(prefix + "linear_in.weight", {nodes(), input_width()}, [this](const tensor& from) {
       make_weights(true);
       layers::read_rows<Scalar>(from, {nodes(), input_width()}, [&](std::size_t r, const Scalar* row) {
-        store_in(r, row, from.source().name(), from.name());
+        store_in(r, row, {.file = from.source().name(), .where = from.name(), .number = r});
       });
     });
     list.add(prefix + "linear_in.bias", {nodes()}, [this](const tensor& from) {
@@ -154,8 +165,8 @@ class fast_feedforward {
       for (std::size_t i = 0; i < bias.size(); ++i) weights_->store_bias(i, bias[i]);
     });
     list.add(prefix + "linear_out.weight", {output_width(), nodes()}, [this](const tensor& from) {
-      store_transposed([&](const matrix_view<Scalar>& to) { layers::read_transposed(from, to); }, from.source().name(),
-                       from.name());
+      store_transposed([&](const matrix_view<Scalar>& to) { layers::read_transposed(from, to); },
+                       {.file = from.source().name(), .where = from.name()});
       finish_weights();
     });
   }
@@ -165,7 +176,9 @@ class fast_feedforward {
   [[nodiscard]] constexpr std::size_t depth() const noexcept { return depth_.value(); }  ///< index of the deepest level
   [[nodiscard]] constexpr std::size_t parallel_size() const noexcept { return parallel_size_.value(); }  ///< trees
   /// Neurons of the layer; `path_length()` of them are used per token.
-  [[nodiscard]] constexpr std::size_t nodes() const noexcept { return parallel_size() * cmm::tree::node_count(depth()); }
+  [[nodiscard]] constexpr std::size_t nodes() const noexcept {
+    return parallel_size() * cmm::tree::node_count(depth());
+  }
   /// Visited nodes per token, tree after tree: parallel_size * (depth + 1).
   [[nodiscard]] constexpr std::size_t path_length() const noexcept {
     return parallel_size() * cmm::tree::levels(depth());
@@ -193,6 +206,9 @@ class fast_feedforward {
   /// Source: arXiv 2311.10770, section 2.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                const matrix_view<std::int32_t>& paths = {}, executor_ref threads = {}) const {
+    if constexpr (is_small) {
+      if (threads.concurrency() < 2) return forward(x, y, paths);
+    }
     check(x, y, paths);
     const std::size_t tasks = std::max<std::size_t>(tasks_for(x.rows(), threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
@@ -202,6 +218,15 @@ class fast_feedforward {
     });
   }
 
+  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
+  /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
+  /// as above.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
+               const matrix_view<std::int32_t>& paths = {}) const requires is_small {
+    check(x, y, paths);
+    static_cast<const small_weights&>(*weights_).multiply(x, y, paths);
+  }
+
   /// The same without paths. Shapes, Pre, Throws, Complexity: as above.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                executor_ref threads) const {
@@ -209,6 +234,9 @@ class fast_feedforward {
   }
 
  private:
+  // Complete only where the layer is small.
+  using small_weights = cmm::small_fff<InputWidth, OutputWidth, Depth, ParallelSize>;
+
   [[nodiscard]] static std::size_t trees_of(const fast_feedforward_shape& shape) noexcept {
     if (ParallelSize == dynamic_extent) return shape.trees();
     return shape.parallel_size == dynamic_extent ? ParallelSize : shape.parallel_size;
@@ -229,33 +257,41 @@ class fast_feedforward {
 
   void make_weights(bool with_bias) {
     with_bias_ = with_bias;
-    weights_ = cmm::make_weights<Scalar, Backend>(packed_shape(with_bias), options_.engine);
+    if constexpr (is_small) {
+      weights_ = std::make_unique<small_weights>(packed_shape(with_bias));
+    } else {
+      weights_ = cmm::make_weights<Scalar, Backend>(packed_shape(with_bias), options_.engine);
+    }
   }
   void finish_weights() {
-    weights_ = cmm::finished(std::move(weights_), packed_shape(with_bias_), options_.engine);
+    if constexpr (!is_small) {
+      weights_ = cmm::finished(std::move(weights_), packed_shape(with_bias_), options_.engine);
+    }
   }
 
-  // `file` and `where` name what a row is from. Shapes: row: (input_width).
-  void store_in(std::size_t node, const Scalar* row, std::string_view file, std::string_view where) {
+  // Shapes: row: (input_width).
+  void store_in(std::size_t node, const Scalar* row, const layers::row_origin& from) {
     if constexpr (std::same_as<Scalar, float>) {
-      layers::check_storable(options_.storage_in, row, input_width(), file, where, node);
+      layers::check_storable(options_.storage_in, row, input_width(), from);
     }
     weights_->store_in(node, row);
   }
-  void store_out(std::size_t node, const Scalar* row, std::string_view file, std::string_view where) {
+  // Shapes: row: (output_width).
+  void store_out(std::size_t node, const Scalar* row, const layers::row_origin& from) {
     if constexpr (std::same_as<Scalar, float>) {
-      layers::check_storable(options_.storage_out, row, output_width(), file, where, node);
+      layers::check_storable(options_.storage_out, row, output_width(), from);
     }
     weights_->store_out(node, row);
   }
 
-  // Fills the second matrix through `write`, which writes a (nodes, output_width) matrix.
+  // Fills the second matrix through `write`, which writes a (nodes, output_width) matrix, the transpose of a tensor.
   template <class Write>
-  void store_transposed(const Write& write, std::string_view file, std::string_view where) {
+  void store_transposed(const Write& write, layers::row_origin from) {
     if (const auto direct = weights_->plain_out(); direct.data() != nullptr) return write(direct);
     matrix<Scalar> rows({nodes(), output_width()});
     write(rows.view());
-    for (std::size_t i = 0; i < nodes(); ++i) store_out(i, rows.row(i), file, where);
+    from.is_column = true;
+    for (from.number = 0; from.number < nodes(); ++from.number) store_out(from.number, rows.row(from.number), from);
   }
 
   // Parts that are worth a thread: waking one that sleeps takes as long as half a million products or so. Small batches

@@ -36,7 +36,8 @@ struct feedforward_shape {
 template <class Scalar, class Backend = default_backend<Scalar>>
 class feedforward {
  public:
-  /// Sizes alone: `parameters` says what fills them. Throws: as the constructor of `linear`.
+  /// Sizes alone: `parameters` says what fills them. Throws: shape_mismatch (gated, but no even number of intermediate
+  ///   values), as the constructor of `linear`.
   explicit feedforward(const feedforward_shape& shape, const projection_options& options = {})
       : dense_in_({.output_width = shape.intermediate, .input_width = shape.width, .bias = shape.bias}, options),
         dense_out_({.output_width = shape.width,
@@ -45,7 +46,9 @@ class feedforward {
                    options),
         activation_(shape.activation),
         gated_(shape.gated),
-        rows_(options.isa) {}
+        rows_(options.isa) {
+    check_widths();
+  }
 
   /// Shapes: dense_in: (intermediate, input_width); dense_out: (output_width, intermediate), or half as many columns if
   ///   `gated`. Throws: shape_mismatch.
@@ -56,13 +59,7 @@ class feedforward {
         activation_(activation),
         gated_(gated),
         rows_(dense_in_.options().isa) {
-    const std::size_t halves = gated ? 2 : 1;
-    if (dense_in_.output_width() != dense_out_.input_width() * halves) {
-      fail(error_code::shape_mismatch,
-           {.where = "dense_out",
-            .expected = std::to_string(dense_in_.output_width()) + (gated ? " / 2" : "") + " input columns",
-            .found = std::to_string(dense_out_.input_width())});
-    }
+    check_widths();
   }
 
   /// Loads `dense_in.*` and `dense_out.*` below `prefix`. Throws: what `linear::load` throws.
@@ -111,6 +108,15 @@ class feedforward {
 
  private:
   static constexpr std::size_t tokens_at_a_time = 512;  // bounds the scratch memory; products lose nothing from here on
+
+  void check_widths() const {
+    const std::size_t halves = gated_ ? 2 : 1;
+    if (dense_in_.output_width() == dense_out_.input_width() * halves) return;
+    fail(error_code::shape_mismatch,
+         {.where = "dense_out",
+          .expected = std::to_string(dense_in_.output_width()) + (gated_ ? " / 2" : "") + " input columns",
+          .found = std::to_string(dense_out_.input_width())});
+  }
 
   // What dense_out takes: all of `hidden` or its first half.
   [[nodiscard]] matrix_view<const Scalar> activated(const matrix_view<const Scalar>& x,

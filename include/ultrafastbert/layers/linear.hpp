@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -43,8 +45,8 @@ enum class projection_engine : std::uint8_t {
   blas,       ///< a BLAS in the weights' own precision: a row's bits may depend on how many rows there are
 };
 
-/// How linear layers are stored and computed, fixed when they are built. A BLAS rounds nothing and has no levels: asking
-/// for both is refused.
+/// How linear layers are stored and computed, fixed when they are built. A BLAS rounds nothing and has no levels:
+/// asking for both is refused.
 struct projection_options {
   projection_engine engine = projection_engine::automatic;
   weight_storage storage = weight_storage::float32;  ///< of the weights: float32, bfloat16 or int8
@@ -87,8 +89,9 @@ class linear {
   explicit linear(const linear_shape& shape, const projection_options& options = {})
       : shape_(shape), options_(options), runs_kernels_(layers::runs_kernels<Backend>(options)) {}
 
-  /// Copies and packs the weights. Shapes: weight: (output_width, input_width); bias: (output_width), or empty for none.
-  /// Throws: invalid_input (see above), shape_mismatch, non_finite (a weight too large for its storage), unsupported
+  /// Copies and packs the weights. Shapes: weight: (output_width, input_width); bias: (output_width), or empty for
+  /// none. Throws: invalid_input (see above), shape_mismatch, non_finite (a weight too large for its storage),
+  /// unsupported
   ///   (the processor lacks the level asked for, no such storage), overflow, std::bad_alloc.
   linear(const matrix_view<const Scalar>& weight, std::span<const Scalar> bias, const projection_options& options = {})
       : linear({.output_width = weight.rows(), .input_width = weight.cols(), .bias = !bias.empty()}, options) {
@@ -98,7 +101,7 @@ class linear {
                                         .found = std::to_string(bias.size())});
     }
     make_room();
-    for (std::size_t r = 0; r < weight.rows(); ++r) store_row(r, weight.row(r), {}, "weight");
+    for (std::size_t r = 0; r < weight.rows(); ++r) store_row(r, weight.row(r), {.where = "weight", .number = r});
     bias_ = aligned_buffer<Scalar>(bias.size());
     std::copy(bias.begin(), bias.end(), bias_.data());
   }
@@ -116,7 +119,8 @@ class linear {
 
   /// Notes `weight` and, if the shape says so, `bias` below `prefix`. Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
-    row_parameters(prefix, shape_.output_width, [](std::size_t row) { return row; }, list);
+    row_parameters(
+        prefix, shape_.output_width, [](std::size_t row) { return row; }, list);
   }
 
   /// Notes a weight and a bias below `prefix` that have some of the layer's rows: row r of theirs is row `place(r)` of
@@ -126,7 +130,7 @@ class linear {
     list.add(prefix + "weight", {rows, shape_.input_width}, [this, rows, place](const tensor& from) {
       make_room();
       layers::read_rows<Scalar>(from, {rows, shape_.input_width}, [&](std::size_t r, const Scalar* row) {
-        store_row(place(r), row, from.source().name(), from.name());
+        store_row(place(r), row, {.file = from.source().name(), .where = from.name(), .number = r});
       });
     });
     if (!shape_.bias) return;
@@ -138,9 +142,9 @@ class linear {
     });
   }
 
-  [[nodiscard]] const linear_shape& shape() const noexcept { return shape_; }               ///< as given
-  [[nodiscard]] std::size_t input_width() const noexcept { return shape_.input_width; }     ///< columns of x
-  [[nodiscard]] std::size_t output_width() const noexcept { return shape_.output_width; }   ///< columns of y
+  [[nodiscard]] const linear_shape& shape() const noexcept { return shape_; }              ///< as given
+  [[nodiscard]] std::size_t input_width() const noexcept { return shape_.input_width; }    ///< columns of x
+  [[nodiscard]] std::size_t output_width() const noexcept { return shape_.output_width; }  ///< columns of y
   /// `packed` or `blas`.
   [[nodiscard]] projection_engine engine() const noexcept {
     return runs_kernels_ ? projection_engine::packed : projection_engine::blas;
@@ -202,11 +206,11 @@ class linear {
     weight_ = matrix<Scalar>(extents);
   }
 
-  // Shapes: row: (input_width). `file` and `where` name what it is from.
-  void store_row(std::size_t r, const Scalar* row, std::string_view file, std::string_view where) {
+  // Shapes: row: (input_width).
+  void store_row(std::size_t r, const Scalar* row, const layers::row_origin& from) {
     if constexpr (can_be_packed) {
       if (auto* own = std::get_if<packed_matrix>(&weight_)) {
-        layers::check_storable(options_.storage, row, shape_.input_width, file, where, r);
+        layers::check_storable(options_.storage, row, shape_.input_width, from);
         return own->store_row(r, row);
       }
     }

@@ -74,28 +74,31 @@ void read_transposed(const tensor& from, const matrix_view<Scalar>& to) {
   }
 }
 
-/// Refuses finite weights that would become infinite in storage. Shapes: row: (n). Pre: `file` and `where` name the
-/// tensor, `row_number` its row, for the message.
+/// Where a row of weights comes from, for messages.
+struct row_origin {
+  std::string_view file{};   ///< of the source, or empty
+  std::string_view where{};  ///< the tensor or the argument
+  std::size_t number = 0;    ///< of the row
+  bool is_column = false;    ///< of the tensor, which holds the rows transposed
+};
+
+/// Refuses finite weights that would become infinite in storage. Shapes: row: (n).
 /// Throws: non_finite.
-inline void check_storable(weight_storage storage, const float* row, std::size_t n, std::string_view file,
-                           std::string_view where, std::size_t row_number) {
+inline void check_storable(weight_storage storage, const float* row, std::size_t n, const row_origin& from) {
   const std::size_t index = kernels::find_overflow(storage, row, n);
   if (index == n) return;
-  fail(error_code::non_finite, {.file = std::string(file),
-                                .where = std::string(where),
-                                .expected = "weights that " + std::string(name(storage)) + " storage can hold",
-                                .found = std::to_string(row[index]) + " at row " + std::to_string(row_number) +
-                                         ", column " + std::to_string(index)});
+  fail(error_code::non_finite,
+       {.file = std::string(from.file),
+        .where = std::string(from.where),
+        .expected = "weights that " + std::string(name(storage)) + " storage can hold",
+        .found = std::to_string(row[index]) + " at row " + std::to_string(from.is_column ? index : from.number) +
+                 ", column " + std::to_string(from.is_column ? from.number : index)});
 }
 
 /// Throws shape_mismatch unless a view has the given sizes.
 template <class Scalar>
 void check_shape(const char* what, const matrix_view<const Scalar>& view, std::size_t rows, std::size_t cols) {
-  if (view.rows() == rows && view.cols() == cols) return;
-  fail(error_code::shape_mismatch,
-       {.where = what,
-        .expected = '(' + std::to_string(rows) + ", " + std::to_string(cols) + ')',
-        .found = '(' + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) + ')'});
+  core::check_extents(view, rows, cols, what, error_code::shape_mismatch);
 }
 
 }  // namespace ultrafastbert::layers

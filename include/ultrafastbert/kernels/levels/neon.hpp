@@ -29,6 +29,8 @@ using vector = float32x4_t;
 inline constexpr std::size_t lanes = 4;
 inline constexpr std::size_t dot_vectors = 2;
 inline constexpr std::size_t dot_chains = 1;
+inline constexpr bool tiles_dots = true;
+inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = false;
 inline constexpr bool streams = false;
 inline constexpr std::size_t panel_vectors = 4;
@@ -121,11 +123,15 @@ UFB_KERNEL_INLINE float dot_total(const vector* a) noexcept { return lane_0(tota
 UFB_KERNEL_INLINE uint32x4_t load_words(const std::uint32_t* p) noexcept { return vld1q_u32(p); }
 UFB_KERNEL_INLINE vector as_floats(uint32x4_t words) noexcept { return vreinterpretq_f32_u32(words); }
 
+// In this order: some build on others.
+// clang-format off
 #include "ultrafastbert/kernels/algorithms/dots.inc"
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
+// clang-format on
 
 // 24 of the 32 registers hold sums.
 inline constexpr gemm_kernels float32_products =

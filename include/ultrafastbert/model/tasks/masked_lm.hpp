@@ -37,7 +37,9 @@ namespace ultrafastbert {
 /// What `masked_lm::fill_mask` returns for each mask.
 struct fill_mask_options {
   std::size_t top_k = 5;  ///< candidates per mask, at least 1; a vocabulary's size at most is returned
-  text_options texts{};   ///< what becomes of texts that are too long; they cannot overflow into further rows
+  /// What becomes of texts that are too long; they cannot overflow into further rows. A mask that is cut off has no
+  /// candidates; the report counts its text.
+  text_options texts{};
 };
 
 /// One word that may stand where the mask is.
@@ -117,9 +119,9 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
   /// without a mask has none. The work is spread over an executor's threads.
-  /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model takes and no truncation), missing_token
-  ///   (the vocabulary has no mask token; or a word is unknown, and no unknown token), bad_vocabulary (a word without a
-  ///   row in the word matrix), what the executor throws, std::bad_alloc.
+  /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model takes and no truncation),
+  ///   missing_token (the vocabulary has no mask token; or a word is unknown, and no unknown token), bad_vocabulary (a
+  ///   word without a row in the word matrix), what the executor throws, std::bad_alloc.
   [[nodiscard]] candidates fill_mask(std::string_view text, const fill_mask_options& options, workspace& scratch,
                                      executor_ref threads = {}) const {
     return std::move(fill_mask(std::span<const std::string_view>(&text, 1), options, scratch, threads).front());
@@ -143,6 +145,10 @@ class masked_lm : public text_model<Scalar, Backend> {
                                                   executor_ref threads = {}) const {
     return fill_all({texts.begin(), texts.size()}, options, scratch, threads, {});
   }
+
+  // Two strings in braces within braces would be taken for the two ends of one.
+  std::vector<candidates> fill_mask(std::initializer_list<text_pair> texts, const fill_mask_options& options,
+                                    workspace& scratch, executor_ref threads = {}) const = delete;
 
   /// The same, where a text that cannot be computed leaves its error and does no harm to the others.
   /// Throws: invalid_input (top_k is 0, no tokenizer, contradicting options), missing_token (no mask token), what the
@@ -173,6 +179,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   };
 
   explicit masked_lm(model_loader& loader) : base(loader) {
+    this->note_head_memory({.behind = 2 * hidden_size() * sizeof(Scalar)});
     const model_description& description = loader.description();
     if (!description.prediction_head) return;
     head_.emplace(*description.prediction_head, loader.head_options());
@@ -181,8 +188,7 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   [[nodiscard]] std::vector<candidates> fill_all(std::span<const std::string_view> texts,
                                                  const fill_mask_options& options, workspace& scratch,
-                                                 executor_ref threads,
-                                                 std::span<std::optional<error>> problems) const {
+                                                 executor_ref threads, std::span<std::optional<error>> problems) const {
     if (options.top_k == 0) fail_input("top_k", "at least 1", "0");
     if (options.texts.overflow) fail_input("overflow", "false, as the masks of a text are one result", "true");
     const token_id mask = mask_id();
@@ -190,9 +196,7 @@ class masked_lm : public text_model<Scalar, Backend> {
     this->for_each_pass(
         texts.size(), options.texts,
         [&](std::size_t i, const encode_options& how) { return text_tokenizer().encode(texts[i], how); },
-        [&](const packed_texts& pass) {
-          fill_pass(pass, masks_of(pass, mask), options, results, scratch, threads);
-        },
+        [&](const packed_texts& pass) { fill_pass(pass, masks_of(pass, mask), options, results, scratch, threads); },
         problems,
         [mask](const encoding& text) { return std::find(text.ids.begin(), text.ids.end(), mask) != text.ids.end(); });
     return results;

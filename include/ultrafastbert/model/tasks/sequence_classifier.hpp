@@ -52,7 +52,7 @@ class sequence_classifier
     return model;
   }
 
-  [[nodiscard]] score_function scoring() const noexcept { return function_; }               ///< the scores' kind
+  [[nodiscard]] score_function scoring() const noexcept { return function_; }                ///< the scores' kind
   [[nodiscard]] const pooler<Scalar, Backend>& pooling() const noexcept { return pooler_; }  ///< as loaded
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes() + pooler_.bytes() + head_.bytes(); }
@@ -69,8 +69,8 @@ class sequence_classifier
     const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
     const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
     for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
-    this->encode(ids, mask, states, scratch,
-                 {.padding_states = pooler_.shape().kind != pooler_kind::zero_index}, nullptr, threads);
+    this->encode(ids, mask, states, scratch, {.padding_states = pooler_.shape().kind != pooler_kind::zero_index},
+                 nullptr, threads);
     forward_head(states, offsets, logits, scratch, threads);
   }
 
@@ -88,6 +88,8 @@ class sequence_classifier
         head_({.output_width = models::class_count(loader), .input_width = pooler_.output_width(), .bias = true},
               loader.head_options()),
         function_(models::read_score_function(loader.config(), models::class_count(loader))) {
+    this->note_head_memory({.held = hidden_size() * sizeof(Scalar) + sizeof(std::size_t),
+                            .behind = (hidden_size() + pooler_.output_width()) * sizeof(Scalar)});
     pooler_.parameters(loader.description().pooler_prefix, loader.parameters());
     head_.parameters(loader.description().head_prefix, loader.parameters());
   }

@@ -34,7 +34,9 @@ struct token_label {
   token_id id = 0;
   std::string token{};        ///< as the vocabulary spells it
   text_span offsets{};        ///< code points of its own text
-  std::uint32_t type_id = 0;  ///< which of the two texts, as the tokenizer's template says
+  text_span byte_offsets{};   ///< bytes of its own text
+  std::int8_t sequence = 0;   ///< its own text: 0 for the first or only one, 1 for the second
+  std::uint32_t type_id = 0;  ///< token type, as the tokenizer's template gives it
   label_score best{};         ///< its score is a softmax over the labels
 };
 
@@ -89,6 +91,7 @@ class token_classifier
       : base(loader, models::read_labels(loader.config(), models::class_count(loader))),
         head_({.output_width = models::class_count(loader), .input_width = base::hidden_size(), .bias = true},
               loader.head_options()) {
+    this->note_head_memory({.held = hidden_size() * sizeof(Scalar)});
     head_.parameters(loader.description().head_prefix, loader.parameters());
   }
 
@@ -113,6 +116,8 @@ class token_classifier
                         .id = text.ids[t],
                         .token = text.tokens[t],
                         .offsets = text.offsets[t],
+                        .byte_offsets = text.byte_offsets[t],
+                        .sequence = text.sequence_ids[t],
                         .type_id = text.type_ids[t],
                         .best = {.index = best.index,
                                  .label = this->labels()[best.index],

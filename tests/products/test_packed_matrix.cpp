@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "support.hpp"
+#include "kernels/support.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/products/packed_matrix.hpp"
 
@@ -80,7 +81,7 @@ struct product {
 
 }  // namespace
 
-TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[kernels]") {
+TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[products]") {
   random_numbers random(71);
   workspace scratch;
   for (const sizes& s : all_sizes()) {
@@ -104,7 +105,7 @@ TEST_CASE("Packed products are near the exact ones for all sizes and levels", "[
   }
 }
 
-TEST_CASE("A row of a packed product has equal bits beside any others, at any place and stride", "[kernels]") {
+TEST_CASE("A row of a packed product has equal bits beside any others, at any place and stride", "[products]") {
   random_numbers random(72);
   workspace scratch;
   for (const std::size_t inputs : std::initializer_list<std::size_t>{50, 1000}) {
@@ -114,7 +115,7 @@ TEST_CASE("A row of a packed product has equal bits beside any others, at any pl
     const std::vector<float> bias = random.reals<float>(outputs);
     for (const isa_level level : levels_of_this_machine()) {
       const packed_matrix w(weights.view(), level);
-      const packed_product with{.bias = bias, .gelu = true};
+      const packed_product with{.bias = bias, .activation = activation_kind::gelu};
       guarded_matrix<float> alone(40, outputs, 2);
       for (std::size_t r = 0; r < 40; ++r) {
         w.multiply(x.view().rows_from(r, 1), alone.view().rows_from(r, 1), scratch, with);
@@ -137,7 +138,7 @@ TEST_CASE("A row of a packed product has equal bits beside any others, at any pl
   }
 }
 
-TEST_CASE("A packed product has equal bits on any number of threads", "[kernels]") {
+TEST_CASE("A packed product has equal bits on any number of threads", "[products]") {
   random_numbers random(73);
   workspace scratch;
   thread_pool two(2);
@@ -147,16 +148,16 @@ TEST_CASE("A packed product has equal bits on any number of threads", "[kernels]
     const guarded_matrix<float> x(rows, 90, 0, random);
     const packed_matrix w(weights.view());
     guarded_matrix<float> expected(rows, 150, 0);
-    w.multiply(x.view(), expected.view(), scratch, {.gelu = true});
+    w.multiply(x.view(), expected.view(), scratch, {.activation = activation_kind::gelu});
     for (thread_pool* pool : {&two, &three}) {
       guarded_matrix<float> y(rows, 150, 0);
-      w.multiply(x.view(), y.view(), scratch, *pool, {.gelu = true});
+      w.multiply(x.view(), y.view(), scratch, *pool, {.activation = activation_kind::gelu});
       REQUIRE(equal_bits({y.row(0), rows * 150}, {expected.row(0), rows * 150}));
     }
   }
 }
 
-TEST_CASE("A sum is one chain: it may stop after any term and go on from its output", "[kernels]") {
+TEST_CASE("A sum is one chain: it may stop after any term and go on from its output", "[products]") {
   random_numbers random(74);
   workspace scratch;
   const guarded_matrix<float> weights(45, 60, 0, random);
@@ -174,7 +175,7 @@ TEST_CASE("A sum is one chain: it may stop after any term and go on from its out
   }
 }
 
-TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[kernels]") {
+TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[products]") {
   random_numbers random(75);
   workspace scratch;
   const guarded_matrix<float> weights(40, 900, 0, random);
@@ -190,7 +191,7 @@ TEST_CASE("The bias is added last, so that it can cancel a sum exactly", "[kerne
   }
 }
 
-TEST_CASE("Columns may be packed one by one, and the GELU is that of the level", "[kernels]") {
+TEST_CASE("Columns may be packed one by one, and every activation is that of the level", "[products]") {
   random_numbers random(76);
   workspace scratch;
   const guarded_matrix<float> weights(37, 21, 0, random);
@@ -204,14 +205,57 @@ TEST_CASE("Columns may be packed one by one, and the GELU is that of the level",
     }
     guarded_matrix<float> expected(13, 37, 0);
     guarded_matrix<float> y(13, 37, 0);
-    packed_matrix(weights.view(), level).multiply(x.view(), expected.view(), scratch);
-    kernels::gelu_of(level)(13 * 37, expected.row(0));
-    by_column.multiply(x.view(), y.view(), scratch, {.gelu = true});
-    REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
+    for (const activation_kind kind :
+         {activation_kind::gelu, activation_kind::relu, activation_kind::silu, activation_kind::tanh}) {
+      packed_matrix(weights.view(), level).multiply(x.view(), expected.view(), scratch);
+      kernels::kernel_of(kernels::activations_of(level), kind)(13 * 37, expected.row(0));
+      by_column.multiply(x.view(), y.view(), scratch, {.activation = kind});
+      REQUIRE(equal_bits({y.row(0), 13 * 37}, {expected.row(0), 13 * 37}));
+    }
   }
 }
 
-TEST_CASE("A packed product touches nothing beyond its operands", "[kernels]") {
+TEST_CASE("Rows and columns of float32 come back as they were set", "[products]") {
+  random_numbers random(79);
+  const guarded_matrix<float> weights(37, 21, 3, random);
+  for (const isa_level level : levels_of_this_machine()) {
+    const packed_matrix w(weights.view(), level);
+    std::size_t different = 0;
+    for (std::size_t n = 0; n < 37; ++n) {
+      std::vector<float> row(21);
+      w.copy_row(n, row.data());
+      if (!equal_bits(row, weights.view().row_span(n))) ++different;
+    }
+    for (std::size_t k = 0; k < 21; ++k) {
+      std::vector<float> column(37);
+      w.copy_column(k, column.data());
+      for (std::size_t n = 0; n < 37; ++n) {
+        if (!equal_bits(column[n], weights(n, k))) ++different;
+      }
+    }
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("A packed product takes no more scratch memory than it announces", "[products]") {
+  random_numbers random(80);
+  const guarded_matrix<float> weights(40, 1700, 0, random);
+  const guarded_matrix<float> x(300, 1700, 9, random);
+  guarded_matrix<float> y(300, 40);
+  for (const weight_storage storage : {weight_storage::float32, weight_storage::bfloat16, weight_storage::int8}) {
+    for (const isa_level level : levels_of_this_machine()) {
+      const packed_matrix w(weights.view(), storage, level);
+      for (const std::size_t rows : std::initializer_list<std::size_t>{1, 13, 96, 97, 300}) {
+        workspace scratch;
+        w.multiply(x.view().rows_from(0, rows), y.view().rows_from(0, rows), scratch);
+        CHECK(scratch.needed().bytes <= w.workspace_bytes(300));
+        CHECK(scratch.needed().bytes <= w.workspace_bytes(rows));
+      }
+    }
+  }
+}
+
+TEST_CASE("A packed product touches nothing beyond its operands", "[products]") {
   random_numbers random(77);
   workspace scratch;
   for (const isa_level level : levels_of_this_machine()) {
@@ -235,7 +279,7 @@ TEST_CASE("A packed product touches nothing beyond its operands", "[kernels]") {
   }
 }
 
-TEST_CASE("Infinity and NaN stay in their row", "[kernels]") {
+TEST_CASE("Infinity and NaN stay in their row", "[products]") {
   random_numbers random(78);
   workspace scratch;
   const guarded_matrix<float> weights(50, 30, 0, random);
@@ -254,7 +298,7 @@ TEST_CASE("Infinity and NaN stay in their row", "[kernels]") {
   }
 }
 
-TEST_CASE("Wrong shapes and levels are refused", "[kernels]") {
+TEST_CASE("Wrong shapes and levels are refused", "[products]") {
   workspace scratch;
   const packed_matrix w({4, 6});
   CHECK(w.outputs() == 4);

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "support.hpp"
+#include "kernels/support.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
