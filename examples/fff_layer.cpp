@@ -28,7 +28,7 @@ int main() {
   // The layer of UltraFastBERT-1x11: one tree of depth 11, 4095 neurons of which every token uses 12.
   constexpr std::size_t width = 768;
   constexpr std::size_t depth = 11;
-  constexpr std::size_t nodes = ufb::tree::node_count(depth);
+  constexpr std::size_t nodes = ufb::cmm::tree::node_count(depth);
   constexpr std::size_t tokens = 4;
 
   std::mt19937 generator(11);
