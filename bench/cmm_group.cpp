@@ -84,7 +84,8 @@ void run_cmm(bench_context& context) {
   }
   const std::size_t tokens = std::max(rotated_tokens, *std::max_element(batches.begin(), batches.end()));
   {
-    dense_set dense({.width = bert_shape.input_width, .neurons = ufb::tree::node_count(bert_shape.depth)}, context);
+    dense_set dense({.width = bert_shape.input_width, .neurons = ufb::cmm::tree::node_count(bert_shape.depth)},
+                    context);
     run_uniform(context, batches, tokens, storages, dense);
     run_skewed(context, batches, tokens, storages, dense);
   }

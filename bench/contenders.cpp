@@ -40,7 +40,7 @@ class library_fff final : public fff_under_test {
   [[nodiscard]] ufb::weight_storage storage() const override { return storage_; }
   void forward(const ufb::matrix_view<const float>& x, const ufb::matrix_view<float>& y,
                const ufb::matrix_view<std::int32_t>& paths) override {
-    layer_.forward(x, y, workspace_, pool_, paths);
+    layer_.forward(x, y, workspace_, paths, pool_);
   }
 
  private:
@@ -76,7 +76,7 @@ dense_weights::dense_weights(const dense_shape& sizes)
 }
 
 shared_gelu::shared_gelu(ufb::thread_pool& pool)
-    : pool_(pool), kernel_(ufb::kernels::gelu_of(ufb::resolve(ufb::isa_level::automatic))) {}
+    : pool_(pool), kernel_(ufb::kernels::activations_of(ufb::resolve(ufb::isa_level::automatic)).gelu) {}
 
 void shared_gelu::operator()(const ufb::matrix_view<float>& values) const {
   constexpr std::size_t worth_a_thread = 16;  // rows; below, waking it takes longer
@@ -103,8 +103,11 @@ dense_set::dense_set(const dense_shape& shape, bench_context& context, std::size
 
 std::unique_ptr<fff_under_test> make_fff(const problem& what, ufb::fff_engine engine, ufb::weight_storage storage,
                                          ufb::isa_level isa, ufb::thread_pool& pool) {
-  const ufb::fast_feedforward_options options{
-      .engine = engine, .storage_in = storage, .storage_out = storage, .isa = isa};
+  const bool has_levels = engine != ufb::fff_engine::blas;
+  const ufb::fast_feedforward_options options{.engine = engine,
+                                              .storage_in = storage,
+                                              .storage_out = storage,
+                                              .isa = has_levels ? isa : ufb::isa_level::automatic};
   return std::make_unique<library_fff>(what.build(options), engine, storage, pool);
 }
 

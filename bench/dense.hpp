@@ -62,7 +62,7 @@ class shared_gelu {
 
  private:
   ufb::thread_pool& pool_;
-  ufb::kernels::gelu_kernel kernel_;
+  ufb::kernels::activation_kernel kernel_;
 };
 
 using dense_layers = std::vector<std::unique_ptr<dense_layer>>;

@@ -23,7 +23,7 @@ class own_layer final : public dense_layer {
   }
   void forward(const float* x, float* y, std::size_t batch) override {
     const auto hidden = hidden_.view().rows_from(0, batch);
-    in_.multiply({x, {batch, in_.inputs()}}, hidden, workspace_, pool_, {.gelu = true});
+    in_.multiply({x, {batch, in_.inputs()}}, hidden, workspace_, pool_, {.activation = ufb::activation_kind::gelu});
     out_.multiply(hidden, {y, {batch, out_.outputs()}}, workspace_, pool_);
   }
 

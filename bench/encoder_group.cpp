@@ -28,20 +28,25 @@ using encoder_type = ufb::encoder<float>;
 
 // The published UltraFastBERT-1x11.
 ufb::encoder_config published_shape() {
-  return {.vocabulary_size = 32'768,
-          .hidden_size = 768,
-          .layers = 16,
-          .heads = 12,
-          .max_sequence_length = 128,
-          .feedforward = ufb::fast_feedforward_config{.depth = 11}};
+  constexpr std::size_t width = 768;
+  constexpr ufb::norm_shape norm{.width = width};
+  return {
+      .embedding = {.vocabulary_size = 32'768, .width = width, .max_sequence_length = 128, .norm = norm},
+      .layers = 16,
+      .block = {.attention = {.width = width, .heads = 12},
+                .norm = norm,
+                .feedforward = ufb::fast_feedforward_shape{.input_width = width, .output_width = width, .depth = 11}},
+      .final_norm = norm};
 }
 
 // The same encoder with dense feedforward layers of as many neurons.
 ufb::encoder_config dense_twin(const ufb::encoder_config& config) {
   ufb::encoder_config twin = config;
-  if (const auto* fast = std::get_if<ufb::fast_feedforward_config>(&config.feedforward)) {
-    twin.feedforward =
-        ufb::dense_feedforward_config{.intermediate_size = fast->parallel_size * ufb::tree::node_count(fast->depth)};
+  if (const auto* fast = std::get_if<ufb::fast_feedforward_shape>(&config.block.feedforward)) {
+    twin.block.feedforward =
+        ufb::feedforward_shape{.width = fast->input_width,
+                               .intermediate = fast->trees() * ufb::cmm::tree::node_count(fast->depth),
+                               .activation = fast->activation};
   }
   return twin;
 }
@@ -72,7 +77,7 @@ token_stream make_stream(const std::string& name, const ufb::encoder_config& con
     return std::min(static_cast<std::size_t>(share * static_cast<double>(below)), below - 1);
   };
   if (name == "mixed") {
-    const std::size_t most = std::min(longest, config.max_sequence_length);
+    const std::size_t most = std::min(longest, config.embedding.max_sequence_length);
     for (std::size_t i = 0; i < mixed_sequences; ++i) {
       out.offsets.push_back(out.tokens() + std::min(shortest + uniform(i, longest - shortest + 1), most));
     }
@@ -80,15 +85,15 @@ token_stream make_stream(const std::string& name, const ufb::encoder_config& con
     const auto cross = name.find('x');
     const std::size_t batch = std::stoul(name.substr(0, cross));
     const std::size_t length = cross == std::string::npos ? 0 : std::stoul(name.substr(cross + 1));
-    if (batch == 0 || length == 0 || length > config.max_sequence_length) {
+    if (batch == 0 || length == 0 || length > config.embedding.max_sequence_length) {
       throw std::runtime_error("shape " + name + ": BATCHxLENGTH with at most " +
-                               std::to_string(config.max_sequence_length) + " tokens, or mixed");
+                               std::to_string(config.embedding.max_sequence_length) + " tokens, or mixed");
     }
     for (std::size_t i = 0; i < batch; ++i) out.offsets.push_back(out.tokens() + length);
   }
   out.ids.resize(token_stream::variants * out.tokens());
   for (std::size_t i = 0; i < out.ids.size(); ++i) {
-    out.ids[i] = static_cast<ufb::token_id>(uniform(mixed_sequences + i, config.vocabulary_size));
+    out.ids[i] = static_cast<ufb::token_id>(uniform(mixed_sequences + i, config.embedding.vocabulary_size));
   }
   return out;
 }
@@ -113,14 +118,15 @@ class encoder_bench {
     for (const bool own : {true, false}) {
       auto fff = options.model.empty() ? generated(config_, own) : loaded(own);
       config_ = fff->config();
-      if (std::holds_alternative<ufb::fast_feedforward_config>(config_.feedforward)) add("fff", own, std::move(fff));
+      if (std::holds_alternative<ufb::fast_feedforward_shape>(config_.block.feedforward))
+        add("fff", own, std::move(fff));
       add("dense", own, generated(dense_twin(config_), own));
     }
   }
 
   void run(const std::string& shape) {
     const auto stream = make_stream(shape, config_);
-    for (auto& one : encoders_) one.states = ufb::matrix<float>({stream.tokens(), config_.hidden_size});
+    for (auto& one : encoders_) one.states = ufb::matrix<float>({stream.tokens(), config_.hidden_size()});
     const bool verified = verify(stream);
     std::vector<contender> contenders;
     for (auto& one : encoders_) contenders.push_back(contender_of(one, stream));
@@ -134,11 +140,12 @@ class encoder_bench {
  private:
   static constexpr double micro = 1e6;
 
-  [[nodiscard]] ufb::encoder_choices choices(bool own) const {
+  // What is compared are the products; trees and norms run the library's kernels either way.
+  [[nodiscard]] ufb::load_options options_of(bool own) const {
     const auto& options = context_.options;
-    ufb::encoder_choices out{.feedforward = {.isa = options.isa}};
+    ufb::load_options out{.isa = options.isa};
     if (own) {
-      out.projections = {.engine = ufb::projection_engine::packed, .storage = options.projection, .isa = options.isa};
+      out.projections = {.engine = ufb::projection_engine::packed, .storage = options.projection};
     } else {
       out.projections = {.engine = ufb::projection_engine::blas};
     }
@@ -146,15 +153,17 @@ class encoder_bench {
   }
 
   [[nodiscard]] std::shared_ptr<const encoder_type> generated(const ufb::encoder_config& config, bool own) const {
-    return std::make_shared<const encoder_type>(
-        encoder_type::load(generated_source(2311), "encoder.", "words", config, choices(own)));
+    auto model = std::make_shared<encoder_type>(config, options_of(own).encoder());
+    ufb::parameter_list parameters;
+    model->parameters("encoder.", "words", parameters);
+    parameters.load(random_weights(parameters.parameters(), 2311));
+    return model;
   }
 
   [[nodiscard]] std::shared_ptr<const encoder_type> loaded(bool own) const {
-    const auto how = choices(own);
-    auto model = std::make_shared<const ufb::encoder_model<float>>(ufb::encoder_model<float>::load(
-        context_.options.model, {.feedforward = how.feedforward, .projections = how.projections}));
-    return {model, &model->encoder()};
+    auto model = std::make_shared<const ufb::encoder_model<float>>(
+        ufb::encoder_model<float>::load(context_.options.model, options_of(own)));
+    return {model, &model->stack()};
   }
 
   void add(const std::string& ffn, bool own, std::shared_ptr<const encoder_type> model) {

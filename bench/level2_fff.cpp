@@ -26,7 +26,7 @@ class level2_fff final : public fff_under_test {
       : weights_(what.weights()),
         shape_(what.shape()),
         pool_(pool),
-        gelu_(ufb::kernels::gelu_of(ufb::resolve(ufb::isa_level::automatic))) {}
+        gelu_(ufb::kernels::activations_of(ufb::resolve(ufb::isa_level::automatic)).gelu) {}
 
   [[nodiscard]] std::string engine() const override { return "blas_level2"; }
   [[nodiscard]] std::string isa() const override { return "-"; }
@@ -38,7 +38,7 @@ class level2_fff final : public fff_under_test {
       const std::size_t last = x.rows() * (i + 1) / parts;
       for (std::size_t t = x.rows() * i / parts; t < last; ++t) {
         std::fill_n(y.row(t), shape_.output_width, 0.0F);
-        for (std::size_t p = 0; p < shape_.parallel_size; ++p) {
+        for (std::size_t p = 0; p < shape_.trees(); ++p) {
           descend(x.row(t), y.row(t), p, paths.empty() ? nullptr : paths.row(t) + p * (shape_.depth + 1));
         }
       }
@@ -51,11 +51,11 @@ class level2_fff final : public fff_under_test {
     const int out_width = to_int(shape_.output_width);
     std::size_t node = 0;
     for (std::size_t level = 0; level <= shape_.depth; ++level) {
-      const std::size_t row = tree * ufb::tree::node_count(shape_.depth) + node;
+      const std::size_t row = tree * ufb::cmm::tree::node_count(shape_.depth) + node;
       float logit = weights_.bias[row];
       cblas_sgemv(CblasRowMajor, CblasNoTrans, 1, width, 1.0F, weights_.in.row(row), width, x, 1, 1.0F, &logit, 1);
       if (path != nullptr) path[level] = static_cast<std::int32_t>(node);
-      node = ufb::tree::child(node, ufb::positive_goes_right::right(logit));
+      node = ufb::cmm::tree::child(node, logit > 0.0F);
       gelu_(1, &logit);
       cblas_sgemv(CblasRowMajor, CblasTrans, 1, out_width, 1.0F, weights_.out.row(row), out_width, &logit, 1, 1.0F, y,
                   1);
@@ -65,7 +65,7 @@ class level2_fff final : public fff_under_test {
   const node_weights& weights_;
   ufb::fast_feedforward_shape shape_;
   ufb::thread_pool& pool_;
-  ufb::kernels::gelu_kernel gelu_;
+  ufb::kernels::activation_kernel gelu_;
 };
 
 }  // namespace

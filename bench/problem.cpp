@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "generated_source.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace ufb_bench {
@@ -35,10 +36,10 @@ ufb::matrix<float> states_at(const ufb::masked_lm<float>& model, std::size_t lay
                              std::span<const std::filesystem::path> texts) {
   std::vector<ufb::token_id> ids;
   for (const auto& text : texts) {
-    const auto encoded = model.tokenizer().encode(read_text(text)).ids;
+    const auto encoded = model.text_tokenizer().encode(read_text(text)).ids;
     ids.insert(ids.end(), encoded.begin(), encoded.end());
   }
-  const std::size_t length = model.encoder().config().max_sequence_length;
+  const std::size_t length = model.max_sequence_length();
   const std::size_t batch = ids.size() / length;
   if (batch == 0) throw std::runtime_error("the texts are shorter than one sequence");
   ufb::encoder_trace<float> trace{.states = true};
@@ -52,8 +53,7 @@ ufb::matrix<float> states_at(const ufb::masked_lm<float>& model, std::size_t lay
 }  // namespace
 
 std::string name_of(const ufb::fast_feedforward_shape& shape) {
-  return std::to_string(shape.parallel_size) + 'x' + std::to_string(shape.depth) + '/' +
-         std::to_string(shape.input_width);
+  return std::to_string(shape.trees()) + 'x' + std::to_string(shape.depth) + '/' + std::to_string(shape.input_width);
 }
 
 void problem::set_random_inputs(std::size_t tokens, std::uint64_t seed) {
@@ -70,9 +70,8 @@ stored_problem::stored_problem(std::string name, const ufb::fast_feedforward_sha
                .bias = std::vector<float>(neurons())} {}
 
 fff_layer stored_problem::build(const ufb::fast_feedforward_options& options) const {
-  auto by_row = options;
-  by_row.layout = ufb::linear_out_layout::row_per_node;
-  return {shape(), weights_.in.view(), weights_.bias, weights_.out.view(), by_row};
+  return {
+      shape(), weights_.in.view(), weights_.bias, weights_.out.view(), options, ufb::linear_out_layout::row_per_node};
 }
 
 void stored_problem::read_in(std::size_t node, std::span<float> row) const {
@@ -105,21 +104,22 @@ std::unique_ptr<stored_problem> stored_problem::from_checkpoint(const std::files
                                                                 std::span<const std::filesystem::path> texts,
                                                                 std::size_t tokens) {
   const auto model = ufb::masked_lm<float>::load(folder);
-  const auto& config = model.encoder().config();
-  const auto& tree = std::get<ufb::fast_feedforward_config>(config.feedforward);
-  const ufb::fast_feedforward_shape shape{.input_width = config.hidden_size,
-                                          .output_width = config.hidden_size,
-                                          .depth = tree.depth,
-                                          .parallel_size = tree.parallel_size};
+  const auto shape = std::get<ufb::fast_feedforward_shape>(model.stack().config().block.feedforward);
   std::unique_ptr<stored_problem> made(new stored_problem(name_of(shape) + "/model", shape));
   node_weights& weights = made->weights_;
 
   const auto file = ufb::checkpoint_folder::open(folder).open_weights();
   const ufb::safetensors_source source(file);
   const std::string prefix = "encoder.layers." + std::to_string(layer) + ".ffn.";
-  ufb::layers::load_matrix(source, prefix + "linear_in.weight", weights.in.view());
-  ufb::layers::load_vector(source, prefix + "linear_in.bias", std::span<float>(weights.bias));
-  ufb::layers::load_transposed(source, prefix + "linear_out.weight", weights.out.view());
+  const std::size_t nodes = made->neurons();
+  ufb::parameter_list parameters;
+  parameters.add(prefix + "linear_in.weight", {nodes, shape.input_width},
+                 [&](const ufb::tensor& from) { ufb::layers::read_matrix(from, weights.in.view()); });
+  parameters.add(prefix + "linear_in.bias", {nodes},
+                 [&](const ufb::tensor& from) { from.read(0, std::span(weights.bias)); });
+  parameters.add(prefix + "linear_out.weight", {shape.output_width, nodes},
+                 [&](const ufb::tensor& from) { ufb::layers::read_transposed(from, weights.out.view()); });
+  parameters.load(source);
 
   const auto states = states_at(model, layer, texts);
   ufb::matrix<float> inputs({tokens, shape.input_width, shape.input_width});
@@ -139,18 +139,17 @@ generated_problem::generated_problem(const ufb::fast_feedforward_shape& shape, s
 }
 
 fff_layer generated_problem::build(const ufb::fast_feedforward_options& options) const {
-  return fff_layer::load(*this, "", problem::shape(), options);
+  generated_source source;
+  source.add("linear_in.weight", {neurons(), shape().input_width}, in_);
+  source.add("linear_in.bias", {neurons()}, bias_);
+  source.add("linear_out.weight", {shape().output_width, neurons()}, out_);
+  return fff_layer::load(source, "", shape(), options);
 }
 
 void generated_problem::read_in(std::size_t node, std::span<float> row) const { in_.read(node * row.size(), row); }
 
 void generated_problem::read_out(std::size_t node, std::span<float> row) const {
   for (std::size_t k = 0; k < row.size(); ++k) row[k] = out_[k * neurons() + node];
-}
-
-void generated_problem::read(std::string_view name, std::span<const std::size_t> /*shape*/, std::size_t first,
-                             std::span<float> out) const {
-  (name == "linear_out.weight" ? out_ : name == "linear_in.weight" ? in_ : bias_).read(first, out);
 }
 
 }  // namespace ufb_bench

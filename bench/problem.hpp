@@ -34,11 +34,11 @@ class problem {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const ufb::fast_feedforward_shape& shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t neurons() const noexcept {
-    return shape_.parallel_size * ufb::tree::node_count(shape_.depth);
+    return shape_.trees() * ufb::cmm::tree::node_count(shape_.depth);
   }
   /// Neurons that a token uses.
   [[nodiscard]] std::size_t path_length() const noexcept {
-    return shape_.parallel_size * ufb::tree::levels(shape_.depth);
+    return shape_.trees() * ufb::cmm::tree::levels(shape_.depth);
   }
   [[nodiscard]] ufb::matrix_view<const float> inputs() const noexcept { return inputs_.view(); }  ///< (tokens, width)
   [[nodiscard]] std::size_t distinct_inputs() const noexcept { return distinct_inputs_; }  ///< repeated from here
@@ -96,7 +96,7 @@ class stored_problem : public problem {
   node_weights weights_;
 };
 
-/// A layer too large to be held twice: its random weights are made again whenever they are read. Also a tensor source.
+/// A layer too large to be held twice: its random weights are made again whenever they are read.
 class generated_problem : public problem {
  public:
   generated_problem(const ufb::fast_feedforward_shape& shape, std::size_t tokens);
@@ -105,10 +105,6 @@ class generated_problem : public problem {
   void read_in(std::size_t node, std::span<float> row) const override;
   void read_out(std::size_t node, std::span<float> row) const override;
   [[nodiscard]] float bias(std::size_t node) const override { return bias_[node]; }
-
-  [[nodiscard]] static bool contains(std::string_view) noexcept { return true; }
-  [[nodiscard]] static std::vector<std::size_t> shape(std::string_view) { return {}; }
-  void read(std::string_view name, std::span<const std::size_t> shape, std::size_t first, std::span<float> out) const;
 
  private:
   normal_stream in_;

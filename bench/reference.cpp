@@ -114,7 +114,7 @@ void judge(verdict& result, ufb::weight_storage storage, double limit, bool bits
 reference::reference(const problem& from, std::size_t token_count)
     : tokens(token_count),
       path_length(from.path_length()),
-      levels(ufb::tree::levels(from.shape().depth)),
+      levels(ufb::cmm::tree::levels(from.shape().depth)),
       paths(token_count * from.path_length()),
       near_tie(token_count * from.path_length()),
       y({token_count, from.shape().output_width}) {
@@ -126,7 +126,7 @@ reference::reference(const problem& from, std::size_t token_count)
     const double x_norm = norm(x, shape.input_width);
     for (std::size_t i = 0, node = 0; i < path_length; ++i) {
       if (i % levels == 0) node = 0;
-      const std::size_t row = i / levels * ufb::tree::node_count(shape.depth) + node;
+      const std::size_t row = i / levels * ufb::cmm::tree::node_count(shape.depth) + node;
       from.read_in(row, row_in);
       from.read_out(row, row_out);
       const double logit = dot(row_in.data(), x, shape.input_width) + static_cast<double>(from.bias(row));
@@ -134,7 +134,7 @@ reference::reference(const problem& from, std::size_t token_count)
       for (std::size_t k = 0; k < row_out.size(); ++k) y(t, k) += activation * static_cast<double>(row_out[k]);
       paths[t * path_length + i] = static_cast<std::int32_t>(node);
       near_tie[t * path_length + i] = std::abs(logit) <= near_tie_limit * norm(row_in.data(), row_in.size()) * x_norm;
-      node = ufb::tree::child(node, ufb::positive_goes_right::right(logit));
+      node = ufb::cmm::tree::child(node, logit > 0.0);
     }
   }
 }
@@ -177,10 +177,10 @@ verdict verify(const problem& what, const reference& expected, const fff_functio
 
 std::string describe_leaves(const problem& what, const reference& expected) {
   const std::size_t depth = what.shape().depth;
-  std::vector<std::size_t> visits(ufb::tree::leaf_count(depth));
+  std::vector<std::size_t> visits(ufb::cmm::tree::leaf_count(depth));
   for (std::size_t t = 0; t < expected.tokens; ++t) {
     const std::int32_t leaf = expected.paths[t * expected.path_length + depth];
-    ++visits[ufb::tree::leaf_index(static_cast<std::size_t>(leaf), depth)];
+    ++visits[ufb::cmm::tree::leaf_index(static_cast<std::size_t>(leaf), depth)];
   }
   std::size_t reached = 0;
   double bits = 0.0;

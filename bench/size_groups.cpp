@@ -58,7 +58,7 @@ void run_family(bench_context& context) {
   for (const auto& [trees, depth] : members) {
     const ufb::fast_feedforward_shape shape{
         .input_width = bert_width, .output_width = bert_width, .depth = depth, .parallel_size = trees};
-    const std::size_t used = trees * ufb::tree::levels(depth);
+    const std::size_t used = trees * ufb::cmm::tree::levels(depth);
     const double bound = static_cast<double>(bert_neurons) / static_cast<double>(used);
     const auto problem = stored_problem::random(shape, std::max<std::size_t>(4096, largest(batches)));
     experiment runs(context, "family", *problem, &dense, verified_tokens(used));
@@ -95,7 +95,7 @@ void run_depth(bench_context& context) {
       context.results.note("depth " + std::to_string(depth) + ", batch " + std::to_string(batch) +
                            format(": %.0f neurons, %.3f us/token, %.4f us per level",
                                   static_cast<double>(problem.neurons()), time,
-                                  time / static_cast<double>(ufb::tree::levels(depth))));
+                                  time / static_cast<double>(ufb::cmm::tree::levels(depth))));
     }
   }
   context.results.end_table();
@@ -114,7 +114,7 @@ void run_gpt3(bench_context& context) {
   context.results.begin_table("gpt3: FFF 1x15, width 12288, against 49152 dense neurons");
   constexpr double gigabyte = 1e9;
   constexpr double others = 1.6e9;  // the part of the dense layer, plain and packed, and inputs
-  const double weights = 2.0 * static_cast<double>(ufb::tree::node_count(shape.depth) * width) * sizeof(float);
+  const double weights = 2.0 * static_cast<double>(ufb::cmm::tree::node_count(shape.depth) * width) * sizeof(float);
   const std::size_t free_memory = available_memory();
   if (free_memory != 0 && static_cast<double>(free_memory) < weights + others) {
     context.results.note(format("left out: %.1f GB of memory are needed, %.1f GB are free%.0s",
@@ -122,7 +122,7 @@ void run_gpt3(bench_context& context) {
     context.results.end_table();
     return;
   }
-  const double bound = static_cast<double>(dense_neurons) / static_cast<double>(ufb::tree::levels(shape.depth));
+  const double bound = static_cast<double>(dense_neurons) / static_cast<double>(ufb::cmm::tree::levels(shape.depth));
   const generated_problem problem(shape, std::max<std::size_t>(1024, largest(batches)));
   dense_set dense({.width = width, .neurons = dense_neurons / dense_parts}, context, dense_parts);
   for (const auto storage : storages) {  // one layer at a time fits

@@ -12,7 +12,7 @@ namespace ufb = ultrafastbert;
 int main() {
   constexpr std::size_t width = 64;
   constexpr std::size_t depth = 5;
-  constexpr std::size_t nodes = ufb::tree::node_count(depth);
+  constexpr std::size_t nodes = ufb::cmm::tree::node_count(depth);
   constexpr std::size_t tokens = 8;
 
   std::mt19937 generator(1);

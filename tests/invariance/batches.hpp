@@ -21,7 +21,7 @@
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
-#include "ultrafastbert/model/padded_batch.hpp"
+#include "ultrafastbert/model/texts/padded_batch.hpp"
 
 namespace ufb_test {
 
@@ -66,7 +66,7 @@ using company = std::vector<std::size_t>;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t length = i == 0 ? longest : i == 1 ? 1 : random.size(1, random.size(1, longest));
     token_sequence ids(length);
-    for (auto& id : ids) id = static_cast<ufb::token_id>(random.size(0, config.vocabulary_size - 1));
+    for (auto& id : ids) id = static_cast<ufb::token_id>(random.size(0, config.embedding.vocabulary_size - 1));
     pool.push_back(std::move(ids));
   }
   return pool;
@@ -89,13 +89,13 @@ batch_result run_ragged(const Encoder& encoder, const std::vector<token_sequence
   for (std::size_t i = 0; i < drawn.size(); ++i) {
     std::copy(pool[drawn[i]].begin(), pool[drawn[i]].end(), &ids.span()[offsets[i]]);
   }
-  const std::size_t width = encoder.config().hidden_size;
+  const std::size_t width = encoder.config().hidden_size();
   batch_result result{.memory = {offsets.back() * width, choices.shift}, .first_row = offsets, .first_traced = offsets};
   result.states = {result.memory.span().data(), {offsets.back(), width}};
   const auto mask = mask_of_ones(encoder.config(), offsets);
   ufb::sequence_batch batch{.offsets = offsets};
-  if (encoder.config().causal) batch.mask = mask.view();
-  encoder.forward(ids.span(), batch, result.states, scratch, threads, choices.traced ? &result.trace : nullptr);
+  if (encoder.config().block.attention.causal) batch.mask = mask.view();
+  encoder.forward(ids.span(), batch, result.states, scratch, choices.traced ? &result.trace : nullptr, threads);
   return result;
 }
 
@@ -106,7 +106,7 @@ batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence
   std::size_t length = 0;
   for (const std::size_t number : drawn) length = std::max(length, pool[number].size());
   const std::size_t rows = drawn.size() * length;
-  const std::size_t width = encoder.config().hidden_size;
+  const std::size_t width = encoder.config().hidden_size();
   shifted_buffer<ufb::token_id> ids(rows, choices.shift);
   shifted_buffer<float> mask(rows, choices.shift);
   batch_result result{.memory = {rows * width, choices.shift}};
@@ -126,7 +126,7 @@ batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence
   ufb::encoder_trace<float>* const trace = choices.traced ? &result.trace : nullptr;
   ufb::models::encode_padded(encoder, {ids.span().data(), {drawn.size(), length}},
                              {mask.span().data(), {drawn.size(), length}}, result.states, scratch,
-                             {.threads = threads, .padding_states = choices.padding_states}, trace);
+                             {.padding_states = choices.padding_states}, trace, threads);
   return result;
 }
 

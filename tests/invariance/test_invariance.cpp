@@ -13,7 +13,7 @@
 #include "support/catch.hpp"
 #include "support/noted_source.hpp"
 #include "support/random.hpp"
-#include "ultrafastbert/blas/plain_backend.hpp"
+#include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
 
@@ -21,41 +21,39 @@ using namespace ufb_test;
 
 namespace {
 
-using encoder_type = ufb::encoder<float, ufb::native_backend>;
+using encoder_type = ufb::encoder<float, ufb::kernel_backend>;
 
-const encoder_names names{.prefix = "encoder.", .words = "words"};
+const encoder_names names{.prefix = "encoder.", .words = "words", .stored_name = {}};
 
 // A small encoder whose biases are a tie bomb's.
 struct bombed_encoder {
   explicit bombed_encoder(bool causal = false) {
-    config.causal = causal;
-    tensor_list list;
-    encoder_type::for_each_tensor(
-        names.prefix, names.words, config,
-        [&](const std::string& name, const tensor_shape& shape) { list.emplace(name, shape); });
-    weights = random_source(list, 71);
+    config.block.attention.causal = causal;
+    encoder_type empty(config);
+    weights = random_source(parameters_of(empty, names.prefix, names.words), 71);
     random_numbers random(72);
     pool = random_pool(config, 12, 24, random);
-    ties = plant_tie_bomb<ufb::native_backend>(source, names, config, choices, pool);
+    ties = plant_tie_bomb<ufb::kernel_backend>(source, names, config, {}, pool);
   }
   bombed_encoder(const bombed_encoder&) = delete;
   bombed_encoder& operator=(const bombed_encoder&) = delete;
   ~bombed_encoder() = default;
 
   [[nodiscard]] encoder_type load(ufb::isa_level isa) const {
-    return encoder_type::load(source, names.prefix, names.words, config,
-                              {.feedforward = {.isa = isa}, .projections = {.isa = isa}});
+    return load_encoder<encoder_type>(source, names, config, {.isa = isa});
   }
 
-  ufb::encoder_config config{.vocabulary_size = 37,
-                             .hidden_size = 48,
-                             .layers = 3,
-                             .heads = 4,
-                             .max_sequence_length = 24,
-                             .feedforward = ufb::fast_feedforward_config{.depth = 4, .parallel_size = 2}};
-  ufb::encoder_choices choices{};
+  ufb::norm_shape norm{.width = 48};
+  ufb::encoder_config config{
+      .embedding = {.vocabulary_size = 37, .width = 48, .max_sequence_length = 24, .norm = norm},
+      .layers = 3,
+      .block = {.attention = {.width = 48, .heads = 4},
+                .norm = norm,
+                .feedforward =
+                    ufb::fast_feedforward_shape{.input_width = 48, .output_width = 48, .depth = 4, .parallel_size = 2}},
+      .final_norm = norm};
   noted_source weights{};
-  replacing_source<noted_source> source{weights};
+  replacing_source source{weights};
   std::vector<token_sequence> pool{};
   tie_count ties{};
 };
@@ -75,8 +73,9 @@ TEST_CASE("Every node that the pool visits has a token whose logit is exactly 0"
   CHECK(bomb.ties.zeros >= 3 * 2 * 5);
   CHECK(bomb.ties.logits > bomb.ties.zeros);
   std::vector<float> bias(2 * 31);
-  const std::vector<std::size_t> shape{bias.size()};
-  bomb.source.read("encoder.layers.1.ffn.linear_in.bias", shape, 0, std::span<float>(bias));
+  const auto number = bomb.source.find("encoder.layers.1.ffn.linear_in.bias");
+  REQUIRE(number);
+  bomb.source.read(*number, 0, std::span<float>(bias));
   CHECK(bias != bomb.weights.at("encoder.layers.1.ffn.linear_in.bias").values);
 }
 

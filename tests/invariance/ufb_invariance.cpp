@@ -23,19 +23,20 @@
 #include "invariance/batches.hpp"
 #include "invariance/tie_bomb.hpp"
 #include "support/random.hpp"
-#include "ultrafastbert/blas/plain_backend.hpp"
+#include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
-#include "ultrafastbert/model/checkpoint_reader.hpp"
+#include "ultrafastbert/model/families/family.hpp"
+#include "ultrafastbert/model/loading/model_loader.hpp"
 
 namespace {
 
 namespace ufb = ultrafastbert;
 using namespace ufb_test;
 
-// The library's own kernels, and plain loops where it has none: no BLAS promises equal bits.
-using backend = ufb::native_backend;
+// No BLAS promises equal bits.
+using backend = ufb::kernel_backend;
 using encoder_type = ufb::encoder<float, backend>;
 
 constexpr std::size_t pool_size = 48;
@@ -68,28 +69,25 @@ ufb::weight_storage storage_of(const std::string& wanted) {
 }
 
 bombed_model load(const options& wanted, random_numbers& random) {
-  ufb::models::checkpoint_reader checkpoint(
-      wanted.model, {},
-      {"ScriptableLM", "ScriptableLMForPreTraining", "ScriptableLMForSequenceClassification",
-       "ScriptableLMForTokenClassification"});
-  checkpoint.need_encoder<encoder_type>();
-  checkpoint.check();
-  const ufb::encoder_config& config = checkpoint.config().encoder;
-  std::size_t longest = std::min(longest_sequence, config.max_sequence_length);
-  if (config.longest_sequence != 0) longest = std::min(longest, config.longest_sequence);
+  const ufb::model_loader folder(wanted.model, {}, {"encoder_model"});
+  const ufb::model_description& description = folder.description();
+  const ufb::encoder_config& config = description.encoder;
+  std::size_t longest = std::min(longest_sequence, config.embedding.max_sequence_length);
+  if (config.embedding.longest_sequence != 0) longest = std::min(longest, config.embedding.longest_sequence);
   auto pool = random_pool(config, pool_size, longest, random);
-  const ufb::encoder_choices choices{
+  const ufb::encoder_options options{
       .projections = {.engine = ufb::projection_engine::packed, .storage = storage_of(wanted.projection)}};
-  replacing_source source(checkpoint.source());
-  const encoder_names names{.prefix = checkpoint.names().encoder, .words = checkpoint.names().words};
-  const tie_count ties = plant_tie_bomb<backend>(source, names, config, choices, pool);
-  if (std::holds_alternative<ufb::fast_feedforward_config>(config.feedforward)) {
+  replacing_source source(folder.source());
+  const encoder_names names{
+      .prefix = description.encoder_prefix, .words = description.words, .stored_name = description.stored_name};
+  const tie_count ties = plant_tie_bomb<backend>(source, names, config, options, pool);
+  if (std::holds_alternative<ufb::fast_feedforward_shape>(config.block.feedforward)) {
     std::cout << "tie bomb: " << ties.zeros << " of " << ties.logits << " logits are exactly 0\n";
     if (ties.zeros == 0) throw std::runtime_error("the tie bomb has no ties");
   } else {
     std::cout << "no tie bomb: the feedforward layers are dense\n";
   }
-  return {.pool = std::move(pool), .encoder = encoder_type::load(source, names.prefix, names.words, config, choices)};
+  return {.pool = std::move(pool), .encoder = load_encoder<encoder_type>(source, names, config, options)};
 }
 
 // Whether every sequence of a batch has the bits that it has alone.
