@@ -97,7 +97,7 @@ class packed_matrix {
   void store_column(std::size_t input, const float* from) noexcept {
     const std::size_t columns = kernels_->columns;
     for (std::size_t n = 0; n < outputs_; n += columns) {
-      std::uint32_t* to = word(n, input / kernels_->terms);
+      std::uint32_t* to = panels_.data() + place(n, input / kernels_->terms);
       for (std::size_t i = 0; i < std::min(columns, outputs_ - n); ++i) {
         if (storage_ == weight_storage::float32) {
           to[i] = std::bit_cast<std::uint32_t>(from[n + i]);
@@ -111,12 +111,12 @@ class packed_matrix {
 
   /// The weights of one output as they were set. Shapes: to: (inputs). Pre: output < outputs(); storage() is float32.
   void copy_row(std::size_t output, float* to) const noexcept {
-    const std::uint32_t* from = word(output, 0);
+    const std::uint32_t* from = panels_.data() + place(output, 0);
     for (std::size_t k = 0; k < inputs_; ++k) to[k] = std::bit_cast<float>(from[k * kernels_->columns]);
   }
   /// The weights of one input as they were set. Shapes: to: (outputs). Pre: input < inputs(); storage() is float32.
   void copy_column(std::size_t input, float* to) const noexcept {
-    for (std::size_t n = 0; n < outputs_; ++n) to[n] = std::bit_cast<float>(*word(n, input));
+    for (std::size_t n = 0; n < outputs_; ++n) to[n] = std::bit_cast<float>(panels_.data()[place(n, input)]);
   }
 
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }     ///< columns of y
@@ -183,6 +183,12 @@ class packed_matrix {
     const float* scale = nullptr;
     [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return x + r * stride * sizeof(std::uint32_t); }
   };
+  // What else a block of terms does: all but the first one add, the last one ends the product.
+  struct block_product {
+    std::span<const float> bias{};
+    bool add = false;
+    kernels::activation_kernel activate = nullptr;
+  };
 
   [[nodiscard]] static constexpr std::size_t parts_of(std::size_t size, std::size_t largest) noexcept {
     return size / largest + (size % largest != 0 ? 1 : 0);
@@ -238,21 +244,15 @@ class packed_matrix {
   [[nodiscard]] std::size_t panel_stride() const noexcept { return words_ * kernels_->columns; }
   [[nodiscard]] std::size_t panel_count() const noexcept { return parts_of(outputs_, kernels_->columns); }
 
-  // Word w of an output's row.
+  // Of word w of an output's row.
   [[nodiscard]] std::size_t place(std::size_t output, std::size_t w) const noexcept {
     const std::size_t columns = kernels_->columns;
     return output / columns * panel_stride() + w * columns + output % columns;
   }
-  [[nodiscard]] std::uint32_t* word(std::size_t output, std::size_t w) noexcept {
-    return panels_.data() + place(output, w);
-  }
-  [[nodiscard]] const std::uint32_t* word(std::size_t output, std::size_t w) const noexcept {
-    return panels_.data() + place(output, w);
-  }
   // `bits(k)`: those of element k, of which a word has `Terms`.
   template <std::size_t Terms, class Bits>
   void fill_row(std::size_t output, const Bits& bits) noexcept {
-    std::uint32_t* to = word(output, 0);
+    std::uint32_t* to = panels_.data() + place(output, 0);
     for (std::size_t k = 0; k < inputs_; k += Terms, to += kernels_->columns) {
       std::uint32_t whole = 0;
       for (std::size_t i = 0; i < Terms && k + i < inputs_; ++i) {
@@ -277,6 +277,8 @@ class packed_matrix {
     const std::size_t row_blocks = parts_of(x.rows(), rows_per_block);
     const std::size_t most_rows = std::min(x.rows(), rows_per_block);
     const bool copies = kernels_->convert != nullptr || (x.rows() > kernels_->rows && x.stride() > largest_near_stride);
+    const kernels::activation_kernel activate =
+        with.activation ? kernels::kernel_of(kernels::activations_of(isa_), *with.activation) : nullptr;
     workspace::frame frame(scratch);
     const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride());
     const auto scales = frame.take<float>(copies ? most_rows : 0);
@@ -291,13 +293,11 @@ class packed_matrix {
         const input_block block =
             copies ? copied(block_x, near, scales)
                    : input_block{.x = reinterpret_cast<const std::byte*>(block_x.data()), .stride = x.stride()};
-        packed_product now = with;
-        now.add = with.add || j > 0;
-        if (j + 1 < inner_blocks) {
-          now.bias = {};
-          now.activation.reset();
-        }
-        multiply_block(block, block_y, inner, panels, now);
+        const bool last_block = j + 1 == inner_blocks;
+        multiply_block(block, block_y, inner, panels,
+                       {.bias = last_block ? with.bias : std::span<const float>{},
+                        .add = with.add || j > 0,
+                        .activate = last_block ? activate : nullptr});
       }
     }
   }
@@ -316,21 +316,20 @@ class packed_matrix {
 
   // x: words `inner` of some rows; y: (rows, outputs).
   void multiply_block(const input_block& x, const matrix_view<float>& y, const range& inner, const range& panels,
-                      const packed_product& with) const noexcept {
+                      const block_product& with) const noexcept {
     const std::size_t columns = kernels_->columns;
     const std::size_t step = columns_per_block / columns;
     for (std::size_t first = panels.first; first < panels.last; first += step) {
       const range some{.first = first, .last = std::min(first + step, panels.last)};
       multiply_strip(x, y, inner, some, with);
-      if (!with.activation) continue;
-      const auto activate = kernels::kernel_of(kernels::activations_of(isa_), *with.activation);
+      if (with.activate == nullptr) continue;
       const std::size_t count = std::min(some.last * columns, outputs_) - some.first * columns;
-      for (std::size_t r = 0; r < y.rows(); ++r) activate(count, y.row(r) + some.first * columns);
+      for (std::size_t r = 0; r < y.rows(); ++r) with.activate(count, y.row(r) + some.first * columns);
     }
   }
 
   void multiply_strip(const input_block& x, const matrix_view<float>& y, const range& inner, const range& panels,
-                      const packed_product& with) const noexcept {
+                      const block_product& with) const noexcept {
     const std::size_t columns = kernels_->columns;
     const std::size_t tiles = parts_of(y.rows(), kernels_->rows);
     const bool pairs = kernels_->pair[parts_of(y.rows(), tiles) - 1] != nullptr;
