@@ -3,7 +3,7 @@
 # Finds a CBLAS with 32-bit integers and defines ultrafastbert::blas for it. Used by the build and, on the consumer's
 # machine, by the installed package: nothing that was found at build time is stored in what gets installed.
 #
-#   UFB_BLAS         AUTO (default): a BLAS if there is one, else the plain loops; ON: required; OFF: the plain loops.
+#   UFB_BLAS         AUTO (default): a BLAS if there is one, else Eigen; ON: required; OFF: Eigen.
 #   UFB_BLAS_TARGET  target to use instead of looking for one, such as MKL::MKL. A target Package::name that does not
 #                    exist yet is looked for with find_package(Package).
 #
@@ -17,7 +17,7 @@ function(ufb_find_blas error_variable)
   if(TARGET ultrafastbert::blas)
     return()
   endif()
-  set(UFB_BLAS AUTO CACHE STRING "AUTO: a BLAS if there is one; ON: required; OFF: plain loops")
+  set(UFB_BLAS AUTO CACHE STRING "AUTO: a BLAS if there is one; ON: required; OFF: Eigen")
   set_property(CACHE UFB_BLAS PROPERTY STRINGS AUTO ON OFF)
   set(UFB_BLAS_TARGET "" CACHE STRING "CMake target of the CBLAS to use; empty: look for one")
 
@@ -67,7 +67,7 @@ endfunction()
 function(_ufb_define_plain_blas reason)
   add_library(ultrafastbert::blas INTERFACE IMPORTED)
   target_compile_definitions(ultrafastbert::blas INTERFACE UFB_WITH_CBLAS=0 UFB_CBLAS_GEMM_BATCH=0)
-  message(STATUS "ultrafastbert: no BLAS, plain loops (${reason})")
+  message(STATUS "ultrafastbert: no BLAS, Eigen instead (${reason})")
 endfunction()
 
 function(_ufb_resolve_blas_target error_variable)

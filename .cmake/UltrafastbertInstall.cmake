@@ -28,6 +28,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/ultrafastbert-config-ver
 install(FILES "${PROJECT_BINARY_DIR}/ultrafastbert-config.cmake"
               "${PROJECT_BINARY_DIR}/ultrafastbert-config-version.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/UltrafastbertBlas.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/UltrafastbertCompiled.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/UltrafastbertUtf8proc.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/blas_probe.cpp"
               "${CMAKE_CURRENT_LIST_DIR}/blas_batch_probe.cpp"

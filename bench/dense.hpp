@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
 
 namespace ufb_bench {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dense.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/products/packed_matrix.hpp"
 
 namespace ufb_bench {

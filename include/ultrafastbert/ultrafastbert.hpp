@@ -11,6 +11,7 @@
 // Layer: umbrella over everything. The CMake target is ultrafastbert::ultrafastbert.
 #pragma once
 
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
 
 #include "ultrafastbert/encoder/config.hpp"

@@ -13,6 +13,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 

@@ -16,6 +16,7 @@
 #include "support/errors.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/core/tasks.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 namespace ufb = ultrafastbert;

@@ -10,17 +10,18 @@
 
 #include "encoder/support.hpp"
 #include "support/allocation_counter.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 
 namespace {
 
-using problem_type = encoder_problem<float, ufb::default_backend>;
+using problem_type = encoder_problem<float, ufb::default_backend<float>>;
 
 // Lengths of up to 200 tokens, so that a single sequence has rows for many tasks.
 ufb::encoder_config long_config(bool fast) {
   auto config = small_config(fast);
-  config.max_sequence_length = 400;
+  config.embedding.max_sequence_length = 400;
   return config;
 }
 
@@ -102,7 +103,7 @@ TEST_CASE("Paths and states that are recorded over threads are those of one", "[
     const auto expected = run(problem, batch, scratch);
     guarded_matrix<float> states(batch.ids.size(), 16);
     ufb::encoder_trace<float> trace{.states = true};
-    problem.model.forward(batch.ids, batch.view(), states.view(), scratch, pool, &trace);
+    problem.model.forward(batch.ids, batch.view(), states.view(), scratch, &trace, pool);
     CHECK(same_bits(states, expected.states));
     REQUIRE(trace.layers.size() == 2);
     const auto same = [&](const auto& a, const auto& b) {

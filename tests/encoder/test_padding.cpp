@@ -9,22 +9,25 @@
 #include <string>
 #include <vector>
 
+#include "encoder/reference_stack.hpp"
 #include "encoder/support.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers/attention.hpp"
-#include "ultrafastbert/model/padded_batch.hpp"
+#include "ultrafastbert/model/texts/padded_batch.hpp"
 
 using namespace ufb_test;
 
 namespace {
 
-using problem_type = encoder_problem<float, ufb::default_backend>;
+using problem_type = encoder_problem<float, ufb::default_backend<float>>;
 
 guarded_matrix<float> encode(const problem_type& problem, const token_batch& batch, ufb::workspace& scratch,
-                             const ufb::padded_batch_options& options, ufb::encoder_trace<float>* trace = nullptr) {
+                             const ufb::padded_batch_options& options, ufb::encoder_trace<float>* trace = nullptr,
+                             ufb::executor_ref threads = {}) {
   const std::size_t sequences = batch.offsets.size() - 1;
-  guarded_matrix<float> states(batch.ids.size(), problem.config.hidden_size, 2);
+  guarded_matrix<float> states(batch.ids.size(), problem.config.hidden_size(), 2);
   ufb::models::encode_padded(problem.model, {batch.ids.data(), {sequences, batch.ids.size() / sequences}},
-                             batch.view().mask, states.view(), scratch, options, trace);
+                             batch.view().mask, states.view(), scratch, options, trace, threads);
   CHECK(states.surroundings_intact());
   return states;
 }
@@ -79,13 +82,13 @@ TEST_CASE("Padding on the right changes no bit of a token, left out or computed"
   for (const bool fast : {true, false}) {
     for (const bool causal : {false, true}) {
       auto config = small_config(fast);
-      config.causal = causal;
+      config.block.attention.causal = causal;
       const problem_type problem(config, 232, {.token_budget = 60});
       const auto sequences = random_sequences(9, random);
       for (const std::size_t length : {24U, 30U}) {  // beyond the model's positions only where nothing is computed
         const auto batch = padded(sequences, length, 7);
         const auto without = encode(problem, batch, scratch, {});
-        CHECK(same_bits(encode(problem, batch, scratch, {.threads = pool}), without));
+        CHECK(same_bits(encode(problem, batch, scratch, {}, nullptr, pool), without));
         for (std::size_t i = 0; i < sequences.size(); ++i) {
           const std::size_t tokens = sequences[i].size();
           const auto alone = states_of(problem.model, padded({sequences[i]}, tokens, 7), scratch);
@@ -95,7 +98,7 @@ TEST_CASE("Padding on the right changes no bit of a token, left out or computed"
         if (length > 24) continue;
         const auto with = encode(problem, batch, scratch, {.padding_states = true});
         CHECK(same_bits(with, states_of(problem.model, batch, scratch)));
-        CHECK(same_bits(encode(problem, batch, scratch, {.threads = pool, .padding_states = true}), with));
+        CHECK(same_bits(encode(problem, batch, scratch, {.padding_states = true}, nullptr, pool), with));
         for (std::size_t i = 0; i < sequences.size(); ++i) {
           CHECK(same_rows(with, i * length, without, i * length, sequences[i].size()));
           if (sequences[i].size() < length) CHECK_FALSE(zeros(with, i * length + sequences[i].size(), 1));
@@ -139,12 +142,12 @@ TEST_CASE("A sequence whose mask is 0 everywhere is computed in full", "[encoder
 }
 
 TEMPLATE_TEST_CASE("Masks between 0 and 1 follow the reference, and leaving keys out changes no bit", "[encoder]",
-                   ufb::plain_backend, ufb::default_backend) {
+                   ufb::plain_backend, ufb::default_backend<float>) {
   random_numbers random(237);
   ufb::workspace scratch;
   for (const bool causal : {false, true}) {
     auto config = small_config(true);
-    config.causal = causal;
+    config.block.attention.causal = causal;
     const encoder_problem<float, TestType> problem(config, 238);
     auto batch = masked({{1, 0.9999F, 0.5F, 0, 0, 0},
                          {0.4F, 0, 0, 0, 0, 0},  // no key is surely seen: nothing may be left out

@@ -8,10 +8,12 @@
 
 #include "encoder/support.hpp"
 #include "support/backends.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 
-TEMPLATE_LIST_TEST_CASE("Threads that share an encoder do not change each other's bits", "[encoder]", every_backend) {
+TEMPLATE_LIST_TEST_CASE("Threads that share an encoder do not change each other's bits", "[encoder]",
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   const encoder_problem<Scalar, typename TestType::backend> problem(small_config(true), 161);
   random_numbers random(162);
@@ -46,7 +48,7 @@ TEMPLATE_LIST_TEST_CASE("Threads that share an encoder do not change each other'
 
 TEST_CASE("Threads that share a workspace by mistake get right results or in_use, with and without a pool",
           "[encoder]") {
-  const encoder_problem<float, ufb::default_backend> problem(small_config(true), 163);
+  const encoder_problem<float, ufb::default_backend<float>> problem(small_config(true), 163);
   random_numbers random(164);
   const token_batch batch =
       joined({random_ids(20, random), random_ids(16, random), random_ids(20, random), random_ids(20, random)});

@@ -8,6 +8,7 @@
 
 #include "encoder/support.hpp"
 #include "support/backends.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/encoder/tied_decoder.hpp"
 
 using namespace ufb_test;
@@ -25,10 +26,10 @@ struct decoder_problem {
   }
 
   template <class Backend>
-  [[nodiscard]] ufb::tied_decoder<Scalar, Backend> decoder(const ufb::projection_choices& choices = {}) const {
+  [[nodiscard]] ufb::tied_decoder<Scalar, Backend> decoder(const ufb::projection_options& options = {}) const {
     ufb::aligned_buffer<Scalar> copy(bias.size());
     std::copy(bias.begin(), bias.end(), copy.data());
-    return {matrix, std::move(copy), choices};
+    return {matrix, std::move(copy), options};
   }
 
   std::shared_ptr<ufb::matrix<Scalar>> matrix;
@@ -47,7 +48,7 @@ guarded_matrix<Scalar> logits_of(const Decoder& decoder, const guarded_matrix<Sc
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("Logits follow the reference for any number of words and states", "[tied_decoder]",
-                        every_backend) {
+                        every_layer_backend) {
   using Scalar = typename TestType::scalar;
   random_numbers random(241);
   for (const std::size_t words : {1U, 2U, 3U, 4U, 37U, 100U}) {
@@ -77,7 +78,7 @@ TEST_CASE("A state's logits have the same bits alone, in company and over thread
            {ufb::isa_level::portable, ufb::isa_level::neon, ufb::isa_level::avx2, ufb::isa_level::avx512}) {
         if (!ufb::supported(isa)) continue;
         INFO(words << " words, " << name(isa));
-        const auto decoder = problem.decoder<ufb::default_backend>({.isa = isa});
+        const auto decoder = problem.decoder<ufb::default_backend<float>>({.isa = isa});
         const auto all = logits_of(decoder, x);
         for (const std::size_t threads : {2U, 3U, 4U}) {
           ufb::thread_pool pool(threads);
@@ -96,7 +97,7 @@ TEST_CASE("A state's logits have the same bits alone, in company and over thread
 TEST_CASE("The decoder refuses other sizes and leaves the logits alone", "[tied_decoder]") {
   random_numbers random(243);
   const decoder_problem<float> problem(11, 6, true, random);
-  const auto decoder = problem.decoder<ufb::default_backend>();
+  const auto decoder = problem.decoder<ufb::default_backend<float>>();
   const guarded_matrix<float> x(3, 6, 0, random);
   guarded_matrix<float> y(3, 11);
   CHECK(error_text_of([&] { decoder.forward(x.view().cols_from(0, 5), y.view()); }) ==

@@ -14,6 +14,7 @@ with_mask() {
   file=$1
   shift
   append "$file" "$* <mask>"
+  append "$file" "[<mask>, $*]"
 }
 : >"$work/masked"
 each_text with_mask "$work/masked"

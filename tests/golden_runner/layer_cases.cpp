@@ -41,13 +41,14 @@ ufb::fast_feedforward_shape shape_of(const json& entry) {
   return {.input_width = entry.at("input_width").get<std::size_t>(),
           .output_width = entry.at("output_width").get<std::size_t>(),
           .depth = entry.at("depth").get<std::size_t>(),
-          .parallel_size = entry.value("parallel_size", std::size_t{1})};
+          .parallel_size = entry.value("parallel_size", std::size_t{1}),
+          .activation = activation_of(entry)};
 }
 
 layer_weights generate(const golden_case& golden) {
   const json& generator = golden.entry.at("generator");
   const auto shape = shape_of(golden.entry);
-  const std::size_t nodes = ufb::tree::total_nodes(shape.depth, shape.parallel_size);
+  const std::size_t nodes = ufb::cmm::tree::total_nodes(shape.depth, shape.parallel_size);
   const auto make = [&](const char* name, std::vector<std::size_t> sizes) {
     std::size_t count = 1;
     for (const std::size_t size : sizes) count *= size;
@@ -84,12 +85,12 @@ golden_result run(const golden_case& golden, const layer_weights& weights, ufb::
   const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
                               TieRule, Backend>
       layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out),
-            {.activation = activation_of(golden.entry), .layout = layout, .engine = engine});
+            {.engine = engine}, layout);
   const auto x = view(weights.input);
   tensor<float> output{.name = "output", .shape = weights.input.shape};
   output.shape.back() = shape.output_width;
   output.values.resize(x.rows() * shape.output_width);
-  tensor<std::int32_t> path{.name = "path", .shape = {x.rows(), shape.parallel_size, ufb::tree::levels(shape.depth)}};
+  tensor<std::int32_t> path{.name = "path", .shape = {x.rows(), shape.parallel_size, ufb::cmm::tree::levels(shape.depth)}};
   if (layout == ufb::linear_out_layout::row_per_node) path.shape.erase(path.shape.begin() + 1);
   path.values.resize(x.rows() * layer.path_length());
   ufb::workspace workspace;
@@ -103,7 +104,7 @@ golden_result run(const golden_case& golden, const layer_weights& weights, ufb::
 template <class TieRule>
 golden_result run_all(const golden_case& golden, const layer_weights& weights, ufb::linear_out_layout layout) {
   using ufb::fff_engine;
-  golden_result result = run<TieRule, ufb::default_backend>(golden, weights, layout, fff_engine::automatic);
+  golden_result result = run<TieRule, ufb::default_backend<float>>(golden, weights, layout, fff_engine::automatic);
   const auto agree = [&](const golden_result& other, std::string_view who) {
     if (other.tensors.integers[0].values != result.tensors.integers[0].values) {
       throw mismatch(std::string(who) + " takes another path");
@@ -115,7 +116,7 @@ golden_result run_all(const golden_case& golden, const layer_weights& weights, u
     }
   };
   for (const auto engine : {fff_engine::blas, fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
-    agree(run<TieRule, ufb::default_backend>(golden, weights, layout, engine), ufb::name(engine));
+    agree(run<TieRule, ufb::default_backend<float>>(golden, weights, layout, engine), ufb::name(engine));
   }
   agree(run<TieRule, ufb::plain_backend>(golden, weights, layout, fff_engine::blas), "the plain backend");
   return result;

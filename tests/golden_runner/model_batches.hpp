@@ -74,9 +74,9 @@ ultrafastbert::matrix<float> run_encoder(const Model& model, const model_batch& 
   model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, {.padding_states = true}, &trace);
   const auto [sequences, length] = batch.shape;
   result.tensors.reals.push_back(as_tensor(name + ".final", {sequences, length, states.cols()}, states));
-  const auto* fast = std::get_if<ultrafastbert::fast_feedforward_config>(&model.encoder().config().feedforward);
+  const auto* fast = std::get_if<ultrafastbert::fast_feedforward_shape>(&model.stack().config().block.feedforward);
   if (fast == nullptr) return states;
-  const std::size_t levels = ultrafastbert::tree::levels(fast->depth);
+  const std::size_t levels = ultrafastbert::cmm::tree::levels(fast->depth);
   for (std::size_t i = 0; i < trace.layers.size(); ++i) {
     const auto& paths = trace.layers[i].paths;
     tensor<std::int32_t> out{.name = name + ".fff_path.layer." + std::to_string(i),

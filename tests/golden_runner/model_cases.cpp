@@ -87,7 +87,7 @@ golden_result compute_end_to_end(const golden_case& golden) {
   golden_result result;
   for (std::size_t i = 0; i < texts.at("texts").size(); ++i) {
     const auto text = texts.at("texts").at(i).at("text").get<std::string>();
-    const auto encoding = model.tokenizer().encode(text, {.max_length = max_length});
+    const auto encoding = model.text_tokenizer().encode(text, {.max_length = max_length});
     const std::string name = 't' + std::to_string(i);
     ufb::matrix<float> states({encoding.ids.size(), model.hidden_size()});
     model.encode({encoding.ids.data(), {1, encoding.ids.size()}}, {}, states.view(), workspace);
@@ -119,7 +119,7 @@ void compare_end_to_end(const golden_case& golden, const golden_result& result) 
     expect_close(result.tensors.reals.at(i), read<double>(expected, name + ".logits_f64_at_rows").values, tolerance);
 
     const auto sentence = text.at("text").get<std::string>();
-    if (model.tokenizer().encode(sentence, {.max_length = max_length}).truncated) continue;  // fill_mask never cuts
+    if (model.text_tokenizer().encode(sentence, {.max_length = max_length}).truncated) continue;  // fill_mask never cuts
     const auto candidates = model.fill_mask(sentence, {.top_k = 5}, workspace);
     if (candidates.size() != 5 * text.at("mask_positions").size()) throw mismatch(name + ": number of candidates");
     for (std::size_t c = 0; c < candidates.size(); ++c) {

@@ -13,17 +13,19 @@
 #include <string_view>
 #include <system_error>
 
+#include "ultrafastbert/core/memory_source.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
-#include "ultrafastbert/model/config_json.hpp"
-#include "ultrafastbert/model/encoder_model.hpp"
-#include "ultrafastbert/model/load_report.hpp"
-#include "ultrafastbert/model/masked_lm.hpp"
-#include "ultrafastbert/model/sequence_classifier.hpp"
-#include "ultrafastbert/model/token_classifier.hpp"
+#include "ultrafastbert/model/families/families.hpp"
+#include "ultrafastbert/model/families/family.hpp"
+#include "ultrafastbert/model/loading/load_report.hpp"
+#include "ultrafastbert/model/tasks/encoder_model.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
+#include "ultrafastbert/model/tasks/sequence_classifier.hpp"
+#include "ultrafastbert/model/tasks/token_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace {
@@ -35,15 +37,17 @@ std::string count(std::uint64_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
 
-ufb::checkpoint_config read_config(const path& file) {
+// What a configuration says by itself, without weights.
+ufb::model_description read_config(const path& file) {
   constexpr ufb::json_limits limits{};
   const std::string text = ufb::read_text_file(file, limits.max_bytes);
-  return ufb::read_checkpoint_config(ufb::json_document::parse(text, file.string(), limits));
+  const auto document = ufb::json_document::parse(text, file.string(), limits);
+  return ufb::models::family_of(document.root()).describe(document.root(), ufb::memory_source{});
 }
 
-std::string describe(const ufb::checkpoint_config& config) {
+std::string describe(const ufb::model_description& config) {
   return (config.architecture.empty() ? "local form" : config.architecture) + ", " +
-         count(config.encoder.layers, "layer") + ", width " + std::to_string(config.encoder.hidden_size);
+         count(config.encoder.layers, "layer") + ", width " + std::to_string(config.encoder.hidden_size());
 }
 
 std::string describe(const ufb::weight_files& weights) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Macros that hosts and their libraries define before they include ours: single letters (C's <complex.h>, R, AVR), the
-// Windows headers without NOMINMAX and with their short words, X11, Qt. A letter expands to what no declaration survives.
+// Windows headers without NOMINMAX and with their short words, X11, Qt. A letter expands to what no declaration
+// survives.
 #pragma once
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -86,6 +87,6 @@
 #undef unix
 #undef linux
 #define major(x) ((x) >> 8)
-#define minor(x) ((x) & 0xff)
+#define minor(x) ((x)&0xff)
 #define unix 1
 #define linux 1

@@ -14,6 +14,7 @@
 #include "support/noted_source.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/blas/plain_backend.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
 
 using namespace ufb_test;

@@ -25,6 +25,7 @@
 #include "support/random.hpp"
 #include "ultrafastbert/blas/plain_backend.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
 #include "ultrafastbert/model/checkpoint_reader.hpp"
 

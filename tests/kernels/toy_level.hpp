@@ -26,6 +26,8 @@ namespace ultrafastbert::kernels::toy {
 inline constexpr std::size_t lanes = 2;
 inline constexpr std::size_t dot_vectors = 2;
 inline constexpr std::size_t dot_chains = 2;
+inline constexpr bool tiles_dots = true;
+inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = true;
 inline constexpr bool streams = true;
 inline constexpr std::size_t panel_vectors = 1;
@@ -187,6 +189,7 @@ inline integers add_byte_products(integers s, integers x, integers b) noexcept {
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"

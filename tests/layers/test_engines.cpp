@@ -14,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
 
 using namespace ultrafastbert;

@@ -2,12 +2,11 @@
 //
 // After two calls of the largest size, inference allocates nothing. A BLAS that runs threads of its own allocates
 // for each of its calls; the suite runs with OPENBLAS_NUM_THREADS=1, and the plain backend needs no such care.
-#include <cstdlib>
-#include <string_view>
 #include <vector>
 
 #include "model/support.hpp"
 #include "support/allocation_counter.hpp"
+#include "support/backends.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 using namespace ultrafastbert;
@@ -49,7 +48,10 @@ TEST_CASE("Encoding and logits allocate nothing after warm-up, on the plain back
   check_no_allocation<plain_backend>();
 }
 
+TEST_CASE("Encoding and logits allocate nothing after warm-up, on the library's own kernels") {
+  check_no_allocation<kernel_backend>();
+}
+
 TEST_CASE("Encoding and logits allocate nothing after warm-up, on a BLAS with one thread") {
-  const char* threads = std::getenv("OPENBLAS_NUM_THREADS");
-  if (threads != nullptr && std::string_view(threads) == "1") check_no_allocation<default_backend>();
+  if (runs_on_one_thread<default_blas>()) check_no_allocation<default_blas>();
 }

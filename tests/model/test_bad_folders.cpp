@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/support.hpp"
-#include "ultrafastbert/model/masked_lm.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
 
 using namespace ultrafastbert;
 using nlohmann::ordered_json;

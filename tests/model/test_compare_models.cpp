@@ -10,7 +10,7 @@
 
 #include "model/support.hpp"
 #include "ultrafastbert/model/compare_models.hpp"
-#include "ultrafastbert/model/masked_lm.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
 
 using namespace ultrafastbert;
 using namespace ufb_test;
@@ -39,7 +39,7 @@ TEST_CASE("A model differs nowhere from the same model") {
   auto workspace = model.make_workspace();
   const auto same = compare_models(model, masked_lm<float>::load(folder), texts, workspace);
   std::size_t tokens = 0;
-  for (const auto& text : texts) tokens += model.tokenizer().encode(text).size();
+  for (const auto& text : texts) tokens += model.text_tokenizer().encode(text).size();
   CHECK(same.tokens == tokens);
   CHECK(same.tokens_on_other_paths == std::vector<std::size_t>(5));
   CHECK(same.largest_state_difference == 0.0);
@@ -53,7 +53,7 @@ TEST_CASE("Narrow weights cost a little, and the more the narrower") {
   const auto exact = masked_lm<float>::load(folder);
   auto workspace = exact.make_workspace();
   const auto cost_of = [&](weight_storage storage) {
-    const load_options how{.feedforward = {.storage_in = storage, .storage_out = storage}};
+    const load_options how{.fast_feedforward = {.storage_in = storage, .storage_out = storage}};
     return compare_models(exact, masked_lm<float>::load(folder, how), texts, workspace);
   };
   const auto narrow = cost_of(weight_storage::int8);

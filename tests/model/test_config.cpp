@@ -4,9 +4,11 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "model/support.hpp"
-#include "ultrafastbert/model/config_json.hpp"
+#include "ultrafastbert/core/memory_source.hpp"
+#include "ultrafastbert/model/families/families.hpp"
 
 using namespace ultrafastbert;
 using nlohmann::ordered_json;
@@ -18,8 +20,15 @@ ordered_json published() {
   return ordered_json::parse(ufb_test::text_of(ufb_test::golden_model("mlm_fff_d4_p1") / "config.json"));
 }
 
-checkpoint_config read(const ordered_json& config) {
-  return read_checkpoint_config(json_document::parse(config.dump(), "config.json"));
+model_description read(const ordered_json& config, const tensor_source& weights = memory_source("weights")) {
+  const auto document = json_document::parse(config.dump(), "config.json");
+  return models::family_of(document.root()).describe(document.root(), weights);
+}
+
+void add(memory_source& weights, const std::string& name, const std::vector<std::size_t>& shape) {
+  std::size_t count = 1;
+  for (const std::size_t size : shape) count *= size;
+  weights.add(name, shape, std::vector<float>(count));
 }
 
 struct refusal {
@@ -32,47 +41,70 @@ struct refusal {
 }  // namespace
 
 TEST_CASE("The hub's form of a configuration is read") {
-  const auto config = read(published());
-  CHECK(config.architecture == "ScriptableLMForPreTraining");
-  CHECK(config.vocabulary_size_known);
-  CHECK(config.encoder.vocabulary_size == 211);
-  CHECK(config.encoder.hidden_size == 64);
-  CHECK(config.encoder.layers == 3);
-  CHECK(config.encoder.heads == 4);
-  CHECK(config.encoder.max_sequence_length == 128);
-  CHECK(config.encoder.norm_epsilon == 1e-12);
-  CHECK(config.encoder.activation == activation_kind::gelu);
-  const auto fast = std::get<fast_feedforward_config>(config.encoder.feedforward);
+  const auto got = read(published());
+  CHECK(got.family == "crammed");
+  CHECK(got.architecture == "ScriptableLMForPreTraining");
+  CHECK(got.encoder.embedding.vocabulary_size == 211);
+  CHECK(got.encoder.embedding.max_sequence_length == 128);
+  CHECK(got.encoder.embedding.token_types == 0);
+  CHECK(got.encoder.hidden_size() == 64);
+  CHECK(got.encoder.layers == 3);
+  CHECK(got.encoder.block.placement == norm_placement::before);
+  CHECK(got.encoder.block.attention.heads == 4);
+  CHECK(got.encoder.block.attention.layout == attention_layout::interleaved);
+  CHECK(got.encoder.block.norm.epsilon == 1e-12);
+  REQUIRE(got.encoder.final_norm);
+  CHECK(got.encoder.final_norm->width == 64);
+  const auto fast = std::get<fast_feedforward_shape>(got.encoder.block.feedforward);
   CHECK(fast.depth == 4);
-  CHECK(fast.parallel_size == 1);
+  CHECK(fast.trees() == 1);
+  CHECK(fast.activation == activation_kind::gelu);
+  CHECK(got.encoder_prefix == "encoder.");
+  CHECK_FALSE(got.prediction_head);
+  CHECK(got.decoder_bias.empty());
 }
 
 TEST_CASE("The local form is the architecture itself and may leave the vocabulary size open") {
   const auto text = ufb_test::text_of(ufb_test::golden_model("mlm_fff_local_form") / "model_config.json");
-  const auto config = read_checkpoint_config(json_document::parse(text, "model_config.json"));
-  CHECK_FALSE(config.vocabulary_size_known);
-  CHECK(config.encoder.hidden_size == 32);
+  memory_source weights("weights");
+  CHECK(read(ordered_json::parse(text), weights).encoder.embedding.vocabulary_size == 0);
+  add(weights, "decoder.weight", {100, 32});
+  const auto got = read(ordered_json::parse(text), weights);
+  CHECK(got.encoder.embedding.vocabulary_size == 100);
+  CHECK(got.words == "decoder.weight");
+  CHECK(got.encoder.hidden_size() == 32);
+  CHECK(got.architecture.empty());
 }
 
-TEST_CASE("The class that wrote a checkpoint is reported, and every model names those that it loads") {
-  auto config = published();
-  config["architectures"] = {"ScriptableLMForSequenceClassification"};
-  const auto got = read(config);
-  CHECK(got.architecture == "ScriptableLMForSequenceClassification");
-  const auto expect = [&got] { models::expect_architecture(got, "config.json", {"ScriptableLM", "Other"}); };
-  CHECK(ufb_test::error_text_of(expect) ==
-        "unsupported: $.architectures: 'ScriptableLM' or 'Other': 'ScriptableLMForSequenceClassification'");
-  CHECK(error_of(expect)->file() == "config.json");
-  models::expect_architecture(got, "config.json", {"Other", "ScriptableLMForSequenceClassification"});
-  config.erase("architectures");
-  models::expect_architecture(read(config), "config.json", {"Other"});
+TEST_CASE("Where the encoder is the model, its names have no prefix") {
+  memory_source weights("weights");
+  add(weights, "embedding.word_embedding.weight", {211, 64});
+  const auto got = read(published(), weights);
+  CHECK(got.encoder_prefix.empty());
+  CHECK(got.words == "embedding.word_embedding.weight");
 }
 
 TEST_CASE("A missing feedforward type means dense") {
   auto config = published();
   config["arch"].erase("intermed_type");
   config["arch"]["intermed_size"] = 96;
-  CHECK(std::get<dense_feedforward_config>(read(config).encoder.feedforward).intermediate_size == 96);
+  CHECK(std::get<feedforward_shape>(read(config).encoder.block.feedforward).intermediate == 96);
+}
+
+TEST_CASE("The number of nodes of the first layer tells what a wrong depth or number of trees would have to be") {
+  memory_source weights("weights");
+  add(weights, "encoder.layers.0.ffn.linear_in.bias", {31});
+  auto config = published();
+  CHECK(read(config, weights).advice.empty());
+  config["arch"]["intermed_depth"] = 11;
+  CHECK(read(config, weights).advice == "the first layer has 31 nodes: intermed_depth would have to be 4, not 11");
+  config["arch"]["intermed_depth"] = 3;
+  config["arch"]["intermed_size"] = 2;
+  CHECK(read(config, weights).advice ==
+        "the first layer has 31 nodes, which no intermed_depth with intermed_size 2 gives");
+  config["arch"]["intermed_size"] = 30;
+  config["arch"]["intermed_depth"] = 4;
+  CHECK(read(config, weights).advice == "the first layer has 31 nodes: intermed_size would have to be 1, not 30");
 }
 
 TEST_CASE("Keys without effect on inference are ignored") {
@@ -124,6 +156,8 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
       {"/arch/embedding/embedding_dim", 32, unsupported, "$.arch.embedding.embedding_dim"},
       {"/arch/embedding/pos_embedding", 7, bad_type, "$.arch.embedding.pos_embedding"},
       {"/arch/embedding/pos_embedding", true, bad_type, "$.arch.embedding.pos_embedding"},
+      {"/arch/embedding/pos_embedding", "whatever", bad_value, "$.arch.embedding.pos_embedding"},
+      {"/arch/embedding/pos_embedding", "sinusoid", bad_value, "$.arch.embedding.pos_embedding"},
       {"/arch/embedding/normalization", 1, bad_type, "$.arch.embedding.normalization"},
       {"/arch/embedding", 3, bad_type, "$.arch.embedding"},
       {"/arch/attention", nullptr, bad_type, "$.arch.attention"},
@@ -163,41 +197,44 @@ TEST_CASE("Every form that the training code can write is read") {
   arch["embedding"]["pos_embedding"] = "learned";
   arch["embedding"]["max_seq_length"] = 512;
   const auto got = read(config);
-  const auto dense = std::get<dense_feedforward_config>(got.encoder.feedforward);
-  CHECK(dense.intermediate_size == 96);
+  const auto& block = got.encoder.block;
+  const auto dense = std::get<feedforward_shape>(block.feedforward);
+  CHECK(dense.intermediate == 96);
   CHECK(dense.bias);
   CHECK(dense.gated);
-  CHECK(got.encoder.activation == activation_kind::silu);
-  CHECK(got.encoder.norm == norm_kind::scale_norm);
+  CHECK(dense.activation == activation_kind::silu);
+  CHECK(block.norm.kind == norm_kind::scale_norm);
   CHECK_FALSE(got.encoder.final_norm);
-  CHECK_FALSE(got.encoder.embedding_norm);
-  CHECK(got.encoder.query_key_value_bias);
-  CHECK(got.encoder.output_bias);
-  CHECK(got.encoder.causal);
-  CHECK_FALSE(got.encoder.output_projection);
-  CHECK(got.encoder.positions == position_kind::learned);
-  CHECK(got.encoder.max_sequence_length == 512);
-  CHECK(got.encoder.longest_sequence == 128);
-  CHECK(got.use_bias);
-  CHECK(got.decoder_bias);
-  CHECK(got.head_transform);
+  CHECK_FALSE(got.encoder.embedding.norm);
+  CHECK(block.attention.query_key_value_bias);
+  CHECK(block.attention.output_bias);
+  CHECK(block.attention.causal);
+  CHECK_FALSE(block.attention.output_projection);
+  CHECK(got.encoder.embedding.positions == position_kind::learned);
+  CHECK(got.encoder.embedding.max_sequence_length == 512);
+  CHECK(got.encoder.embedding.longest_sequence == 128);
+  CHECK(got.decoder_bias == "decoder.bias");
+  REQUIRE(got.prediction_head);
+  CHECK(got.prediction_head->bias);
+  CHECK(got.prediction_head->activation == activation_kind::silu);
+  CHECK(got.prediction_head->norm.kind == norm_kind::scale_norm);
 }
 
-TEST_CASE("Norms and positions are read by name, and unknown positions are none") {
+TEST_CASE("Norms and positions are read by name") {
   auto config = published();
   config["arch"]["norm"] = "RMSNorm";
-  CHECK(read(config).encoder.norm == norm_kind::rms_norm);
+  CHECK(read(config).encoder.block.norm.kind == norm_kind::rms_norm);
   const std::pair<ordered_json, position_kind> schemes[] = {{"learned", position_kind::learned},
                                                             {"sinusoidal", position_kind::sinusoidal},
                                                             {"scaled-sinusoidal", position_kind::scaled_sinusoidal},
                                                             {"none", position_kind::none},
-                                                            {"whatever", position_kind::none},
+                                                            {"", position_kind::none},
                                                             {nullptr, position_kind::none},
                                                             {false, position_kind::none}};
   for (const auto& [word, kind] : schemes) {
     config["arch"]["embedding"]["pos_embedding"] = word;
     INFO(word.dump());
-    CHECK(read(config).encoder.positions == kind);
+    CHECK(read(config).encoder.embedding.positions == kind);
   }
 }
 

@@ -43,8 +43,9 @@ TEST_CASE("A masked language model refuses other classes and names its own") {
   CHECK(name(e->code()) == "unsupported");
   CHECK(e->file() == (golden_model("lm_fff_bare") / "config.json").string());
   CHECK(e->where() == "$.architectures");
-  CHECK(e->expected() == "'ScriptableLMForPreTraining'");
+  CHECK(e->expected() == "a folder for masked_lm");
   CHECK(e->found() == "'ScriptableLM'");
+  CHECK(e->reason() == "this folder holds an encoder without a head: load it with encoder_model");
 }
 
 TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
@@ -52,15 +53,20 @@ TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
   CHECK(whole.hidden_size() == 64);
   CHECK(same_states(states_of(whole), states_of(masked_lm<float>::load(golden_model("mlm_fff_d4_p1")))));
   CHECK(encoder_model<float>::load(golden_model("lm_fff_bare")).hidden_size() == 32);
-  const auto text = error_text_of([&] { static_cast<void>(whole.tokenizer()); });
-  CHECK(text == "invalid_input: tokenizer: a tokenizer.json or vocab.txt in the checkpoint folder: none");
+  const auto missing = error_of([&] { static_cast<void>(whole.text_tokenizer()); });
+  REQUIRE(missing);
+  CHECK(missing->file() == golden_model("mlm_fff_d4_p1").string());
+  CHECK(error_text_of([&] { throw error(*missing); }) ==
+        "invalid_input: tokenizer: a tokenizer.json or vocab.txt in the checkpoint folder: none");
   const folder_copy folder(golden_model("lm_fff_bare"));
   folder.edit_json("config.json", [](ordered_json& config) { config["architectures"] = {"Whatever"}; });
   const auto e = error_of([&] { static_cast<void>(encoder_model<float>::load(folder.path())); });
   REQUIRE(e);
   CHECK(name(e->code()) == "unsupported");
   CHECK(e->where() == "$.architectures");
-  CHECK(e->expected().find("'ScriptableLM' or ") != std::string::npos);
+  CHECK(e->expected() == "a folder for encoder_model");
+  CHECK(e->found() == "'Whatever'");
+  CHECK(e->reason() == "the family crammedBERT has no such class");
 }
 
 TEST_CASE("A prefix of parallel training is stripped") {
@@ -164,5 +170,5 @@ TEST_CASE("A folder with a vocabulary list alone reads texts as BERT does") {
   }
   folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhouse\n##s\n");
   const auto model = encoder_model<float>::load(folder.path());
-  CHECK(model.tokenizer().encode("Houses").ids == std::vector<token_id>{2, 5, 6, 3});
+  CHECK(model.text_tokenizer().encode("Houses").ids == std::vector<token_id>{2, 5, 6, 3});
 }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "model/support.hpp"
-#include "ultrafastbert/model/masked_lm.hpp"
-#include "ultrafastbert/model/nearest_name.hpp"
+#include "ultrafastbert/core/nearest_name.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
 
 using namespace ultrafastbert;
 using nlohmann::ordered_json;
@@ -179,7 +179,7 @@ TEST_CASE("Long lists of missing tensors are cut") {
 TEST_CASE("Edit distances count insertions, deletions and substitutions up to their limit") {
   const auto distance = [](std::string_view a, std::string_view b, std::size_t limit) {
     std::size_t cells = 0;
-    return models::edit_distance(a, b, limit, cells);
+    return core::edit_distance(a, b, limit, cells);
   };
   CHECK(distance("", "", 1) == 0);
   CHECK(distance("abc", "abc", 9) == 0);
@@ -196,11 +196,11 @@ TEST_CASE("The search for similar names gives up on lists that are too long") {
   const std::string other(1000, 'x');
   const std::string wanted = std::string(999, 'x') + 'y';
   std::vector<std::string_view> candidates(100'000, other);
-  models::nearest_name_search search(candidates);
+  core::nearest_name_search search(candidates);
   CHECK(search.find(wanted) == other);
   CHECK(search.find(wanted).empty());  // the bound holds for all searches together
   const std::vector<std::string_view> few{"abcdef", "abcdeg", "abc"};
-  CHECK(models::nearest_name_search(few).find("abcdex") == "abcdef");
-  CHECK(models::nearest_name_search(few).find("zzz").empty());
-  CHECK(models::nearest_name_search({}).find("a").empty());
+  CHECK(core::nearest_name_search(few).find("abcdex") == "abcdef");
+  CHECK(core::nearest_name_search(few).find("zzz").empty());
+  CHECK(core::nearest_name_search({}).find("a").empty());
 }

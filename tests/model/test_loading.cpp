@@ -22,7 +22,7 @@ struct errors {
   double logits = 0;
 };
 
-template <class Scalar, class Backend = default_backend>
+template <class Scalar, class Backend = default_backend<Scalar>>
 errors errors_of(const std::filesystem::path& folder, const std::filesystem::path& golden) {
   const auto model = masked_lm<Scalar, Backend>::load(folder);
   const auto file = safetensors::open(golden / "golden.safetensors");

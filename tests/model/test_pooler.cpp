@@ -10,7 +10,7 @@
 
 #include "support/catch.hpp"
 #include "support/generator.hpp"
-#include "ultrafastbert/model/pooler.hpp"
+#include "ultrafastbert/model/heads/pooler.hpp"
 
 using namespace ultrafastbert;
 

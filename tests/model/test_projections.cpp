@@ -23,7 +23,7 @@ const std::filesystem::path folder = std::filesystem::path(UFB_EXAMPLE_MODEL_DIR
 const std::vector<std::string> texts{"She opened the door and walked into the room .",
                                      "I would like a cup of tea , please .", "he has been living in London ."};
 
-model_type load(const projection_choices& choices) { return model_type::load(folder, {.projections = choices}); }
+model_type load(const projection_options& choices) { return model_type::load(folder, {.projections = choices}); }
 
 }  // namespace
 
@@ -55,27 +55,27 @@ TEST_CASE("Projections are stored as chosen in every layer, heads and words as e
   const std::size_t weights = (3 * width + width) * width;  // of one layer's attention
   const auto saved = [&](weight_storage storage) {
     const auto narrow = load({.storage = storage});
-    REQUIRE(narrow.encoder().layers().size() == exact.encoder().layers().size());
-    const std::size_t first = exact.encoder().layers()[0].bytes() - narrow.encoder().layers()[0].bytes();
-    for (std::size_t i = 0; i < exact.encoder().layers().size(); ++i) {
-      CHECK(exact.encoder().layers()[i].bytes() - narrow.encoder().layers()[i].bytes() == first);
+    REQUIRE(narrow.stack().layers().size() == exact.stack().layers().size());
+    const std::size_t first = exact.stack().layers()[0].bytes() - narrow.stack().layers()[0].bytes();
+    for (std::size_t i = 0; i < exact.stack().layers().size(); ++i) {
+      CHECK(exact.stack().layers()[i].bytes() - narrow.stack().layers()[i].bytes() == first);
     }
-    CHECK(exact.bytes() - narrow.bytes() == first * exact.encoder().layers().size());
+    CHECK(exact.bytes() - narrow.bytes() == first * exact.stack().layers().size());
     return first;
   };
   CHECK(saved(weight_storage::bfloat16) == 2 * weights);
   CHECK(saved(weight_storage::int8) == 3 * weights - 4 * width * (sizeof(float) + sizeof(std::int32_t)));
-  CHECK(load({}).encoder().choices().projections.storage == weight_storage::float32);
-  CHECK(load({.storage = weight_storage::int8}).encoder().choices().projections.storage == weight_storage::int8);
+  CHECK(load({}).stack().options().projections.storage == weight_storage::float32);
+  CHECK(load({.storage = weight_storage::int8}).stack().options().projections.storage == weight_storage::int8);
 }
 
 TEST_CASE("Dense feedforward layers are stored like the projections") {
   const auto path = golden_model("mlm_ff_gelu");
   const auto exact = model_type::load(path, {.projections = {.engine = projection_engine::packed}});
   const auto narrow = model_type::load(path, {.projections = {.storage = weight_storage::bfloat16}});
-  const auto& dense = std::get<dense_feedforward_config>(exact.encoder().config().feedforward);
+  const auto& dense = std::get<feedforward_shape>(exact.stack().config().block.feedforward);
   const std::size_t width = exact.hidden_size();
-  const std::size_t weights = (4 * width + 2 * dense.intermediate_size) * width * exact.encoder().layers().size();
+  const std::size_t weights = (4 * width + 2 * dense.intermediate) * width * exact.stack().layers().size();
   // Rows are filled up to whole panels, so that a little more may be saved.
   CHECK(exact.bytes() - narrow.bytes() >= 2 * weights);
   CHECK(exact.bytes() - narrow.bytes() < 3 * weights);
@@ -90,7 +90,7 @@ TEST_CASE("The backend's projections give what the packed ones give, but for rou
 }
 
 TEST_CASE("A storage or level that there is not is an error of loading") {
-  const auto code = [](const projection_choices& choices) {
+  const auto code = [](const projection_options& choices) {
     const auto e = error_of([&] { static_cast<void>(load(choices)); });
     return e ? std::string(name(e->code())) : std::string("none");
   };
@@ -104,9 +104,9 @@ TEST_CASE("The token budget of the load is that of every call, and changes no re
   const std::vector<std::string> masked(30, "she went to the market every <mask> and bought bread for her mother .");
   const auto whole = model_type::load(folder, {.token_budget = 100000});
   const auto cut = model_type::load(folder, {.token_budget = 20});
-  CHECK(whole.encoder().choices().token_budget == 100000);
-  CHECK(cut.encoder().choices().token_budget == 20);
-  CHECK(model_type::load(folder).encoder().choices().token_budget == encoder_choices{}.token_budget);
+  CHECK(whole.stack().options().token_budget == 100000);
+  CHECK(cut.stack().options().token_budget == 20);
+  CHECK(model_type::load(folder).stack().options().token_budget == encoder_options{}.token_budget);
   const auto run = [&](const model_type& model, workspace& scratch) {
     static_cast<void>(model.fill_mask(masked, {.top_k = 3}, scratch));
     return model.fill_mask(masked, {.top_k = 3}, scratch);

@@ -9,7 +9,7 @@
 
 #include "model/support.hpp"
 #include "support/tensors.hpp"
-#include "ultrafastbert/model/sequence_classifier.hpp"
+#include "ultrafastbert/model/tasks/sequence_classifier.hpp"
 
 using namespace ultrafastbert;
 using namespace ufb_test;
@@ -42,7 +42,7 @@ void check_recorded_texts() {
     const auto logits = example.at("logits").get<std::vector<double>>();
     const auto probabilities = example.at("probs").get<std::vector<double>>();
     INFO(text);
-    CHECK(model.tokenizer().encode(text).ids == example.at("ids").get<std::vector<token_id>>());
+    CHECK(model.text_tokenizer().encode(text).ids == example.at("ids").get<std::vector<token_id>>());
     const std::vector<label_score> scores = model.classify(text, workspace);
     REQUIRE(scores.size() == 7);
     CHECK(scores.front().label == example.at("label").get<std::string>());
@@ -66,7 +66,7 @@ struct refusal {
 }  // namespace
 
 TEST_CASE("The shipped classifier says what was recorded, on both backends") {
-  check_recorded_texts<default_backend>();
+  check_recorded_texts<default_backend<float>>();
   check_recorded_texts<plain_backend>();
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("Long lists of texts are classified in several passes without a visibl
 TEST_CASE("A pair is read as the tokenizer's template puts it together") {
   const auto model = sequence_classifier<float, plain_backend>::load(shipped);
   auto workspace = model.make_workspace();
-  const auto ids = model.tokenizer().encode("play", "some jazz").ids;
+  const auto ids = model.text_tokenizer().encode("play", "some jazz").ids;
   std::vector<float> logits(7);
   model.logits({ids.data(), {1, ids.size()}}, {}, {logits.data(), {1, 7}}, workspace);
   for (const auto& each : model.classify("play", "some jazz", workspace)) {
@@ -158,7 +158,7 @@ TEST_CASE("The pooler takes padding in, the zero index does not") {
     std::vector<float> padded(classes);
     model.logits({ids.data(), {1, 3}}, {}, {alone.data(), {1, classes}}, workspace);
     model.logits({ids.data(), {1, 5}}, {mask.data(), {1, 5}}, {padded.data(), {1, classes}}, workspace);
-    const bool zero_index = model.pooler().shape().kind == pooler_kind::zero_index;
+    const bool zero_index = model.pooling().shape().kind == pooler_kind::zero_index;
     CHECK((largest_difference<float, float>(alone, padded) < 1e-6) == zero_index);
   }
 }

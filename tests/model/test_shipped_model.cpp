@@ -63,7 +63,7 @@ void check_leaves(const ordered_json& example, const outputs& got) {
     const auto& paths = got.trace.layers[i].paths;
     REQUIRE(leaves.at(i).size() == paths.rows());
     for (std::size_t t = 0; t < paths.rows(); ++t) {
-      const auto leaf = tree::leaf_index(static_cast<std::size_t>(paths(t, paths.cols() - 1)), paths.cols() - 1);
+      const auto leaf = cmm::tree::leaf_index(static_cast<std::size_t>(paths(t, paths.cols() - 1)), paths.cols() - 1);
       CHECK(leaf == leaves.at(i).at(t).get<std::size_t>());
     }
   }
@@ -92,7 +92,7 @@ void check_all(const load_options& options = {}) {
   for (const auto& example : recorded.at("examples")) {
     const auto text = example.at("text").get<std::string>();
     INFO(text);
-    const auto encoding = model.tokenizer().encode(text);
+    const auto encoding = model.text_tokenizer().encode(text);
     CHECK(encoding.ids == example.at("ids").get<std::vector<token_id>>());
     CHECK(encoding.tokens == example.at("tokens").get<std::vector<std::string>>());
     const outputs got = run(model, encoding.ids);
@@ -104,18 +104,20 @@ void check_all(const load_options& options = {}) {
 
 }  // namespace
 
-TEST_CASE("The shipped model predicts what was recorded, on the default backend") { check_all<default_backend>(); }
+TEST_CASE("The shipped model predicts what was recorded, on the default backend") {
+  check_all<default_backend<float>>();
+}
 
 TEST_CASE("The shipped model predicts what was recorded, on the plain backend") { check_all<plain_backend>(); }
 
 TEST_CASE("The shipped model predicts what was recorded, with every engine and at every level of this processor") {
   for (const fff_engine engine : {fff_engine::blas, fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
     INFO(name(engine));
-    check_all<default_backend>({.feedforward = {.engine = engine}});
+    check_all<default_backend<float>>({.fast_feedforward = {.engine = engine}});
   }
   for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
     if (!supported(isa)) continue;
     INFO(name(isa));
-    check_all<default_backend>({.feedforward = {.engine = fff_engine::grouped, .isa = isa}});
+    check_all<default_backend<float>>({.fast_feedforward = {.engine = fff_engine::grouped, .isa = isa}});
   }
 }

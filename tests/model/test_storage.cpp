@@ -21,7 +21,8 @@ const std::filesystem::path folder = std::filesystem::path(UFB_EXAMPLE_MODEL_DIR
 
 model_type load(const std::filesystem::path& from, weight_storage in, weight_storage out) {
   // The engine by name, because a build without a BLAS would take plain loops, which round nothing.
-  return model_type::load(from, {.feedforward = {.engine = fff_engine::grouped, .storage_in = in, .storage_out = out}});
+  return model_type::load(from,
+                          {.fast_feedforward = {.engine = fff_engine::grouped, .storage_in = in, .storage_out = out}});
 }
 
 std::vector<float> logits_at(const model_type& model, const std::vector<token_id>& ids, std::size_t row) {
@@ -98,16 +99,16 @@ TEST_CASE("Storage of each matrix is a choice of its own and reaches every layer
   const auto path = golden_model("mlm_fff_d4_p1");
   const auto exact = load(path, weight_storage::float32, weight_storage::float32);
   const auto narrow = load(path, weight_storage::float16, weight_storage::int8);
-  const auto& tree = std::get<fast_feedforward_config>(exact.encoder().config().feedforward);
+  const auto& tree = std::get<fast_feedforward_shape>(exact.stack().config().block.feedforward);
   const std::size_t width = exact.hidden_size();
-  const std::size_t nodes = tree::total_nodes(tree.depth, tree.parallel_size);
+  const std::size_t nodes = cmm::tree::total_nodes(tree.depth, tree.parallel_size);
   // float32 takes 4 bytes a weight, float16 2, int8 1 and 4 for each row's scale.
   const std::size_t saved = nodes * (2 * width + 3 * width - sizeof(float));
-  REQUIRE(exact.encoder().layers().size() > 1);
-  for (std::size_t i = 0; i < exact.encoder().layers().size(); ++i) {
-    CHECK(exact.encoder().layers()[i].bytes() - narrow.encoder().layers()[i].bytes() == saved);
+  REQUIRE(exact.stack().layers().size() > 1);
+  for (std::size_t i = 0; i < exact.stack().layers().size(); ++i) {
+    CHECK(exact.stack().layers()[i].bytes() - narrow.stack().layers()[i].bytes() == saved);
   }
-  CHECK(exact.bytes() - narrow.bytes() == saved * exact.encoder().layers().size());
+  CHECK(exact.bytes() - narrow.bytes() == saved * exact.stack().layers().size());
   CHECK(exact.bytes() > exact.vocabulary_size() * width * sizeof(float));
   const std::vector<token_id> ids{1, 5, 9, 2, 7};
   const double difference = relative_difference(logits_at(narrow, ids, 2), logits_at(exact, ids, 2));
@@ -119,9 +120,10 @@ TEST_CASE("A layer of one model is compared with the same layer of another") {
   const auto exact = load(folder, weight_storage::float32, weight_storage::float32);
   const auto narrow = load(folder, weight_storage::int8, weight_storage::int8);
   const auto layer = [](const model_type& model) -> const auto& {
-    return std::get<0>(model.encoder().layers()[2].ffn());
+    return std::get<0>(model.stack().layers()[2].ffn());
   };
-  const auto ids = exact.tokenizer().encode("she went to the market every day and bought bread for her mother .").ids;
+  const auto ids =
+      exact.text_tokenizer().encode("she went to the market every day and bought bread for her mother .").ids;
   auto workspace = exact.make_workspace();
   encoder_trace<float> trace{.states = true};
   matrix<float> states({ids.size(), exact.hidden_size()});
@@ -137,7 +139,7 @@ TEST_CASE("A level that the processor lacks is refused when the model is loaded"
   for (const isa_level isa : {isa_level::neon, isa_level::avx2, isa_level::avx512}) {
     if (supported(isa)) continue;
     const auto e = error_of([&] {
-      static_cast<void>(model_type::load(folder, {.feedforward = {.engine = fff_engine::fused, .isa = isa}}));
+      static_cast<void>(model_type::load(folder, {.fast_feedforward = {.engine = fff_engine::fused, .isa = isa}}));
     });
     REQUIRE(e);
     CHECK(e->code() == error_code::unsupported);
@@ -147,6 +149,6 @@ TEST_CASE("A level that the processor lacks is refused when the model is loaded"
 
 TEST_CASE("Dense models take no notice of how FFF layers are stored") {
   const auto model =
-      model_type::load(golden_model("mlm_ff_gelu"), {.feedforward = {.storage_in = weight_storage::int8}});
+      model_type::load(golden_model("mlm_ff_gelu"), {.fast_feedforward = {.storage_in = weight_storage::int8}});
   CHECK(model.bytes() == model_type::load(golden_model("mlm_ff_gelu")).bytes());
 }

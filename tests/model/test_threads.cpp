@@ -74,7 +74,7 @@ TEST_CASE("Texts are classified with the same scores by any number of threads") 
   for (const std::size_t threads : {2U, 3U, 4U}) {
     thread_pool pool(threads);
     auto workspace = model.make_workspace();
-    const auto got = model.classify(texts, workspace, pool);
+    const auto got = model.classify(texts, workspace, {}, pool);
     REQUIRE(got.size() == texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) {
       REQUIRE(got[i].size() == expected[i].size());
@@ -83,7 +83,7 @@ TEST_CASE("Texts are classified with the same scores by any number of threads") 
         CHECK(got[i][c].score == expected[i][c].score);
       }
     }
-    const auto one = model.classify(texts[11], workspace, pool);
+    const auto one = model.classify(texts[11], workspace, {}, pool);
     CHECK(one.front().score == expected[11].front().score);
   }
 }
@@ -116,7 +116,7 @@ TEST_CASE("A padded batch has the same states by any number of threads, zeros wh
     thread_pool pool(threads);
     workspace scratch;
     for (const bool padding : {false, true}) {
-      const auto got = model.encode(ids_view, mask_view, scratch, {.threads = pool, .padding_states = padding});
+      const auto got = model.encode(ids_view, mask_view, scratch, {.padding_states = padding}, pool);
       std::size_t different = 0;
       for (std::size_t r = 0; r < ids.size(); ++r)
         different += same(got.row(r), (padding ? with : without).row(r)) ? 0U : 1U;

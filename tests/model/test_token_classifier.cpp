@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model/support.hpp"
-#include "ultrafastbert/model/token_classifier.hpp"
+#include "ultrafastbert/model/tasks/token_classifier.hpp"
 
 using namespace ultrafastbert;
 using namespace ufb_test;

@@ -14,6 +14,7 @@
 #include "products/narrow_products.hpp"
 #include "support/catch.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
 namespace ufb_test {

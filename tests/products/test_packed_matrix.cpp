@@ -14,6 +14,7 @@
 #include "support/errors.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/products/packed_matrix.hpp"
 

@@ -95,6 +95,23 @@ remove() {
   rm -rf --one-file-system "$1"
 }
 
+# isolated COMMAND...: runs it with mounts and processes in namespaces of their own, which end with it, however it ends:
+# this machine never sees the mounts, and no process stays behind.
+isolated() {
+  local result=0
+  unshare --mount --propagation private --pid --fork --kill-child "$@" &
+  child=$!
+  wait "$child" || result=$?
+  child=
+  return $result
+}
+
+# stop STATUS: on a signal, which would otherwise wait for the command.
+stop() {
+  [ -z "$child" ] || { kill -KILL "$child" && wait "$child"; } 2>/dev/null || true
+  exit "$1"
+}
+
 # Installs the system that commands get copies of.
 prepare() {
   local uri suite keyring components key=() file
@@ -107,9 +124,10 @@ prepare() {
   http_proxy=${http_proxy:-$(apt-config shell proxy Acquire::http::Proxy | sed "s/^proxy='\(.*\)'$/\1/")}
   [ -z "$http_proxy" ] || export http_proxy
   echo "== $codename from $uri" >&2
-  # In a namespace of its own for mounts: it mounts /proc, and what ends it early would leave that behind.
-  unshare --mount --propagation private debootstrap --variant=minbase --include=ca-certificates "${key[@]}" "$codename" "$ready" "$uri" \
-    >"$work/debootstrap.log" 2>&1 || { tail -n 20 "$work/debootstrap.log" >&2; fail "debootstrap did not succeed"; }
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  isolated sh -ec 'mount -t proc proc /proc && exec debootstrap "$@"' _ --variant=minbase --include=ca-certificates \
+    "${key[@]}" "$codename" "$ready" "$uri" >"$work/debootstrap.log" 2>&1 ||
+    { tail -n 20 "$work/debootstrap.log" >&2; fail "debootstrap did not succeed"; }
 
   rm -f "$ready/etc/apt/sources.list"
   release_sources | while read -r uri suite keyring components; do
@@ -132,16 +150,14 @@ prepare() {
     echo "== changes that are not committed are left out" >&2
 }
 
-# run_bare NAME COMMAND: mounts and processes are in namespaces of their own, which end with the command, however it
-# ends; this machine never sees them.
+# run_bare NAME COMMAND
 run_bare() {
   local name=$1 command=$2 start=$SECONDS
   remove "$used"
   cp -a --reflink=auto "$ready" "$used"
   # shellcheck disable=SC2016  # expanded by the inner shell
-  if env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+  if isolated env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     ${http_proxy:+http_proxy="$http_proxy"} ${UFB_JOBS:+UFB_JOBS="$UFB_JOBS"} \
-    unshare --mount --propagation private --pid --fork --kill-child \
     sh -ec 'mount -t proc proc "$1/proc"
             for device in null zero full random urandom; do
               [ -e "$1/dev/$device" ] || touch "$1/dev/$device"
@@ -176,8 +192,9 @@ done
 ufb_require_packages $UFB_BARE_PACKAGES
 mkdir -p "$work"
 trap 'remove "$used"; remove "$ready"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+child=
+trap 'stop 130' INT
+trap 'stop 143' TERM
 prepare
 status=0
 while IFS=$'\t' read -r name command <&3; do

@@ -47,9 +47,8 @@ std::string differences(const json& expected, const encoding& got) {
   compare("special_tokens_mask", got.special_tokens_mask);
   const std::size_t size = got.ids.size();
   const bool aligned = got.tokens.size() == size && got.type_ids.size() == size && got.offsets.size() == size &&
-                       got.special_tokens_mask.size() == size &&
-                       got.sequence_ids.size() == size && got.byte_offsets.size() == size &&
-                       got.attention_mask == std::vector<std::uint8_t>(size, 1);
+                       got.special_tokens_mask.size() == size && got.sequence_ids.size() == size &&
+                       got.byte_offsets.size() == size && got.attention_mask == std::vector<std::uint8_t>(size, 1);
   return aligned ? out : out + "lengths";
 }
 

@@ -72,12 +72,18 @@ class pair_decoder : public tokenizers::decoder {
   }
 };
 
-tokenizers::tokenizer_parts parts_with(std::string_view normalizer) {
-  json document = ufb_test::small_tokenizer();
-  document["normalizer"] = json::parse(normalizer);
-  auto parts = tokenizers::read_tokenizer_json(document.dump(), "tokenizer.json", nullptr);
-  parts.pre_tokenizers.push_back(std::make_shared<const hex_pre_tokenizer>());
-  parts.model = std::make_shared<const pair_model>();
+/// A tokenizer with the normalizer and the added tokens of a document, and the parts from above.
+std::unique_ptr<tokenizers::tokenizer_parts> parts_of(const json& document) {
+  auto parts = std::make_unique<tokenizers::tokenizer_parts>();
+  const auto read = ultrafastbert::json_document::parse(document.dump(), "tokenizer.json");
+  tokenizers::vocabulary::builder tokens({.file = "tokenizer.json"});
+  auto added = tokenizers::read_added_tokens(read.root());
+  for (const auto& entry : added) tokens.add_added_token(entry.token.content, entry.id);
+  parts->tokens = std::make_shared<const tokenizers::vocabulary>(std::move(tokens).build());
+  parts->normalizers = tokenizers::read_normalizers(read.root());
+  tokenizers::place_added_tokens(std::move(added), *parts);
+  parts->pre_tokenizers.push_back(std::make_unique<const hex_pre_tokenizer>());
+  parts->model = std::make_unique<const pair_model>();
   return parts;
 }
 
@@ -90,11 +96,16 @@ std::vector<text_span> spans_of(const tokenizers::text_tokens& tokens) {
 }  // namespace
 
 TEST_CASE("Pieces may differ from the normalized text, and their tokens keep their places", "[tokenizer][seams]") {
-  const auto parts = parts_with(R"({"type":"NFD"})");
-  tokenizers::call_scratch scratch(parts);
+  json document = ufb_test::small_tokenizer();
+  document["normalizer"] = {{"type", "NFD"}};
+  // White space is cut away before the bytes are rewritten.
+  const auto parts = parts_of(document);
+  parts->pre_tokenizers.insert(parts->pre_tokenizers.begin(),
+                               std::make_unique<const tokenizers::whitespace_pre_tokenizer>());
+  tokenizers::call_scratch scratch(*parts);
   tokenizers::text_tokens tokens;
   // Two words; the composed letter is decomposed and becomes three bytes, all of them at its place.
-  tokenizers::tokenize_text(parts, "a\xC3\xA9 b<mask>b", scratch, tokens);
+  tokenizers::tokenize_text(*parts, "a\xC3\xA9 b<mask>b", scratch, tokens);
   CHECK(spans_of(tokens) == std::vector<text_span>{{0, 1}, {1, 2}, {1, 2}, {1, 2}, {3, 4}, {4, 10}, {10, 11}});
   CHECK(tokens[0].id == '6');
   CHECK(tokens[2].id == 'c');
@@ -108,26 +119,27 @@ TEST_CASE("Normalized added tokens stand between texts that are rewritten by the
   json token = ufb_test::added_token(20, "New");
   token["normalized"] = true;
   document["added_tokens"].push_back(token);
-  auto parts = tokenizers::read_tokenizer_json(document.dump(), "tokenizer.json", nullptr);
-  parts.pre_tokenizers.push_back(std::make_shared<const hex_pre_tokenizer>());
-  parts.model = std::make_shared<const pair_model>();
-  tokenizers::call_scratch scratch(parts);
+  const auto parts = parts_of(document);
+  parts->pre_tokenizers.insert(parts->pre_tokenizers.begin(),
+                               std::make_unique<const tokenizers::whitespace_pre_tokenizer>());
+  tokenizers::call_scratch scratch(*parts);
   tokenizers::text_tokens tokens;
-  tokenizers::tokenize_text(parts, "ab NEW c", scratch, tokens);
+  tokenizers::tokenize_text(*parts, "ab NEW c", scratch, tokens);
   CHECK(spans_of(tokens) == std::vector<text_span>{{0, 1}, {1, 2}, {3, 6}, {7, 8}});
   CHECK(tokens[2].id == 20);
 }
 
 TEST_CASE("A decoder sees all tokens at once", "[tokenizer][seams]") {
-  const tokenizers::decoder_list steps{std::make_shared<const pair_decoder>(),
-                                       std::make_shared<const tokenizers::spaced_decoder>()};
+  tokenizers::decoder_list steps;
+  steps.push_back(std::make_unique<const pair_decoder>());
+  steps.push_back(std::make_unique<const tokenizers::spaced_decoder>());
   CHECK(tokenizers::join_decoded(steps, {"a", "b", "c"}) == "ab/ c/");
   CHECK(tokenizers::join_decoded(steps, {}) == "");
 }
 
 TEST_CASE("The lists of components name each type once", "[tokenizer][seams]") {
   const auto check = [](const auto& table) {
-    for (std::size_t i = 0; i < table.size(); ++i) {
+    for (std::size_t i = 0; i < std::size(table); ++i) {
       for (std::size_t k = 0; k < i; ++k) CHECK(table[i].type != table[k].type);
     }
   };

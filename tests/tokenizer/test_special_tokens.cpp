@@ -102,9 +102,9 @@ TEST_CASE("special_tokens_map.json comes before tokenizer_config.json, and both 
   const std::string cat = R"({"mask_token":"cat","bos_token":"the"})";
   const std::string sat = R"({"mask_token":{"content":"sat","lstrip":true},"eos_token":"on","pad_token":null})";
   for (const bool text : {false, true}) {
-    const std::string words = "[CLS]\n[SEP]\n[PAD]\n[MASK]\ncat\nsat\nthe\non\n";
+    const std::string lines = "[CLS]\n[SEP]\n[PAD]\n[MASK]\ncat\nsat\nthe\non\n";
     const auto make = [&](const std::string& map, const std::string& config) {
-      return (text ? text_folder(words, map, config) : json_folder(map, config)).load();
+      return (text ? text_folder(lines, map, config) : json_folder(map, config)).load();
     };
     INFO((text ? "vocab.txt" : "tokenizer.json"));
     CHECK(make(cat, sat).special_token(special_role::mask) == "cat");

@@ -55,7 +55,7 @@ struct backend_traits<basic_kernel_backend<Blas>> {
 /// What a layer over `Scalar` can be built on: a BLAS, or for float the library's own kernels.
 template <class Backend, class Scalar>
 concept layer_backend = blas_backend<typename blas::backend_traits<Backend>::blas, Scalar> &&
-                        (!blas::backend_traits<Backend>::has_kernels || std::same_as<Scalar, float>);
+    (!blas::backend_traits<Backend>::has_kernels || std::same_as<Scalar, float>);
 
 /// The backend that layers take when their template argument is left out.
 template <class Scalar>

@@ -63,12 +63,12 @@ struct eigen_backend {
   template <class Scalar>
   static auto map(const matrix_view<const Scalar>& view) noexcept {
     return Eigen::Map<const rows<Scalar>, 0, Eigen::OuterStride<>>(view.data(), size(view.rows()), size(view.cols()),
-                                                                  Eigen::OuterStride<>(size(view.stride())));
+                                                                   Eigen::OuterStride<>(size(view.stride())));
   }
   template <class Scalar>
   static auto map(const matrix_view<Scalar>& view) noexcept {
     return Eigen::Map<rows<Scalar>, 0, Eigen::OuterStride<>>(view.data(), size(view.rows()), size(view.cols()),
-                                                            Eigen::OuterStride<>(size(view.stride())));
+                                                             Eigen::OuterStride<>(size(view.stride())));
   }
 };
 

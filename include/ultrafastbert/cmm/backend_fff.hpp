@@ -52,11 +52,7 @@ class backend_fff final : public fff_weights<Scalar> {
                                       .depth = shape_.depth,
                                       .parallel_size = shape_.parallel_size,
                                       .activation = shape_.activation};
-    if (shape_.zero_goes_right) {
-      conditional_matrix_multiply<non_negative_goes_right, Backend, Scalar>(weights, x, y, scratch, paths);
-    } else {
-      conditional_matrix_multiply<positive_goes_right, Backend, Scalar>(weights, x, y, scratch, paths);
-    }
+    multiply_along_paths<Backend>(weights, direction<Scalar>(shape_.zero_goes_right), x, y, scratch, paths);
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {

@@ -87,6 +87,34 @@ void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::
                                                .y = batch.y.first(tokens)});
 }
 
+/// The whole multiplication, with a tie rule at run time. See conditional_matrix_multiply.
+template <class Backend, class Scalar>
+void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> ties,
+                          const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+                          const matrix_view<std::int32_t>& paths) {
+  const std::size_t levels = tree::levels(weights.depth);
+  workspace::frame frame(scratch);
+  const cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm_tokens_per_batch));
+  for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
+    const std::size_t tokens = std::min(cmm_tokens_per_batch, x.rows() - first);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      batch.x[i] = x.row(first + i);
+      batch.y[i] = y.row(first + i);
+      batch.z[i] = &batch.logit[i];
+      std::fill_n(batch.y[i], y.cols(), Scalar{0});
+    }
+    for (std::size_t p = 0; p < weights.parallel_size; ++p) {
+      std::fill_n(batch.node.begin(), tokens, std::uint32_t{0});
+      for (std::size_t level = 0; level < levels; ++level) {
+        for (std::size_t i = 0; i < tokens && !paths.empty(); ++i) {
+          paths(first + i, p * levels + level) = static_cast<std::int32_t>(batch.node[i]);
+        }
+        cmm_level<Backend>(weights, ties, p * tree::node_count(weights.depth), tokens, batch);
+      }
+    }
+  }
+}
+
 }  // namespace cmm
 
 /// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
@@ -102,28 +130,7 @@ requires blas_backend<Backend, Scalar>
 void conditional_matrix_multiply(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
                                  const matrix_view<Scalar>& y, workspace& scratch,
                                  const matrix_view<std::int32_t>& paths = {}) {
-  const std::size_t levels = cmm::tree::levels(weights.depth);
-  workspace::frame frame(scratch);
-  const cmm::cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm::cmm_tokens_per_batch));
-  for (std::size_t first = 0; first < x.rows(); first += cmm::cmm_tokens_per_batch) {
-    const std::size_t tokens = std::min(cmm::cmm_tokens_per_batch, x.rows() - first);
-    for (std::size_t i = 0; i < tokens; ++i) {
-      batch.x[i] = x.row(first + i);
-      batch.y[i] = y.row(first + i);
-      batch.z[i] = &batch.logit[i];
-      std::fill_n(batch.y[i], y.cols(), Scalar{0});
-    }
-    for (std::size_t p = 0; p < weights.parallel_size; ++p) {
-      std::fill_n(batch.node.begin(), tokens, std::uint32_t{0});
-      for (std::size_t level = 0; level < levels; ++level) {
-        for (std::size_t i = 0; i < tokens && !paths.empty(); ++i) {
-          paths(first + i, p * levels + level) = static_cast<std::int32_t>(batch.node[i]);
-        }
-        cmm::cmm_level<Backend>(weights, cmm::direction<Scalar>(TieRule::zero_goes_right),
-                                p * cmm::tree::node_count(weights.depth), tokens, batch);
-      }
-    }
-  }
+  cmm::multiply_along_paths<Backend>(weights, cmm::direction<Scalar>(TieRule::zero_goes_right), x, y, scratch, paths);
 }
 
 }  // namespace ultrafastbert

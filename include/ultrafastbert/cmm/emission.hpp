@@ -21,7 +21,7 @@ inline constexpr std::size_t max_levels = tree::max_depth + 1;
 
 /// The rows of a path. Shapes: rows: (depth + 1).
 inline void path_rows(const output_weights& w, std::size_t first_row, std::uint32_t leaf,
-               std::array<const std::byte*, max_levels>& rows) noexcept {
+                      std::array<const std::byte*, max_levels>& rows) noexcept {
   for (std::size_t level = 0; level <= w.depth; ++level) {
     const std::size_t node = tree::first_of_level(level) + (std::size_t{leaf} >> (w.depth - level));
     rows[level] = w.row(first_row + node);
@@ -43,7 +43,7 @@ struct emission {
 /// Multiplies activations by the scales of their rows, where the storage has any.
 /// Shapes: coefficients: (tokens, stride); leaf: (tokens).
 inline void scale_coefficients(const output_weights& w, std::size_t first_row, std::span<const std::uint32_t> leaf,
-                        std::size_t stride, std::span<float> coefficients) noexcept {
+                               std::size_t stride, std::span<float> coefficients) noexcept {
   if (w.scale == nullptr) return;
   for (std::size_t t = 0; t < leaf.size(); ++t) {
     for (std::size_t level = 0; level <= w.depth; ++level) {
@@ -59,7 +59,7 @@ static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % 
 
 /// One token at a time, whole rows. Shapes: y: (tokens, output_width).
 inline void emit_each(const output_weights& w, std::size_t first_row, const emission& what,
-               const matrix_view<float>& y) noexcept {
+                      const matrix_view<float>& y) noexcept {
   std::array<const std::byte*, max_levels> rows{};
   for (std::size_t t = 0; t < what.leaf.size(); ++t) {
     path_rows(w, first_row, what.leaf[t], rows);
@@ -70,7 +70,7 @@ inline void emit_each(const output_weights& w, std::size_t first_row, const emis
 
 /// Eight tokens at a time, some columns after the others, for tokens that share rows.
 inline void emit_sorted(const output_weights& w, std::size_t first_row, const emission& what,
-                 const matrix_view<float>& y) noexcept {
+                        const matrix_view<float>& y) noexcept {
   const bool streams = what.past_caches && !what.add && w.kernels.finish != nullptr &&
                        reinterpret_cast<std::uintptr_t>(y.row(0)) % 64 == 0 && y.stride() * sizeof(float) % 64 == 0;
   const kernels::sum_target target = what.add  ? kernels::sum_target::add

@@ -41,8 +41,8 @@ enum class fff_engine : std::uint8_t {
 
 namespace cmm {
 
-/// The sizes and choices that weights are packed for. Nodes are numbered tree after tree, level by level, as checkpoints
-/// number them.
+/// The sizes and choices that weights are packed for. Nodes are numbered tree after tree, level by level, as
+/// checkpoints number them.
 struct fff_shape {
   std::size_t input_width = 0;
   std::size_t output_width = 0;
@@ -69,10 +69,10 @@ struct fff_shape {
   return tokens < 4 ? fff_engine::fused : tokens < many ? fff_engine::interleaved : fff_engine::grouped;
 }
 
-/// The engine that an automatic choice stands for at a number of tokens: `dense` for shallow trees, whatever the number,
-/// else what `choose_walk` says. Of a tree of up to three levels a token visits so many nodes that walking pays for few
-/// batches or none. Fewer than 32 nodes would not fill a panel of the packed product, and narrow storage is for the
-/// other engines. Layers with weights that are not finite walk, too.
+/// The engine that an automatic choice stands for at a number of tokens: `dense` for shallow trees, whatever the
+/// number, else what `choose_walk` says. Of a tree of up to three levels a token visits so many nodes that walking pays
+/// for few batches or none. Fewer than 32 nodes would not fill a panel of the packed product, and narrow storage is for
+/// the other engines. Layers with weights that are not finite walk, too.
 [[nodiscard]] constexpr fff_engine choose_engine(const fff_shape& shape, std::size_t tokens) noexcept {
   constexpr std::size_t deepest = 2;
   constexpr std::size_t fewest_nodes = 32;

@@ -37,8 +37,8 @@ class fff_weights {
   [[nodiscard]] virtual matrix_view<Scalar> plain_out() noexcept { return {}; }
 
   /// y = the sum over trees and levels, as `conditional_matrix_multiply` defines it.
-  /// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, trees * levels) or empty.
-  /// Pre: the sizes agree; y overlaps nothing else. Throws: std::bad_alloc while scratch grows.
+  /// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, trees * levels) or
+  /// empty. Pre: the sizes agree; y overlaps nothing else. Throws: std::bad_alloc while scratch grows.
   virtual void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                         const matrix_view<std::int32_t>& paths) const = 0;
 

@@ -10,10 +10,9 @@
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/cmm/backend_fff.hpp"
-#include "ultrafastbert/cmm/dense_fff.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
-#include "ultrafastbert/cmm/packed_fff.hpp"
+#include "ultrafastbert/cmm/kernel_weights.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/storage.hpp"
 
@@ -54,33 +53,20 @@ bool runs_kernels(const fff_shape& shape, fff_engine engine) {
 }
 
 /// Weights for a layer over `Backend`, all zero.
-/// Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc. Pre: `runs_kernels` accepts.
+/// Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc. Pre: `runs_kernels`
+/// accepts.
 template <class Scalar, class Backend>
 requires layer_backend<Backend, Scalar>
 [[nodiscard]] std::unique_ptr<fff_weights<Scalar>> make_weights(const fff_shape& shape, fff_engine engine) {
   if constexpr (blas::backend_traits<Backend>::has_kernels) {
-    if (engine == fff_engine::dense ||
-        (engine == fff_engine::automatic && choose_engine(shape, 1) == fff_engine::dense)) {
-      return std::make_unique<dense_fff>(shape);
-    }
-    if (engine != fff_engine::blas) return std::make_unique<packed_fff>(shape, engine);
+    if (engine != fff_engine::blas) return make_kernel_weights(shape, engine);
   }
   return std::make_unique<backend_fff<Scalar, typename blas::backend_traits<Backend>::blas>>(shape);
 }
 
-/// Ends the filling of weights whose engine was chosen automatically: dense ones that are not finite become walking ones,
-/// because nodes that a token does not visit must not reach it. Throws: std::bad_alloc.
-inline std::unique_ptr<fff_weights<float>> finished(std::unique_ptr<fff_weights<float>> weights, const fff_shape& shape,
-                                                    fff_engine engine) {
-  if (engine != fff_engine::automatic || weights->engine(1) != fff_engine::dense) return weights;
-  const auto& dense = static_cast<const dense_fff&>(*weights);
-  if (dense.all_finite()) return weights;
-  auto walking = std::make_unique<packed_fff>(shape, engine);
-  dense.copy_to(*walking);
-  return walking;
-}
-inline std::unique_ptr<fff_weights<double>> finished(std::unique_ptr<fff_weights<double>> weights,
-                                                     const fff_shape& /*shape*/, fff_engine /*engine*/) {
+/// Other weights are finished when they are filled.
+[[nodiscard]] inline std::unique_ptr<fff_weights<double>> finished(std::unique_ptr<fff_weights<double>> weights,
+                                                                   const fff_shape& /*shape*/, fff_engine /*engine*/) {
   return weights;
 }
 

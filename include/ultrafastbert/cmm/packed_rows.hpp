@@ -32,9 +32,9 @@ class packed_rows {
     if (scale_.size() != 0) scale_[r] = scale;
   }
 
-  [[nodiscard]] weight_storage storage() const noexcept { return storage_; }                   ///< of the rows
-  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }               ///< first row
-  [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }                ///< bytes from row to row
+  [[nodiscard]] weight_storage storage() const noexcept { return storage_; }      ///< of the rows
+  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }  ///< first row
+  [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }   ///< bytes from row to row
   /// (rows), or null.
   [[nodiscard]] const float* scale() const noexcept { return scale_.size() != 0 ? scale_.data() : nullptr; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.bytes() + scale_.size() * sizeof(float); }  ///< held

@@ -27,7 +27,7 @@ struct routes {
 
 /// One token at a time.
 inline void route_fused(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
-                 const routes& to) noexcept {
+                        const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); ++t) {
     std::size_t position = 0;
     for (std::size_t level = 0;; ++level) {
@@ -49,8 +49,8 @@ inline void route_fused(const routing_weights& w, std::size_t first_row, const m
 }
 
 /// Logits of up to eight tokens, each with a row of its own.
-inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t> rows,
-                    std::span<const float* const> x, float* logits) noexcept {
+inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t> rows, std::span<const float* const> x,
+                           float* logits) noexcept {
   std::array<const std::byte*, 8> row{};
   std::array<const float*, 8> input{};
   for (std::size_t i = 0; i < 8; ++i) {
@@ -69,7 +69,7 @@ inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t
 
 /// Eight tokens side by side, level by level.
 inline void route_interleaved(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
-                       const routes& to) noexcept {
+                              const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); t += 8) {
     const std::size_t count = std::min<std::size_t>(8, x.rows() - t);
     std::array<std::size_t, 8> position{};
@@ -93,8 +93,8 @@ inline void route_interleaved(const routing_weights& w, std::size_t first_row, c
 class grouped_router {
  public:
   /// Scratch for groups of up to `tokens`.
-  grouped_router(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
-                 const routes& to, std::size_t tokens, workspace::frame& frame)
+  grouped_router(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x, const routes& to,
+                 std::size_t tokens, workspace::frame& frame)
       : w_(w),
         first_row_(first_row),
         x_(x),

@@ -21,7 +21,6 @@
 
 namespace ultrafastbert::cmm {
 
-
 /// What all trees and tokens of a call have in common.
 struct engine_call {
   const routing_weights& in;
@@ -52,7 +51,7 @@ constexpr std::size_t logit_stride(std::size_t depth) noexcept { return (depth +
 
 /// Few tokens: `fused` or `interleaved`, a tile at a time.
 inline void run_small(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y,
-               bool interleaved) {
+                      bool interleaved) {
   const std::size_t depth = call.in.depth;
   const std::size_t stride = logit_stride(depth);
   workspace::frame frame(call.scratch);
@@ -75,7 +74,7 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
       call.activate(logits.size(), logits.data());
       scale_coefficients(call.out, first_row, leaves, stride, logits);
       emit_each(call.out, first_row, {.coefficients = logits, .stride = stride, .leaf = leaves, .add = p > 0},
-                    y.rows_from(first, tokens));
+                y.rows_from(first, tokens));
     }
   }
 }
@@ -156,13 +155,13 @@ class grouped_pass {
     call_.activate(coefficients.size(), coefficients.data());
     scale_coefficients(call_.out, first_row, leaves, stride_, coefficients);
     emit_sorted(call_.out, first_row,
-                     {.coefficients = coefficients,
-                      .stride = stride_,
-                      .leaf = leaves,
-                      .row = tile,
-                      .add = p > 0,
-                      .past_caches = past_caches_},
-                     y);
+                {.coefficients = coefficients,
+                 .stride = stride_,
+                 .leaf = leaves,
+                 .row = tile,
+                 .add = p > 0,
+                 .past_caches = past_caches_},
+                y);
   }
 
   const engine_call& call_;

@@ -107,6 +107,21 @@ class aligned_buffer {
   std::size_t size_ = 0;
 };
 
+namespace core {
+
+/// Elements of a matrix with `stride` elements from row to row. Throws: invalid_input (the stride is smaller than a
+/// row), overflow.
+[[nodiscard]] inline std::size_t elements_of(std::size_t rows, std::size_t cols, std::size_t stride) {
+  if (stride < cols) fail_input("stride", "at least " + std::to_string(cols), std::to_string(stride));
+  if (stride != 0 && rows > std::numeric_limits<std::size_t>::max() / stride) {
+    fail(error_code::overflow,
+         {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
+  }
+  return rows * stride;
+}
+
+}  // namespace core
+
 /// An owned row-major matrix, zero-filled. Rows start on 64-byte boundaries; `stride()` says how far apart they are.
 template <class T>
 class matrix {
@@ -118,7 +133,7 @@ class matrix {
       : rows_(extents.rows),
         cols_(extents.cols),
         stride_(extents.stride == 0 ? padded(extents.cols) : extents.stride),
-        buffer_(checked_size(rows_, cols_, stride_)) {}
+        buffer_(core::elements_of(rows_, cols_, stride_)) {}
 
   /// Leaves a matrix without rows and columns behind; assigning a matrix to itself changes nothing.
   matrix(matrix&& other) noexcept
@@ -154,15 +169,6 @@ class matrix {
   static constexpr std::size_t padded(std::size_t cols) noexcept {
     constexpr std::size_t step = std::max<std::size_t>(1, buffer_alignment / sizeof(T));
     return cols > std::numeric_limits<std::size_t>::max() - step ? cols : (cols + step - 1) / step * step;
-  }
-
-  static std::size_t checked_size(std::size_t rows, std::size_t cols, std::size_t stride) {
-    if (stride < cols) fail_input("stride", "at least " + std::to_string(cols), std::to_string(stride));
-    if (stride != 0 && rows > std::numeric_limits<std::size_t>::max() / stride) {
-      fail(error_code::overflow,
-           {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
-    }
-    return rows * stride;
   }
 
   std::size_t rows_ = 0;

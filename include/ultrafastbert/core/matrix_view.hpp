@@ -181,12 +181,22 @@ template <class T, class U>
   return std::less<>{}(a_first, b_last) && std::less<>{}(b_first, a_last);
 }
 
-/// Throws invalid_input unless `view` has the given sizes.
+/// The complaint that `what` has other sizes than expected, as invalid_input or shape_mismatch.
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_extents(error_code code, const char* what,
+                                                                const matrix_extents& expected,
+                                                                const matrix_extents& found) {
+  const auto text = [](const matrix_extents& sizes) {
+    return '(' + std::to_string(sizes.rows) + ", " + std::to_string(sizes.cols) + ')';
+  };
+  fail(code, {.where = what, .expected = text(expected), .found = text(found)});
+}
+
+/// Throws `code` unless `view` has the given sizes.
 template <class T>
-void check_extents(const matrix_view<T>& view, std::size_t rows, std::size_t cols, const char* what) {
+void check_extents(const matrix_view<T>& view, std::size_t rows, std::size_t cols, const char* what,
+                   error_code code = error_code::invalid_input) {
   if (view.rows() != rows || view.cols() != cols) {
-    fail_input(what, '(' + std::to_string(rows) + ", " + std::to_string(cols) + ')',
-               '(' + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) + ')');
+    fail_extents(code, what, {.rows = rows, .cols = cols}, {.rows = view.rows(), .cols = view.cols()});
   }
 }
 

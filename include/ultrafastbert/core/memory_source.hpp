@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,21 +41,21 @@ class memory_source final : public tensor_source {
                                         .expected = "the elements of " + shape_text(shape),
                                         .found = std::to_string(values.size())});
     }
-    const auto known = numbers_.find(tensor_name);
-    if (known == numbers_.end()) {
-      tensors_.push_back({std::string(tensor_name), std::move(shape), std::move(values)});
-      numbers_.emplace(tensor_name, tensors_.size() - 1);
-    } else {
-      tensors_[known->second] = {std::string(tensor_name), std::move(shape), std::move(values)};
+    const auto place = place_of(tensor_name);
+    if (place != sorted_.end() && tensors_[*place].name == tensor_name) {
+      tensors_[*place] = {std::string(tensor_name), std::move(shape), std::move(values)};
+      return;
     }
+    sorted_.insert(place, tensors_.size());
+    tensors_.push_back({std::string(tensor_name), std::move(shape), std::move(values)});
   }
 
-  [[nodiscard]] const std::string& name() const noexcept override { return name_; }           ///< for messages
-  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }        ///< number of tensors
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }     ///< for messages
+  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }  ///< number of tensors
   /// The number of a tensor, or nothing.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view tensor_name) const override {
-    const auto known = numbers_.find(tensor_name);
-    return known == numbers_.end() ? std::nullopt : std::optional(known->second);
+    const auto place = place_of(tensor_name);
+    return place == sorted_.end() || tensors_[*place].name != tensor_name ? std::nullopt : std::optional(*place);
   }
   /// Its name. Pre: tensor < size().
   [[nodiscard]] std::string_view tensor_name(std::size_t tensor) const override { return tensors_[tensor].name; }
@@ -83,6 +82,13 @@ class memory_source final : public tensor_source {
     std::vector<float> values{};
   };
 
+  // Where a name is, or would be, in the sorted numbers.
+  [[nodiscard]] std::vector<std::size_t>::const_iterator place_of(std::string_view tensor_name) const {
+    return std::lower_bound(
+        sorted_.begin(), sorted_.end(), tensor_name,
+        [this](std::size_t number, std::string_view wanted) { return tensors_[number].name < wanted; });
+  }
+
   template <class Scalar>
   void copy(std::size_t tensor, std::size_t first_element, std::span<Scalar> out) const {
     const std::vector<float>& from = tensors_[tensor].values;
@@ -98,7 +104,7 @@ class memory_source final : public tensor_source {
 
   std::string name_;
   std::vector<entry> tensors_{};
-  std::map<std::string, std::size_t, std::less<>> numbers_{};
+  std::vector<std::size_t> sorted_{};  // numbers of the tensors, by name
 };
 
 }  // namespace ultrafastbert

@@ -14,8 +14,8 @@
 
 namespace ultrafastbert {
 
-/// A set of named tensors. Tensors are numbered from 0 to size() - 1; a number is looked up once and used for all reads.
-/// A source may note what was read: one thread at a time uses it.
+/// A set of named tensors. Tensors are numbered from 0 to size() - 1; a number is looked up once and used for all
+/// reads. A source may note what was read: one thread at a time uses it.
 class tensor_source {
  public:
   virtual ~tensor_source() = default;
@@ -54,9 +54,9 @@ class tensor {
   /// Pre: number < source.size().
   tensor(const tensor_source& source, std::size_t number) noexcept : source_(&source), number_(number) {}
 
-  [[nodiscard]] std::string_view name() const { return source_->tensor_name(number_); }      ///< in the source
-  [[nodiscard]] std::vector<std::size_t> shape() const { return source_->shape(number_); }   ///< row-major
-  [[nodiscard]] const tensor_source& source() const noexcept { return *source_; }            ///< where it is from
+  [[nodiscard]] std::string_view name() const { return source_->tensor_name(number_); }     ///< in the source
+  [[nodiscard]] std::vector<std::size_t> shape() const { return source_->shape(number_); }  ///< row-major
+  [[nodiscard]] const tensor_source& source() const noexcept { return *source_; }           ///< where it is from
 
   /// Fills `out` with row-major elements from `first_element` on; `Scalar` is float or double.
   /// Shapes: out: any number of the tensor's elements. Throws: what the source's `read` throws.

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -105,7 +104,7 @@ class workspace {
     claim(const claim&) = delete;
     claim& operator=(const claim&) = delete;
     ~claim() {
-      if (outermost_) owner_.user_.store(std::thread::id(), std::memory_order_release);
+      if (outermost_) owner_.user_.store(nullptr, std::memory_order_release);
     }
 
    private:
@@ -140,12 +139,18 @@ class workspace {
     return total;
   }
 
+  // Something that each thread has at a place of its own.
+  [[nodiscard]] static const void* this_thread() noexcept {
+    thread_local const char mark = 0;
+    return &mark;
+  }
+
   // Returns whether the workspace was free, and not the calling thread's already. Throws: in_use.
   bool take_over() {
-    const std::thread::id me = std::this_thread::get_id();
-    std::thread::id user = user_.load(std::memory_order_relaxed);
+    const void* const me = this_thread();
+    const void* user = user_.load(std::memory_order_relaxed);
     if (user == me) return false;
-    if (user == std::thread::id() && user_.compare_exchange_strong(user, me, std::memory_order_acquire)) return true;
+    if (user == nullptr && user_.compare_exchange_strong(user, me, std::memory_order_acquire)) return true;
     fail_in_use();
   }
 
@@ -161,8 +166,13 @@ class workspace {
     return *pool_;
   }
 
-  std::byte* allocate(std::size_t bytes) {
-    const std::size_t size = rounded(bytes);
+  [[noreturn, gnu::cold, gnu::noinline]] static void fail_size(std::size_t count, const char* what) {
+    fail(error_code::overflow, {.where = "workspace", .found = std::to_string(count) + what});
+  }
+
+  std::byte* allocate(std::size_t count, std::size_t element_size) {
+    if (count > std::numeric_limits<std::ptrdiff_t>::max() / element_size) fail_size(count, " elements");
+    const std::size_t size = rounded(count * element_size);
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < size) {
       ++block_;
       used_ = 0;
@@ -190,8 +200,8 @@ class workspace {
   std::size_t in_use_ = 0;  // bytes of all arrays of open frames
   std::size_t most_ = 0;    // the largest that in_use_ has been
   std::size_t open_frames_ = 0;
-  std::atomic<std::thread::id> user_{};  // the thread whose frames are open, or none
-  std::unique_ptr<part_pool> pool_{};    // made by the first call that is spread over threads
+  std::atomic<const void*> user_{};    // the thread whose frames are open, or none
+  std::unique_ptr<part_pool> pool_{};  // made by the first call that is spread over threads
 };
 
 /// Arrays taken through a frame live until it ends. Frames nest like calls. A frame ends on the thread that opened it.
@@ -220,18 +230,13 @@ class workspace::frame {
   template <class T>
   [[nodiscard]] std::span<T> take(std::size_t count) {
     static_assert(std::is_trivially_copyable_v<T>);
-    if (count > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) {
-      fail(error_code::overflow, {.where = "workspace", .found = std::to_string(count) + " elements"});
-    }
-    return {reinterpret_cast<T*>(owner_.allocate(count * sizeof(T))), count};
+    return {reinterpret_cast<T*>(owner_.allocate(count, sizeof(T))), count};
   }
 
   /// An uninitialized (rows, cols) matrix. Throws: overflow, std::bad_alloc.
   template <class T>
   [[nodiscard]] matrix_view<T> take_matrix(std::size_t rows, std::size_t cols) {
-    if (cols != 0 && rows > std::numeric_limits<std::size_t>::max() / cols) {
-      fail(error_code::overflow, {.where = "workspace", .found = std::to_string(rows) + " rows"});
-    }
+    if (cols != 0 && rows > std::numeric_limits<std::size_t>::max() / cols) fail_size(rows, " rows");
     return {take<T>(rows * cols).data(), {rows, cols}};
   }
 

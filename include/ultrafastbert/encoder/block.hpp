@@ -108,7 +108,8 @@ class block {
   }
   [[nodiscard]] bool is_causal() const noexcept { return attn_.shape().causal; }  ///< see attention_shape
 
-  /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at most.
+  /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at
+  /// most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t length) const noexcept {
     const std::size_t rows = std::min(tokens, encoders::most_rows_at_a_time);
     const std::size_t states = 3 * (rows * attn_.width() * sizeof(Scalar) + buffer_alignment);
@@ -134,15 +135,13 @@ class block {
     if (record != nullptr) {
       encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
     }
-    encoders::for_each_row_chunk(states.rows(), scratch, threads,
-                                 [&](const core::index_range& rows, workspace& mine) {
-                                   project_rows(buffers, rows, mine, record);
-                                 });
+    encoders::for_each_row_chunk(states.rows(), scratch, threads, [&](const core::index_range& rows, workspace& mine) {
+      project_rows(buffers, rows, mine, record);
+    });
     attend(buffers, batch.offsets, masks, scratch, threads);
-    encoders::for_each_row_chunk(states.rows(), scratch, threads,
-                                 [&](const core::index_range& rows, workspace& mine) {
-                                   complete_rows(buffers, rows, mine, record);
-                                 });
+    encoders::for_each_row_chunk(states.rows(), scratch, threads, [&](const core::index_range& rows, workspace& mine) {
+      complete_rows(buffers, rows, mine, record);
+    });
   }
 
   /// The first of three steps: queries, keys and values of some rows, each by itself. The steps check nothing.

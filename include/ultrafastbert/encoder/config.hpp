@@ -50,7 +50,8 @@ struct encoder_config {
 struct encoder_options {
   fast_feedforward_options fast_feedforward{};  ///< of the FFF layers; dense feedforward layers obey `projections`
   projection_options projections{};             ///< of the linear layers: those of attention and dense feedforward
-  isa_level isa = isa_level::automatic;         ///< kernels of the whole encoder; the two above may repeat it
+  /// Kernels of the whole encoder; the two above may repeat it. Backends without kernels of their own have no levels.
+  isa_level isa = isa_level::automatic;
   /// Tokens that are computed at a time: the workspace grows to as many and no further, but for a longer sequence.
   std::size_t token_budget = 2048;
 };

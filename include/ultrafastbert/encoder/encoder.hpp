@@ -44,6 +44,22 @@ class encoder {
     for (std::size_t i = 0; i < config.layers; ++i) layers_.emplace_back(config.block, options_);
   }
 
+  /// Leaves an encoder behind that cannot be used; assigning one to itself changes nothing.
+  encoder(encoder&& other) noexcept = default;
+  encoder& operator=(encoder&& other) noexcept {
+    if (this != &other) {  // a vector that is moved onto itself would be empty
+      config_ = other.config_;
+      options_ = other.options_;
+      embedding_ = std::move(other.embedding_);
+      final_norm_ = std::move(other.final_norm_);
+      layers_ = std::move(other.layers_);
+    }
+    return *this;
+  }
+  encoder(const encoder&) = delete;
+  encoder& operator=(const encoder&) = delete;
+  ~encoder() = default;
+
   /// Loads the parameters below `prefix`, the word matrix from `word_name`.
   /// Throws: missing_tensor (one error that lists all absent or wrongly shaped tensors), what the source throws, as the
   ///   constructor.
@@ -79,8 +95,9 @@ class encoder {
     return sum;
   }
 
-  /// Bytes that `forward` takes from its workspace for up to `tokens` tokens in any number of sequences, at most; batches
-  /// with a mask for each token by itself take more. `own`: of the calling thread; `part`: of each thread besides.
+  /// Bytes that `forward` takes from its workspace for up to `tokens` tokens in any number of sequences, at most;
+  /// batches with a mask for each token by itself take more. `own`: of the calling thread; `part`: of each thread
+  /// besides.
   struct workspace_need {
     std::size_t own = 0;
     std::size_t part = 0;
@@ -88,15 +105,9 @@ class encoder {
   [[nodiscard]] workspace_need workspace_bytes(std::size_t tokens) const noexcept {
     const std::size_t longest = std::min(tokens, embedding_.max_sequence_length());
     const std::size_t pass = std::min(tokens, std::max(options_.token_budget, longest));
-    // Numbers of the sequences, one token each at worst; their masks, widest where half of the tokens are one sequence.
-    const std::size_t numbers = pass * (5 * sizeof(std::size_t) + sizeof(layers::sequence_mask) + sizeof(float));
-    const std::size_t widest = std::min(longest, (pass + 1) / 2);
-    const std::size_t masks = (pass - widest + 1) * widest * sizeof(float);
-    constexpr std::size_t arrays = 16;  // each is rounded up to a whole number of cache lines
-    const std::size_t states = 5 * (pass * config_.hidden_size() * sizeof(Scalar) + buffer_alignment);
-    const std::size_t steps = layers_.empty() ? 0 : layers_.front().workspace_bytes(pass, longest);
     const std::size_t group = (pass + 1) * sizeof(std::size_t) + buffer_alignment;
-    return {.own = numbers + masks + states + arrays * buffer_alignment + steps, .part = group + steps};
+    return {.own = pass_bytes(pass, longest) + mask_floats(pass, longest) * sizeof(float),
+            .part = group + step_bytes(pass, longest)};
   }
 
   /// states = the final states of every token. Only tokens are computed: with `batch.lengths`, the rows behind a
@@ -114,6 +125,7 @@ class encoder {
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
     core::check_extents(states, ids.size(), config_.hidden_size(), "states");
     embedding_.check(ids, batch);
+    if (trace == nullptr) make_room(batch, scratch);
     const call now{.ids = ids, .batch = batch, .states = states};
     for (std::size_t first = 0; first < batch.size();) {
       const auto pass = trace != nullptr ? whole(batch) : encoders::next_pass(batch, first, options_.token_budget);
@@ -139,8 +151,46 @@ class encoder {
 
   static encoder_options checked(const encoder_options& options) {
     constexpr bool kernels = blas::backend_traits<Backend>::has_kernels;
+    if (!kernels && options.isa != isa_level::automatic) {
+      fail_input("isa", "automatic with the backend " + std::string(Backend::name) + ", which has no levels",
+                 std::string(ultrafastbert::name(options.isa)));
+    }
     return encoders::with_one_level(options, kernels && options.fast_feedforward.engine != fff_engine::blas,
                                     kernels && options.projections.engine != projection_engine::blas);
+  }
+
+  [[nodiscard]] std::size_t step_bytes(std::size_t rows, std::size_t longest) const noexcept {
+    return layers_.empty() ? 0 : layers_.front().workspace_bytes(rows, longest);
+  }
+
+  // What the calling thread takes at most for a pass of `rows` tokens in sequences of up to `longest`, but for masks.
+  [[nodiscard]] std::size_t pass_bytes(std::size_t rows, std::size_t longest) const noexcept {
+    // Numbers of the sequences, one token each at worst.
+    const std::size_t numbers = rows * (5 * sizeof(std::size_t) + sizeof(layers::sequence_mask) + sizeof(float));
+    constexpr std::size_t arrays = 16;  // each is rounded up to a whole number of cache lines
+    const std::size_t states = 5 * (rows * config_.hidden_size() * sizeof(Scalar) + buffer_alignment);
+    return numbers + states + arrays * buffer_alignment + step_bytes(rows, longest);
+  }
+
+  // The masks of a pass, whose matrix is largest where half of the tokens are one sequence, and the others one each.
+  [[nodiscard]] static std::size_t mask_floats(std::size_t rows, std::size_t longest) noexcept {
+    const std::size_t widest = std::min(longest, (rows + 1) / 2);
+    return (rows - widest + 1) * widest;
+  }
+
+  // Lets the workspace grow to what calls of this size take, not only to what the passes of this one happen to take:
+  // how many tokens a pass has depends on where the sequences end.
+  void make_room(const sequence_batch& batch, workspace& scratch) const {
+    std::size_t longest = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      longest = std::max(longest, std::min(batch.rows(i), embedding_.max_sequence_length()));
+    }
+    const std::size_t rows = std::min(batch.total_rows(), std::max(options_.token_budget, longest));
+    std::size_t floats = 0;
+    if (batch.mask.data() != nullptr) floats = std::min(mask_floats(rows, longest), batch.size() * longest);
+    if (batch.query_mask.data() != nullptr) floats = rows * longest;
+    workspace::frame frame(scratch);
+    static_cast<void>(frame.take<std::byte>(pass_bytes(rows, longest) + floats * sizeof(float)));
   }
 
   static core::index_range whole(const sequence_batch& batch) noexcept { return {.first = 0, .last = batch.size()}; }
@@ -200,7 +250,7 @@ class encoder {
   }
 
   // Sequences that lie one behind another in the buffers.
-  struct group {
+  struct sequence_group {
     std::span<const std::size_t> members;  // their numbers in the call
     std::span<const std::size_t> offsets;
     std::span<const layers::sequence_mask> masks;
@@ -212,7 +262,7 @@ class encoder {
   };
 
   // Takes sequences through the whole stack and writes their final states.
-  void run_group(const call& now, const group& group, workspace& scratch, executor_ref threads,
+  void run_group(const call& now, const sequence_group& group, workspace& scratch, executor_ref threads,
                  encoder_trace<Scalar>* trace) const {
     for (std::size_t i = 0; i < group.members.size(); ++i) {
       embedding_.forward_sequence(now.ids, now.batch, group.members[i], group.states_of(i));
@@ -225,7 +275,8 @@ class encoder {
     }
   }
 
-  void run_layers(const group& group, workspace& scratch, executor_ref threads, encoder_trace<Scalar>* trace) const {
+  void run_layers(const sequence_group& group, workspace& scratch, executor_ref threads,
+                  encoder_trace<Scalar>* trace) const {
     const auto record = [trace](std::size_t i) { return trace != nullptr ? &trace->layers[i] : nullptr; };
     for (std::size_t i = 0; i <= layers_.size(); ++i) {  // the end of a layer and the start of the next are one step
       const auto step = [&](const core::index_range& rows, workspace& mine) {

@@ -17,8 +17,8 @@ namespace ultrafastbert::encoders {
 /// Three matrices of so many rows of width 768 fit into a second-level cache and a half.
 inline constexpr std::size_t most_rows_at_a_time = 192;
 
-/// Calls `step(rows, scratch)` for index ranges of at most `most_rows_at_a_time` rows that cover all rows once. With threads, the
-/// rows are cut into a few tasks for each, and a task uses a part of `scratch` of its own.
+/// Calls `step(rows, scratch)` for index ranges of at most `most_rows_at_a_time` rows that cover all rows once. With
+/// threads, the rows are cut into a few tasks for each, and a task uses a part of `scratch` of its own.
 /// Throws: what the step and the executor throw, std::bad_alloc.
 template <class Step>
 void for_each_row_chunk(std::size_t rows, workspace& scratch, executor_ref threads, const Step& step) {

@@ -27,8 +27,8 @@ template <class Scalar, class Backend = default_backend<Scalar>>
 class tied_decoder {
  public:
   /// Shapes: words: (vocabulary_size, width), shared; bias: (vocabulary_size), or empty for none.
-  /// Throws: unsupported (the processor lacks the level asked for), invalid_input (options that contradict each other or
-  ///   the backend).
+  /// Throws: unsupported (the processor lacks the level asked for), invalid_input (options that contradict each other
+  ///   or the backend).
   tied_decoder(std::shared_ptr<const matrix<Scalar>> words, aligned_buffer<Scalar> bias,
                const projection_options& options = {})
       : words_(std::move(words)),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Parses JSON texts into events through nlohmann-json's SAX interface. This is the only header that includes the JSON
-// library, which takes the compiler longer than everything else in io/ together; its one entry point is no template.
+// library, which takes the compiler longer than everything else in io/ together; where the library is compiled apart,
+// it is not included.
 // Layer: io.
 #pragma once
 
@@ -9,16 +10,29 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <variant>
 
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_bounds.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#if UFB_WITH_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace ultrafastbert {
+
+/// Parses one JSON text and sends its events to `handler`.
+/// Pre: `file` names the text in errors; `first_byte` is the text's position in that file, added to byte offsets.
+/// Throws: bad_json (with byte offset, line, column and what would have been accepted), limit_exceeded, and whatever
+///   the handler throws.
+/// Complexity: linear in the text; memory for the longest string.
+UFB_FUNCTION void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
+                                    json_event_handler& handler, std::uint64_t first_byte = 0);
+
+#if UFB_WITH_BODIES
 
 namespace io {
 
@@ -81,26 +95,28 @@ class json_sax_adapter {
 
 }  // namespace io
 
-/// Parses one JSON text and sends its events to `handler`.
-/// Pre: `file` names the text in errors; `first_byte` is the text's position in that file, added to byte offsets.
-/// Throws: bad_json (with byte offset, line, column and what would have been accepted), limit_exceeded, and whatever
-/// the
-///   handler throws.
-/// Complexity: linear in the text; memory for the longest string.
-inline void parse_json_events(std::string_view text, std::string_view file, const json_limits& limits,
-                              json_event_handler& handler, std::uint64_t first_byte = 0) {
+#endif  // UFB_WITH_BODIES
+
+}  // namespace ultrafastbert
+
+#if UFB_WITH_BODIES
+
+UFB_FUNCTION void ultrafastbert::parse_json_events(std::string_view text, std::string_view file,
+                                                   const json_limits& limits, json_event_handler& handler,
+                                                   std::uint64_t first_byte) {
   if (text.size() > limits.max_bytes) {
-    fail(error_code::limit_exceeded, {.file = std::string(file),
-                                      .where = "$",
-                                      .expected = "at most " + std::to_string(limits.max_bytes) + " bytes of JSON",
-                                      .found = std::to_string(text.size())});
+    ultrafastbert::fail(ultrafastbert::error_code::limit_exceeded,
+                        {.file = std::string(file),
+                         .where = "$",
+                         .expected = "at most " + std::to_string(limits.max_bytes) + " bytes of JSON",
+                         .found = std::to_string(text.size())});
   }
   // Padding of any length costs the parser nothing.
-  const io::json_text trimmed{
+  const ultrafastbert::io::json_text trimmed{
       .bytes = text.substr(0, text.find_last_not_of(" \t\n\r") + 1), .file = file, .first_byte = first_byte};
-  io::check_json_bounds(trimmed, limits);
-  io::json_sax_adapter adapter(handler, trimmed);
+  ultrafastbert::io::check_json_bounds(trimmed, limits);
+  ultrafastbert::io::json_sax_adapter adapter(handler, trimmed);
   nlohmann::json::sax_parse(trimmed.bytes.begin(), trimmed.bytes.end(), &adapter);
 }
 
-}  // namespace ultrafastbert
+#endif  // UFB_WITH_BODIES

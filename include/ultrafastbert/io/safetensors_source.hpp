@@ -62,15 +62,14 @@ class safetensors_source final : public tensor_source {
       : safetensors_source(weights.files(), weights.name(), options) {}
   explicit safetensors_source(const weight_files&&, safetensors_source_options = {}) = delete;
 
-  [[nodiscard]] const std::string& name() const noexcept override { return *name_; }      ///< for messages
-  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }    ///< number of tensors
+  [[nodiscard]] const std::string& name() const noexcept override { return *name_; }    ///< for messages
+  [[nodiscard]] std::size_t size() const noexcept override { return tensors_.size(); }  ///< number of tensors
 
   /// The number of a tensor by its name without `module.`, or nothing.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view tensor_name) const override {
-    const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), tensor_name,
-                                     [this](std::size_t tensor, std::string_view wanted) {
-                                       return tensors_[tensor].name < wanted;
-                                     });
+    const auto at = std::lower_bound(
+        by_name_.begin(), by_name_.end(), tensor_name,
+        [this](std::size_t tensor, std::string_view wanted) { return tensors_[tensor].name < wanted; });
     if (at == by_name_.end() || tensors_[*at].name != tensor_name) return std::nullopt;
     return *at;
   }
@@ -159,8 +158,8 @@ class safetensors_source final : public tensor_source {
   std::span<const safetensors> files_;
   const std::string* name_;
   safetensors_source_options options_;
-  std::vector<place> tensors_{};            // in file order
-  std::vector<std::size_t> by_name_{};      // numbers, sorted by name
+  std::vector<place> tensors_{};        // in file order
+  std::vector<std::size_t> by_name_{};  // numbers, sorted by name
   mutable std::vector<bool> was_read_{};
 };
 

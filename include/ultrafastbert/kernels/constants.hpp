@@ -3,7 +3,8 @@
 // Constants of the vectorized functions, shared by all instruction sets. Both exponentials are
 //   exp(v) = 2^n p(r),  n = round(v / ln 2),  r = v - n ln 2,  |r| <= ln 2 / 2
 // with a polynomial p, and the GELU is
-//   gelu(x) = max(x, 0) - |x| h,  h = erfc(|x| / sqrt 2) / 2 = exp(-x^2 / 2) t Q(t) / 2,  t = 1 / (1 + |x| / (2 sqrt 2))
+//   gelu(x) = max(x, 0) - |x| h,  h = erfc(|x| / sqrt 2) / 2 = exp(-x^2 / 2) t Q(t) / 2,  t = 1 / (1 + |x| / (2 sqrt
+//   2))
 // with a Chebyshev fit Q of degree 8 to erfcx(z) / t on z <= 10, relative error 5.6e-8.
 // Layer: kernels.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Norms and softmax of single rows for any scalar type: what layers of double compute with. Sums have a fixed order that
-// compilers may vectorize without changing it: sixteen partial sums, then a tree over them.
+// Norms and softmax of single rows for any scalar type: what layers of double compute with. Sums have a fixed order
+// that compilers may vectorize without changing it: sixteen partial sums, then a tree over them.
 // Layer: kernels.
 #pragma once
 

@@ -59,6 +59,17 @@ struct sum_kernels {
   void (*finish)() = nullptr;  ///< null where the level has no stores past the caches
 };
 
+/// The weights of an FFF layer that fits the first-level cache. Rows are padded and 64-byte aligned.
+struct small_fff {
+  const float* in = nullptr;    ///< rows of the nodes, tree after tree, `in_stride` elements apart
+  const float* bias = nullptr;  ///< (nodes)
+  const float* out = nullptr;   ///< rows of the nodes, `out_stride` elements apart
+  std::size_t in_stride = 0;
+  std::size_t out_stride = 0;
+  float right_too = 0;  ///< a logit that goes right although it is not positive: 0, or NaN for none
+  void (*activate)(std::size_t n, float* values) = nullptr;
+};
+
 /// The most columns that go past the caches at a time.
 inline constexpr std::size_t streamed_columns = 768;
 
@@ -66,8 +77,8 @@ inline constexpr std::size_t streamed_columns = 768;
 using activation_kernel = void (*)(std::size_t n, float* values);
 
 /// The activations of a level, NaN for NaN. They are off by at most, as measured over all levels: ReLU not at all; GELU
-/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it
-/// is 0, or NaN at minus infinity. Source: see `activation_kind`.
+/// 1.1e-7 times max(1, |x|); Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which
+/// it is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
   activation_kernel gelu = nullptr;
   activation_kernel relu = nullptr;
@@ -108,7 +119,8 @@ inline constexpr std::size_t most_gemm_rows = 12;     ///< of a kernel of any ta
 inline constexpr std::size_t most_gemm_columns = 32;  ///< of a panel of any table
 
 /// The kernels of the packed matrix product for a storage type and instruction set. Kernels are indexed by their number
-/// of rows - 1; an element of the product is one chain of operations over rising k, the same in every kernel of a table.
+/// of rows - 1; an element of the product is one chain of operations over rising k, the same in every kernel of a
+/// table.
 struct gemm_kernels {
   std::string_view name{};                           ///< instruction set: stable spelling
   std::size_t terms = 1;                             ///< elements of a word

@@ -11,14 +11,12 @@
 #include "ultrafastbert/kernels/isa.hpp"
 
 #if UFB_KERNELS_X86
-#include <immintrin.h>
+#include <emmintrin.h>
 #elif UFB_KERNELS_NEON
 #include <arm_neon.h>
 #endif
 
 namespace ultrafastbert::kernels {
-
-namespace kernels {
 
 // to[k * stride + r] = rows[r][k] for r, k < 4.
 inline void transpose_4_by_4(const float* const* rows, std::uint32_t* to, std::size_t stride) noexcept {
@@ -51,8 +49,6 @@ inline void transpose_4_by_4(const float* const* rows, std::uint32_t* to, std::s
 #endif
 }
 
-}  // namespace kernels
-
 /// to[k * stride + r] = the bits of rows[r][k]. Shapes: rows: four pointers to (width) each; to: (width, 4) of that
 /// stride.
 inline void transpose_4_rows(const float* const* rows, std::size_t width, std::uint32_t* to,
@@ -60,7 +56,7 @@ inline void transpose_4_rows(const float* const* rows, std::size_t width, std::u
   std::size_t k = 0;
   for (; k + 4 <= width; k += 4) {
     const float* const block[4] = {rows[0] + k, rows[1] + k, rows[2] + k, rows[3] + k};
-    kernels::transpose_4_by_4(block, to + k * stride, stride);
+    transpose_4_by_4(block, to + k * stride, stride);
   }
   for (; k < width; ++k) {
     for (std::size_t r = 0; r < 4; ++r) to[k * stride + r] = std::bit_cast<std::uint32_t>(rows[r][k]);

@@ -59,12 +59,12 @@ class attention {
   /// Throws: shape_mismatch (heads do not divide the width), as the constructor of `linear`.
   explicit attention(const attention_shape& shape, const projection_options& options = {})
       : shape_(shape),
-        query_key_value_({.output_width = 3 * shape.width, .input_width = shape.width, .bias = shape.query_key_value_bias},
-                         options),
+        query_key_value_(
+            {.output_width = 3 * shape.width, .input_width = shape.width, .bias = shape.query_key_value_bias}, options),
         norm_factor_(static_cast<Scalar>(shape.norm_factor)) {
     if (shape.output_projection) {
-      dense_.emplace(
-          linear_shape{.output_width = shape.width, .input_width = shape.width, .bias = shape.output_bias}, options);
+      dense_.emplace(linear_shape{.output_width = shape.width, .input_width = shape.width, .bias = shape.output_bias},
+                     options);
     }
     check_heads();
     choose_kernels(options.isa);
@@ -87,10 +87,10 @@ class attention {
         norm_factor_(norm_factor) {
     check_heads();
     if (dense_ && (dense_->input_width() != width() || dense_->output_width() != width())) {
-      fail(error_code::shape_mismatch, {.where = "dense",
-                                        .expected = std::to_string(width()) + " columns and rows",
-                                        .found = std::to_string(dense_->input_width()) + " and " +
-                                                 std::to_string(dense_->output_width())});
+      fail(error_code::shape_mismatch,
+           {.where = "dense",
+            .expected = std::to_string(width()) + " columns and rows",
+            .found = std::to_string(dense_->input_width()) + " and " + std::to_string(dense_->output_width())});
     }
     choose_kernels(query_key_value_.options().isa);
   }

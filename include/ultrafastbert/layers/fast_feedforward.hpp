@@ -18,6 +18,7 @@
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/make_weights.hpp"
+#include "ultrafastbert/cmm/small_fff.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -78,6 +79,12 @@ class fast_feedforward {
  public:
   using scalar_type = Scalar;
 
+  /// Whether the sizes are all static and small and the layer runs the library's kernels: widths of up to 64, a depth
+  /// of up to 6, up to 16 trees. Such a layer has one engine and one storage type, so that its options choose the
+  /// level.
+  static constexpr bool is_small = std::same_as<Scalar, float> && blas::backend_traits<Backend>::has_kernels &&
+                                   cmm::is_small(InputWidth, OutputWidth, Depth, ParallelSize);
+
   /// Sizes alone: `parameters` says what fills them.
   /// Throws: shape_mismatch (a size other than the type's), invalid_input (a size is 0 or too large; options that
   ///   contradict each other or the backend), overflow.
@@ -93,7 +100,11 @@ class fast_feedforward {
       if (size == 0) fail_input(what, "at least 1", "0");
     }
     static_cast<void>(cmm::tree::total_nodes(depth(), parallel_size()));
-    static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+    if constexpr (is_small) {
+      cmm::check_small(packed_shape(true), options_.engine);
+    } else {
+      static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+    }
   }
 
   /// Copies and packs the weights.
@@ -195,6 +206,9 @@ class fast_feedforward {
   /// Source: arXiv 2311.10770, section 2.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                const matrix_view<std::int32_t>& paths = {}, executor_ref threads = {}) const {
+    if constexpr (is_small) {
+      if (threads.concurrency() < 2) return forward(x, y, paths);
+    }
     check(x, y, paths);
     const std::size_t tasks = std::max<std::size_t>(tasks_for(x.rows(), threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
@@ -204,6 +218,15 @@ class fast_feedforward {
     });
   }
 
+  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
+  /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
+  /// as above.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
+               const matrix_view<std::int32_t>& paths = {}) const requires is_small {
+    check(x, y, paths);
+    static_cast<const small_weights&>(*weights_).multiply(x, y, paths);
+  }
+
   /// The same without paths. Shapes, Pre, Throws, Complexity: as above.
   void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                executor_ref threads) const {
@@ -211,6 +234,9 @@ class fast_feedforward {
   }
 
  private:
+  // Complete only where the layer is small.
+  using small_weights = cmm::small_fff<InputWidth, OutputWidth, Depth, ParallelSize>;
+
   [[nodiscard]] static std::size_t trees_of(const fast_feedforward_shape& shape) noexcept {
     if (ParallelSize == dynamic_extent) return shape.trees();
     return shape.parallel_size == dynamic_extent ? ParallelSize : shape.parallel_size;
@@ -231,9 +257,17 @@ class fast_feedforward {
 
   void make_weights(bool with_bias) {
     with_bias_ = with_bias;
-    weights_ = cmm::make_weights<Scalar, Backend>(packed_shape(with_bias), options_.engine);
+    if constexpr (is_small) {
+      weights_ = std::make_unique<small_weights>(packed_shape(with_bias));
+    } else {
+      weights_ = cmm::make_weights<Scalar, Backend>(packed_shape(with_bias), options_.engine);
+    }
   }
-  void finish_weights() { weights_ = cmm::finished(std::move(weights_), packed_shape(with_bias_), options_.engine); }
+  void finish_weights() {
+    if constexpr (!is_small) {
+      weights_ = cmm::finished(std::move(weights_), packed_shape(with_bias_), options_.engine);
+    }
+  }
 
   // Shapes: row: (input_width).
   void store_in(std::size_t node, const Scalar* row, const layers::row_origin& from) {

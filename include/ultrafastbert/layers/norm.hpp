@@ -87,8 +87,8 @@ class norm {
     }
   }
 
-  [[nodiscard]] const norm_shape& shape() const noexcept { return shape_; }    ///< as given
-  [[nodiscard]] std::size_t width() const noexcept { return shape_.width; }    ///< columns of x and y
+  [[nodiscard]] const norm_shape& shape() const noexcept { return shape_; }  ///< as given
+  [[nodiscard]] std::size_t width() const noexcept { return shape_.width; }  ///< columns of x and y
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return (scale_.size() + bias_.size()) * sizeof(Scalar); }
 
@@ -123,9 +123,8 @@ class norm {
   }
   static void check_size(const char* what, std::size_t found, std::size_t expected) {
     if (found == expected) return;
-    fail(error_code::shape_mismatch, {.where = what,
-                                      .expected = std::to_string(expected) + " elements",
-                                      .found = std::to_string(found)});
+    fail(error_code::shape_mismatch,
+         {.where = what, .expected = std::to_string(expected) + " elements", .found = std::to_string(found)});
   }
 
   norm_shape shape_{};

@@ -124,10 +124,10 @@ inline void check_sequences(const sequence_batch& batch) {
 
 /// What the scores of one sequence's queries are lowered by.
 struct sequence_mask {
-  std::size_t keys = 0;                     ///< the first ones, which are looked at at all
-  std::span<const float> key_bias{};        ///< (keys), or empty: added to the scores of every query
-  matrix_view<const float> query_mask{};    ///< (length, at least keys), or empty
-  bool causal = false;                      ///< keys behind a query have the mask 0 instead
+  std::size_t keys = 0;                   ///< the first ones, which are looked at at all
+  std::span<const float> key_bias{};      ///< (keys), or empty: added to the scores of every query
+  matrix_view<const float> query_mask{};  ///< (length, at least keys), or empty
+  bool causal = false;                    ///< keys behind a query have the mask 0 instead
 };
 
 /// The masks of a batch as attention takes them, made once for all heads and layers. Borrows from the frame.

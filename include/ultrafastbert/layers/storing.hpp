@@ -98,11 +98,7 @@ inline void check_storable(weight_storage storage, const float* row, std::size_t
 /// Throws shape_mismatch unless a view has the given sizes.
 template <class Scalar>
 void check_shape(const char* what, const matrix_view<const Scalar>& view, std::size_t rows, std::size_t cols) {
-  if (view.rows() == rows && view.cols() == cols) return;
-  fail(error_code::shape_mismatch,
-       {.where = what,
-        .expected = '(' + std::to_string(rows) + ", " + std::to_string(cols) + ')',
-        .found = '(' + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) + ')'});
+  core::check_extents(view, rows, cols, what, error_code::shape_mismatch);
 }
 
 }  // namespace ultrafastbert::layers

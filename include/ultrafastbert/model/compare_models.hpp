@@ -12,21 +12,28 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
-#include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/trace.hpp"
-#include "ultrafastbert/model/tasks/masked_lm.hpp"
 #include "ultrafastbert/model/heads/top_k.hpp"
+#include "ultrafastbert/model/tasks/masked_lm.hpp"
+#include "ultrafastbert/model/texts/packed_texts.hpp"
+#include "ultrafastbert/model/texts/padded_batch.hpp"
+#include "ultrafastbert/model/texts/text_options.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
 
@@ -51,8 +58,7 @@ namespace models {
 
 /// The sizes that two models must share to be compared, in words.
 [[nodiscard]] inline std::string sizes_of(const encoder_config& config) {
-  std::string text =
-      std::to_string(config.layers) + " layers of width " + std::to_string(config.hidden_size()) + ", ";
+  std::string text = std::to_string(config.layers) + " layers of width " + std::to_string(config.hidden_size()) + ", ";
   if (const auto* trees = std::get_if<fast_feedforward_shape>(&config.block.feedforward)) {
     text += std::to_string(trees->trees()) + 'x' + std::to_string(trees->depth) + " trees";
   } else {
@@ -100,15 +106,16 @@ class model_comparer {
     result_.tokens_on_other_paths.resize(reference.stack().config().layers);
   }
 
-  /// One text. Throws: invalid_input (more tokens than the models have positions), std::bad_alloc.
-  void add(std::span<const token_id> ids, workspace& scratch) {
+  /// One text. Throws: invalid_input (more tokens than the models have positions), what the executor throws,
+  /// std::bad_alloc.
+  void add(const encoding& text, workspace& scratch, executor_ref threads) {
     workspace::frame frame(scratch);
-    const auto expected = frame.take_matrix<typename Reference::scalar_type>(ids.size(), reference_.hidden_size());
-    const auto states = frame.take_matrix<typename Candidate::scalar_type>(ids.size(), candidate_.hidden_size());
-    add_paths(encode(reference_, ids, expected, scratch), encode(candidate_, ids, states, scratch));
-    for (std::size_t t = 0; t < ids.size(); ++t) states_.add(states.row(t), expected.row(t), states.cols());
-    result_.tokens += ids.size();
-    add_logits(expected, states, scratch);
+    const auto expected = frame.take_matrix<typename Reference::scalar_type>(text.size(), reference_.hidden_size());
+    const auto states = frame.take_matrix<typename Candidate::scalar_type>(text.size(), candidate_.hidden_size());
+    add_paths(encode(reference_, text, expected, scratch, threads), encode(candidate_, text, states, scratch, threads));
+    for (std::size_t t = 0; t < text.size(); ++t) states_.add(states.row(t), expected.row(t), states.cols());
+    result_.tokens += text.size();
+    add_logits(expected, states, scratch, threads);
   }
 
   /// Of all texts so far. Throws: std::bad_alloc.
@@ -125,13 +132,15 @@ class model_comparer {
 
   // The mask lets all tokens be seen; without one, causal models would look ahead.
   template <class Model>
-  static auto encode(const Model& model, std::span<const token_id> ids,
-                     const matrix_view<typename Model::scalar_type>& states, workspace& scratch) {
+  static auto encode(const Model& model, const encoding& text, const matrix_view<typename Model::scalar_type>& states,
+                     workspace& scratch, executor_ref threads) {
     workspace::frame frame(scratch);
-    const auto mask = frame.take_matrix<float>(1, ids.size());
-    std::fill_n(mask.row(0), ids.size(), 1.0F);
+    const auto mask = frame.take_matrix<float>(1, text.size());
+    std::fill_n(mask.row(0), text.size(), 1.0F);
+    padded_batch_options options;
+    if (model.stack().config().embedding.token_types != 0) options.type_ids = {text.type_ids.data(), {1, text.size()}};
     encoder_trace<typename Model::scalar_type> trace;
-    model.encode({ids.data(), {1, ids.size()}}, mask, states, scratch, {}, &trace);
+    model.encode({text.ids.data(), {1, text.size()}}, mask, states, scratch, options, &trace, threads);
     return trace;
   }
 
@@ -148,7 +157,7 @@ class model_comparer {
 
   template <class ReferenceScalar, class Scalar>
   void add_logits(const matrix_view<ReferenceScalar>& expected_states, const matrix_view<Scalar>& states,
-                  workspace& scratch) {
+                  workspace& scratch, executor_ref threads) {
     workspace::frame frame(scratch);
     const std::size_t most = std::min(states.rows(), rows_at_a_time);
     const auto rows = frame.take<std::size_t>(most);
@@ -157,8 +166,8 @@ class model_comparer {
     for (std::size_t first = 0; first < states.rows(); first += most) {
       const std::size_t count = std::min(most, states.rows() - first);
       std::iota(rows.begin(), rows.end(), first);
-      reference_.logits(expected_states, rows.first(count), expected.rows_from(0, count), scratch);
-      candidate_.logits(states, rows.first(count), logits.rows_from(0, count), scratch);
+      reference_.logits(expected_states, rows.first(count), expected.rows_from(0, count), scratch, threads);
+      candidate_.logits(states, rows.first(count), logits.rows_from(0, count), scratch, threads);
       for (std::size_t r = 0; r < count; ++r) {
         logits_.add(logits.row(r), expected.row(r), logits.cols());
         const auto best = top_k<ReferenceScalar>(expected.row_span(r), 1).front().index;
@@ -178,27 +187,53 @@ class model_comparer {
 
 /// Sends texts through two masked language models of the same sizes and compares paths, final states and logits: one
 /// checkpoint in two storages, at two instruction set levels, or in float and double. Every text is read alone, by the
-/// reference's tokenizer.
-/// Throws: shape_mismatch (sizes differ), invalid_input (no tokenizer, a text without tokens or with more than the
-///   models have positions; the message names the text), missing_token (a word that is unknown, and no unknown token),
+/// reference's tokenizer. The work is spread over an executor's threads.
+/// Throws: shape_mismatch (sizes differ), invalid_input (no tokenizer, a text without tokens, or with more than the
+///   models have positions and no truncation), missing_token (a word that is unknown, and no unknown token),
+///   bad_vocabulary (a word without a row in the word matrix); the message names the text. What the executor throws,
 ///   std::bad_alloc.
 /// Complexity: both encoders' forward, and the logits of every token; the scratch memory is that of the longest text.
 template <class ReferenceScalar, class ReferenceBackend, class Scalar, class Backend>
 [[nodiscard]] model_comparison compare_models(const masked_lm<ReferenceScalar, ReferenceBackend>& reference,
                                               const masked_lm<Scalar, Backend>& candidate,
-                                              std::span<const std::string> texts, workspace& scratch) {
+                                              std::span<const std::string_view> texts, workspace& scratch,
+                                              const text_options& options = {}, executor_ref threads = {}) {
   models::model_comparer comparer(reference, candidate);
-  const std::size_t most = std::min(reference.stack().embedding_layer().max_sequence_length(),
-                                    candidate.stack().embedding_layer().max_sequence_length());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<token_id> ids = reference.text_tokenizer().encode(texts[i]).ids;
-    if (ids.empty() || ids.size() > most) {
-      fail_input("texts[" + std::to_string(i) + ']', "1 to " + std::to_string(most) + " tokens",
-                 std::to_string(ids.size()));
-    }
-    comparer.add(ids, scratch);
-  }
+  const tokenizer& reader = reference.text_tokenizer();
+  const std::size_t most = candidate.max_sequence_length();
+  reference.for_each_pass(
+      texts.size(), options, [&](std::size_t i, const encode_options& how) { return reader.encode(texts[i], how); },
+      [&](const packed_texts& pass) {
+        for (std::size_t r = 0; r < pass.size(); ++r) {
+          if (pass.length(r) > most) {
+            fail_input("texts[" + std::to_string(pass.texts[r]) + ']',
+                       "at most " + std::to_string(most) + " tokens, the positions of the candidate",
+                       std::to_string(pass.length(r)));
+          }
+          comparer.add(pass.encodings[r], scratch, threads);
+        }
+      });
   return comparer.result();
+}
+
+/// The same for strings that own their text. Throws: as above.
+template <class ReferenceScalar, class ReferenceBackend, class Scalar, class Backend>
+[[nodiscard]] model_comparison compare_models(const masked_lm<ReferenceScalar, ReferenceBackend>& reference,
+                                              const masked_lm<Scalar, Backend>& candidate,
+                                              std::span<const std::string> texts, workspace& scratch,
+                                              const text_options& options = {}, executor_ref threads = {}) {
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  return compare_models(reference, candidate, std::span<const std::string_view>(views), scratch, options, threads);
+}
+
+/// The same for texts in braces. Throws: as above.
+template <class ReferenceScalar, class ReferenceBackend, class Scalar, class Backend>
+[[nodiscard]] model_comparison compare_models(const masked_lm<ReferenceScalar, ReferenceBackend>& reference,
+                                              const masked_lm<Scalar, Backend>& candidate,
+                                              std::initializer_list<std::string_view> texts, workspace& scratch,
+                                              const text_options& options = {}, executor_ref threads = {}) {
+  return compare_models(reference, candidate, std::span<const std::string_view>(texts.begin(), texts.size()), scratch,
+                        options, threads);
 }
 
 }  // namespace ultrafastbert

@@ -70,9 +70,7 @@ class packed_matrix {
   }
   /// The same in float32. Shapes: weights: (outputs, inputs).
   explicit packed_matrix(const matrix_view<const float>& weights, isa_level isa = isa_level::automatic)
-      : packed_matrix(matrix_extents{weights.rows(), weights.cols()}, isa) {
-    for (std::size_t r = 0; r < weights.rows(); ++r) store_row(r, weights.row(r));
-  }
+      : packed_matrix(weights, weight_storage::float32, isa) {}
 
   /// Sets the weights of one output. Shapes: from: (inputs). Pre: output < outputs().
   void store_row(std::size_t output, const float* from) noexcept {

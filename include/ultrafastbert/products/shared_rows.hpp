@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Products with a float matrix that stays as its owner needs it, such as the word matrix of a tied decoder: y = x W^T by
-// dot products. An element of y has the same bits whatever stands beside it and however many threads there are.
+// Products with a float matrix that stays as its owner needs it, such as the word matrix of a tied decoder: y = x W^T
+// by dot products. An element of y has the same bits whatever stands beside it and however many threads there are.
 // Layer: products.
 #pragma once
 

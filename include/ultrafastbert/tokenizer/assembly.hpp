@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
@@ -43,8 +44,9 @@ class assembly {
         .first = first_.size(), .second = second_ == nullptr ? 0 : second_->size(), .is_pair = second_ != nullptr};
     text_lengths kept = lengths;
     if (options_.max_length != 0) kept = truncate_lengths(lengths, added_, options_);
-    encoding out = assemble(first_window(lengths.first, kept.first, options_.direction),
-                            first_window(lengths.second, kept.second, options_.direction));
+    encoding out;
+    assemble(first_window(lengths.first, kept.first, options_.direction),
+             first_window(lengths.second, kept.second, options_.direction), out);
     if (options_.overflow && out.truncated) add_overflow(out, lengths, kept);
     return out;
   }
@@ -62,65 +64,69 @@ class assembly {
             .found = std::to_string(of_first.size()) + " parts of the first text times " +
                      std::to_string(of_second.size()) + " of the second"});
     }
-    out.overflow.reserve(of_first.size() * of_second.size() - 1);
+    std::vector<encoding> further(of_first.size() * of_second.size() - 1);
+    auto next = further.begin();
     for (std::size_t a = 1; a < of_first.size(); ++a) {
-      for (const token_window& part : of_second) out.overflow.push_back(assemble(of_first[a], part));
+      for (const token_window& part : of_second) assemble(of_first[a], part, *next++);
     }
-    for (std::size_t b = 1; b < of_second.size(); ++b) {
-      out.overflow.push_back(assemble(of_first.front(), of_second[b]));
-    }
+    for (std::size_t b = 1; b < of_second.size(); ++b) assemble(of_first.front(), of_second[b], *next++);
+    out.overflow = std::move(further);
   }
 
-  [[nodiscard]] encoding assemble(const token_window& of_first, const token_window& of_second) const {
-    encoding out;
+  /// Fills an empty encoding.
+  void assemble(const token_window& of_first, const token_window& of_second, encoding& out) const {
     const std::size_t held = of_first.end - of_first.begin + of_second.end - of_second.begin;
     out.left_out = first_.size() + (second_ == nullptr ? 0 : second_->size()) - held;
     out.truncated = out.left_out != 0;
     const std::size_t size = held + added_;
-    out.ids.reserve(size);
-    out.type_ids.reserve(size);
-    out.sequence_ids.reserve(size);
+    out.ids.resize(size);
+    out.type_ids.resize(size);
+    out.sequence_ids.resize(size, -1);
     out.tokens.reserve(size);
-    out.offsets.reserve(size);
-    out.byte_offsets.reserve(size);
-    out.special_tokens_mask.reserve(size);
-    out.attention_mask.assign(size, 1);
+    out.offsets.resize(size);
+    out.byte_offsets.resize(size);
+    out.attention_mask.resize(size, 1);
+    out.special_tokens_mask.resize(size);
+    std::size_t at = 0;
     for (const auto& piece : pieces_) {
       if (piece.role == template_role::first_text) {
-        append_text(out, first_, of_first, piece.type_id, 0);
+        put_text(out, at, first_, of_first, {.type_id = piece.type_id, .sequence = 0});
       } else if (piece.role == template_role::second_text) {
-        append_text(out, *second_, of_second, piece.type_id, 1);
+        put_text(out, at, *second_, of_second, {.type_id = piece.type_id, .sequence = 1});
       } else if (options_.add_special_tokens) {
-        append_special(out, piece);
+        put_special(out, at, piece);
       }
     }
-    return out;
   }
 
-  void append_text(encoding& out, const text_tokens& text, const token_window& part, std::uint32_t type_id,
-                   std::int8_t sequence) const {
-    const std::size_t count = part.end - part.begin;
-    for (std::size_t i = part.begin; i < part.end; ++i) {
+  /// What all tokens of a text have in common.
+  struct text_marks {
+    std::uint32_t type_id = 0;
+    std::int8_t sequence = 0;
+  };
+
+  /// Writes the tokens of a part of a text from place `at` on, which it moves behind them.
+  void put_text(encoding& out, std::size_t& at, const text_tokens& text, const token_window& part,
+                const text_marks& marks) const {
+    for (std::size_t i = part.begin; i < part.end; ++i, ++at) {
       const located_token& token = text[i];
-      out.ids.push_back(token.id);
+      out.ids[at] = token.id;
+      out.type_ids[at] = marks.type_id;
+      out.sequence_ids[at] = marks.sequence;
       out.tokens.emplace_back(text.spelling(i, known_));
-      out.offsets.push_back(token.span);
-      out.byte_offsets.push_back(text.bytes(token.span));
+      out.offsets[at] = token.span;
+      out.byte_offsets[at] = text.bytes(token.span);
     }
-    out.type_ids.insert(out.type_ids.end(), count, type_id);
-    out.sequence_ids.insert(out.sequence_ids.end(), count, sequence);
-    out.special_tokens_mask.insert(out.special_tokens_mask.end(), count, 0);
   }
 
-  void append_special(encoding& out, const template_piece& piece) const {
+  /// Writes special tokens from place `at` on, which it moves behind them.
+  void put_special(encoding& out, std::size_t& at, const template_piece& piece) const {
     for (const token_id id : piece.ids) {
-      out.ids.push_back(id);
+      out.ids[at] = id;
+      out.type_ids[at] = piece.type_id;
       out.tokens.emplace_back(known_.token(id).value_or(std::string_view{}));
-      out.offsets.emplace_back();
-      out.byte_offsets.emplace_back();
-      out.type_ids.push_back(piece.type_id);
-      out.sequence_ids.push_back(-1);
-      out.special_tokens_mask.push_back(1);
+      out.special_tokens_mask[at] = 1;
+      ++at;
     }
   }
 

@@ -6,15 +6,11 @@
 // Layer: tokenizer.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
@@ -47,55 +43,60 @@ struct component {
 };
 
 /// Models. The first line that recognizes a model without a type reads it.
-inline constexpr std::array model_components{
-    component<model_reader>{"WordPiece", wordpiece_reader},
+inline constexpr component<model_reader> model_components[] = {
+    {"WordPiece", {is_untyped_wordpiece, expect_vocabulary_object, read_wordpiece}},
 };
 
-inline constexpr std::array normalizer_components{
-    component<normalizer_reader>{"Replace", read_replace},
-    component<normalizer_reader>{"BertNormalizer", read_bert_normalizer},
-    component<normalizer_reader>{"NFC", read_unicode_form},
-    component<normalizer_reader>{"NFD", read_unicode_form},
-    component<normalizer_reader>{"NFKC", read_unicode_form},
-    component<normalizer_reader>{"NFKD", read_unicode_form},
-    component<normalizer_reader>{"Lowercase", read_lower_case},
-    component<normalizer_reader>{"StripAccents", read_strip_accents},
+// clang-format off
+inline constexpr component<normalizer_reader> normalizer_components[] = {
+    {"Replace", read_replace},
+    {"BertNormalizer", read_bert_normalizer},
+    {"NFC", read_unicode_form},
+    {"NFD", read_unicode_form},
+    {"NFKC", read_unicode_form},
+    {"NFKD", read_unicode_form},
+    {"Lowercase", read_lower_case},
+    {"StripAccents", read_strip_accents},
+};
+// clang-format on
+
+inline constexpr component<pre_tokenizer_reader> pre_tokenizer_components[] = {
+    {"Whitespace", read_whitespace_pre_tokenizer},
+    {"BertPreTokenizer", read_bert_pre_tokenizer},
 };
 
-inline constexpr std::array pre_tokenizer_components{
-    component<pre_tokenizer_reader>{"Whitespace", read_whitespace_pre_tokenizer},
-    component<pre_tokenizer_reader>{"BertPreTokenizer", read_bert_pre_tokenizer},
+inline constexpr component<post_processor_reader> post_processor_components[] = {
+    {"TemplateProcessing", read_template_processing},
+    {"BertProcessing", read_bert_processing},
 };
 
-inline constexpr std::array post_processor_components{
-    component<post_processor_reader>{"TemplateProcessing", read_template_processing},
-    component<post_processor_reader>{"BertProcessing", read_bert_processing},
-};
-
-inline constexpr std::array decoder_components{
-    component<decoder_reader>{"WordPiece", read_wordpiece_decoder},
+inline constexpr component<decoder_reader> decoder_components[] = {
+    {"WordPiece", read_wordpiece_decoder},
 };
 
 /// Most steps of a normalizer; each of them passes over the text.
 inline constexpr std::size_t most_normalizer_steps = 256;
 
+/// Refuses a type that is in no table. `accepted` is a list of the words that are, each followed by a comma.
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_component(const json_value& type, std::string accepted) {
+  accepted.erase(accepted.size() - 2);
+  if (const std::size_t last = accepted.rfind(", "); last != std::string::npos) accepted.replace(last, 2, " or ");
+  type.fail_unsupported(std::move(accepted), excerpt(type.as_string()));
+}
+
 /// The reader for a type. `also` is the word for what may stand there beside the components, or empty.
 /// Throws: bad_type (the type is no string), unsupported (it is in no line of the table).
-template <class Reader>
-[[nodiscard]] Reader reader_of(std::span<const component<Reader>> table, const json_value& type,
+template <class Reader, std::size_t Count>
+[[nodiscard]] Reader reader_of(const component<Reader> (&table)[Count], const json_value& type,
                                std::string_view also = {}) {
   const std::string& word = type.as_string();
-  const auto found = std::find_if(table.begin(), table.end(), [&word](const auto& each) { return each.type == word; });
-  if (found != table.end()) return found->read;
-  std::vector<std::string_view> accepted;
-  if (!also.empty()) accepted.push_back(also);
-  for (const auto& each : table) accepted.push_back(each.type);
-  std::string list;
-  for (std::size_t i = 0; i < accepted.size(); ++i) {
-    if (i != 0) list += i + 1 == accepted.size() ? " or " : ", ";
-    list += accepted[i];
+  std::string accepted;
+  if (!also.empty()) accepted.append(also).append(", ");
+  for (const auto& each : table) {
+    if (each.type == word) return each.read;
+    accepted.append(each.type).append(", ");
   }
-  type.fail_unsupported(std::move(list), excerpt(word));
+  fail_component(type, std::move(accepted));
 }
 
 /// The reader of the model `json`. Throws: bad_type, missing_key, unsupported.
@@ -105,7 +106,7 @@ template <class Reader>
       if (each.read.recognizes(json)) return each.read;
     }
   }
-  return reader_of<model_reader>(model_components, json.at("type"));
+  return reader_of(model_components, json.at("type"));
 }
 
 /// Appends the steps of a normalizer. Sequences, also those inside sequences, are laid flat.
@@ -117,7 +118,7 @@ inline void read_normalizer(const json_value& value, normalizer_list& steps) {
     return;
   }
   if (steps.size() >= most_normalizer_steps) io::fail_limit(value.file(), value.path(), "steps", most_normalizer_steps);
-  reader_of<normalizer_reader>(normalizer_components, type, "Sequence")(value, steps);
+  reader_of(normalizer_components, type, "Sequence")(value, steps);
 }
 
 /// The steps of `normalizer`, of which there are none if it is null.
@@ -131,7 +132,7 @@ inline void read_normalizer(const json_value& value, normalizer_list& steps) {
 [[nodiscard]] inline pre_tokenizer_list read_pre_tokenizers(const json_value& root) {
   pre_tokenizer_list steps;
   if (const auto value = find_non_null(root, "pre_tokenizer")) {
-    reader_of<pre_tokenizer_reader>(pre_tokenizer_components, value->at("type"), "null")(*value, steps);
+    reader_of(pre_tokenizer_components, value->at("type"), "null")(*value, steps);
   }
   return steps;
 }
@@ -140,16 +141,16 @@ inline void read_normalizer(const json_value& value, normalizer_list& steps) {
 [[nodiscard]] inline post_processor read_post_processor(const json_value& root, const vocabulary& tokens) {
   const auto value = find_non_null(root, "post_processor");
   if (!value) return {};
-  return reader_of<post_processor_reader>(post_processor_components, value->at("type"), "null")(*value, tokens);
+  return reader_of(post_processor_components, value->at("type"), "null")(*value, tokens);
 }
 
 /// The steps of `decoder`. If it is null, tokens are joined with spaces.
 [[nodiscard]] inline decoder_list read_decoders(const json_value& root) {
   decoder_list steps;
   if (const auto value = find_non_null(root, "decoder")) {
-    reader_of<decoder_reader>(decoder_components, value->at("type"), "null")(*value, steps);
+    reader_of(decoder_components, value->at("type"), "null")(*value, steps);
   } else {
-    steps.push_back(std::make_shared<const spaced_decoder>());
+    steps.push_back(std::make_unique<const spaced_decoder>());
   }
   return steps;
 }

@@ -231,8 +231,7 @@ class tokenizer {
   [[nodiscard]] const std::string& name() const noexcept { return parts_->file; }
 
  private:
-  explicit tokenizer(tokenizers::tokenizer_parts parts)
-      : parts_(std::make_shared<const tokenizers::tokenizer_parts>(std::move(parts))) {}
+  explicit tokenizer(std::shared_ptr<const tokenizers::tokenizer_parts> parts) : parts_(std::move(parts)) {}
 
   void check_options(const encode_options& options, bool is_pair) const {
     tokenizers::check_truncation(options,

@@ -74,8 +74,8 @@ inline void check_ignored_members(const json_value& root) {
 /// which role; how a text becomes tokens stands in the tokenizer.json alone.
 /// Throws: bad_json, duplicate_key, limit_exceeded, bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
 /// Complexity: n log n in the number of tokens; the memory is about three times the text.
-[[nodiscard]] inline tokenizer_parts read_tokenizer_json(std::string_view json, std::string file,
-                                                         const side_files* beside) {
+[[nodiscard]] inline std::shared_ptr<const tokenizer_parts> read_tokenizer_json(std::string_view json, std::string file,
+                                                                                const side_files* beside) {
   vocabulary::builder tokens(vocabulary_form{.file = file});
   const std::vector<json_stream> streams{
       {.path = "$.model.vocab", .sink = [&tokens, &file](std::string_view token, const json_scalar& id) {
@@ -86,7 +86,8 @@ inline void check_ignored_members(const json_value& root) {
   check_ignored_members(root);
   const json_value model = root.at("model");
   const model_reader reader = find_model_reader(model);
-  tokenizer_parts parts;
+  const auto out = std::make_shared<tokenizer_parts>();
+  tokenizer_parts& parts = *out;
   parts.file = std::move(file);
   parts.normalizers = read_normalizers(root);
   parts.pre_tokenizers = read_pre_tokenizers(root);
@@ -101,7 +102,7 @@ inline void check_ignored_members(const json_value& root) {
   parts.report.blank = parts.tokens->blank();
   parts.roles = choose_special_tokens({.used = used_spellings(parts), .files = beside}, *parts.tokens,
                                       parts.special_ids, parts.report.conflicts);
-  return parts;
+  return out;
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -40,7 +40,7 @@ struct tokenizer_parts {
   std::vector<token_id> special_ids{};      ///< added tokens that are marked as special, ascending
   normalizer_list normalizers{};
   pre_tokenizer_list pre_tokenizers{};
-  std::shared_ptr<const token_model> model{};
+  std::unique_ptr<const token_model> model{};
   post_processor templates{};
   decoder_list decoders{};
   by_role<special_token> roles{};

@@ -82,7 +82,7 @@ class vocabulary {
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
   [[nodiscard]] std::string_view spelling(std::uint32_t entry) const noexcept {
-    return std::string_view(bytes_).substr(ends_[entry], ends_[entry + 1] - ends_[entry]);
+    return {bytes_.data() + ends_[entry], ends_[entry + 1] - ends_[entry]};
   }
 
   [[nodiscard]] std::uint32_t find(token_hash hash, std::string_view head, std::string_view tail) const noexcept {
@@ -103,8 +103,13 @@ class vocabulary {
 
   /// Sign of the comparison of `text` with `head` followed by `tail`.
   [[nodiscard]] static int compare(std::string_view text, std::string_view head, std::string_view tail) noexcept {
-    const int order = text.substr(0, head.size()).compare(head);
-    return order != 0 ? order : text.substr(head.size()).compare(tail);
+    if (!head.empty()) {
+      const std::size_t shared = std::min(text.size(), head.size());
+      const int order = std::string_view(text.data(), shared).compare(head);
+      if (order != 0) return order;
+      text.remove_prefix(shared);
+    }
+    return text.compare(tail);
   }
 
   std::string bytes_{};                            // all tokens, one after the other

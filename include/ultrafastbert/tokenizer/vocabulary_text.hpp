@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,41 +40,35 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// `<s> A </s>` for one text, and `<s> A </s></s> B </s>` for two. All types are 0.
-[[nodiscard]] inline post_processor mpnet_templates(const bert_specials& tokens) {
-  const template_piece cls{.role = template_role::special, .ids = {tokens.cls}};
-  const template_piece sep{.role = template_role::special, .ids = {tokens.sep}};
-  const template_piece first{.role = template_role::first_text};
-  const template_piece second{.role = template_role::second_text};
-  return {
-      .single = {cls, first, sep}, .pair = {cls, first, sep, sep, second, sep}, .cls = tokens.cls, .sep = tokens.sep};
-}
-
 /// What distinguishes the classes that read a vocab.txt.
 struct vocabulary_class {
   std::string_view name;                ///< as in `tokenizer_class`, where "Fast" may follow
   by_role<std::string_view> customary;  ///< its special tokens, in the order of the roles
-  post_processor (*templates)(const bert_specials& tokens);
-  bool mask_takes_space;  ///< whether its mask token takes in the white space before it
+  pair_form pair;                       ///< how it puts two texts together
+  bool mask_takes_space;                ///< whether its mask token takes in the white space before it
 };
 
 /// The classes. The first one counts where nothing names a class.
-inline constexpr std::array vocabulary_classes{
-    vocabulary_class{"BertTokenizer", {"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""}, bert_templates, false},
-    vocabulary_class{
-        "DistilBertTokenizer", {"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""}, bert_templates, false},
-    vocabulary_class{
-        "MPNetTokenizer", {"<mask>", "<pad>", "<s>", "</s>", "[UNK]", "<s>", "</s>"}, mpnet_templates, true},
-};
+[[nodiscard]] inline std::span<const vocabulary_class> vocabulary_classes() {
+  static constexpr by_role<std::string_view> bert{"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""};
+  static constexpr by_role<std::string_view> mpnet{"<mask>", "<pad>", "<s>", "</s>", "[UNK]", "<s>", "</s>"};
+  static constexpr pair_form mpnet_pairs{.separators = 2, .second_type = 0};
+  static constexpr std::array table{
+      vocabulary_class{"BertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"DistilBertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"MPNetTokenizer", mpnet, mpnet_pairs, true},
+  };
+  return table;
+}
 
 /// The class that tokenizer_config.json names.
 /// Throws: bad_type, unsupported (another class).
 [[nodiscard]] inline const vocabulary_class& find_vocabulary_class(const side_file& config) {
   const auto value = config.find("tokenizer_class");
-  if (!value) return vocabulary_classes.front();
+  if (!value) return vocabulary_classes().front();
   const std::string& wanted = value->as_string();
   std::string accepted;
-  for (const auto& each : vocabulary_classes) {
+  for (const auto& each : vocabulary_classes()) {
     if (wanted == each.name || wanted == std::string(each.name) + "Fast") return each;
     accepted += std::string(each.name) + ", ";
   }
@@ -92,15 +87,21 @@ inline void check_vocabulary_config(const side_file& config) {
   }
 }
 
-/// Adds the lines of a vocab.txt. Lines end in LF or CR LF, and the last one may lack its end. Blank lines count, too.
-/// Throws: bad_vocabulary (invalid UTF-8), limit_exceeded.
-inline void add_vocabulary_lines(std::string_view text, const std::string& file, vocabulary::builder& tokens) {
+/// The vocabulary of the lines of a vocab.txt and of added tokens. Lines end in LF or CR LF, and the last one may lack
+/// its end; blank lines count, too.
+/// Throws: bad_vocabulary (invalid UTF-8, or what the builder refuses), limit_exceeded.
+[[nodiscard]] inline vocabulary read_vocabulary_lines(std::string_view text, const std::string& file,
+                                                      std::span<const added_token_entry> added) {
   if (!is_valid_utf8(text)) {
     std::size_t at = 0;
     while (decode_utf8(text, at).valid) at += decode_utf8(text, at).length;
     fail(error_code::bad_vocabulary,
          {.file = file, .expected = "UTF-8", .found = "bytes that are no UTF-8", .byte_offset = at});
   }
+  vocabulary::builder tokens({.file = file,
+                              .model_path = "vocabulary",
+                              .added_path = "$.added_tokens_decoder",
+                              .repeats = repeated_tokens::last_wins});
   std::uint64_t id = 0;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
@@ -109,6 +110,8 @@ inline void add_vocabulary_lines(std::string_view text, const std::string& file,
     tokens.add_model_token(line, id++);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
+  for (const auto& entry : added) tokens.add_added_token(entry.token.content, entry.id);
+  return std::move(tokens).build();
 }
 
 /// The added tokens: those that tokenizer_config.json lists, and the special tokens that the vocabulary has.
@@ -163,21 +166,17 @@ inline void add_vocabulary_lines(std::string_view text, const std::string& file,
 /// Throws: io_error, truncated, bad_json, duplicate_key, limit_exceeded, bad_type, bad_value, missing_key,
 ///   bad_vocabulary, missing_token (no token for the start or the end of a text), unsupported.
 /// Complexity: n log n in the number of tokens.
-[[nodiscard]] inline tokenizer_parts read_vocabulary_text(const std::filesystem::path& file) {
+[[nodiscard]] inline std::shared_ptr<const tokenizer_parts> read_vocabulary_text(const std::filesystem::path& file) {
   const side_files beside = side_files::beside(file);
   const vocabulary_class& kind = find_vocabulary_class(beside.config);
   check_vocabulary_config(beside.config);
-  tokenizer_parts parts;
+  const auto out = std::make_shared<tokenizer_parts>();
+  tokenizer_parts& parts = *out;
   parts.file = file.string();
-  vocabulary::builder lines({.file = parts.file,
-                             .model_path = "vocabulary",
-                             .added_path = "$.added_tokens_decoder",
-                             .repeats = repeated_tokens::last_wins});
-  add_vocabulary_lines(read_text_file(file, largest_tokenizer_file), parts.file, lines);
-  vocabulary::builder all = lines;
-  auto added = added_vocabulary_tokens(beside, kind, std::move(lines).build());
-  for (const auto& entry : added) all.add_added_token(entry.token.content, entry.id);
-  parts.tokens = std::make_shared<const vocabulary>(std::move(all).build());
+  const std::string text = read_text_file(file, largest_tokenizer_file);
+  // The lines alone decide which special tokens there are, and these are then added to the lines.
+  auto added = added_vocabulary_tokens(beside, kind, read_vocabulary_lines(text, parts.file, {}));
+  parts.tokens = std::make_shared<const vocabulary>(read_vocabulary_lines(text, parts.file, added));
 
   bert_options options{.handle_chinese_chars = beside.config.flag("tokenize_chinese_chars", true),
                        .lowercase = beside.config.flag("do_lower_case", true)};
@@ -186,18 +185,18 @@ inline void add_vocabulary_lines(std::string_view text, const std::string& file,
   place_added_tokens(std::move(added), parts);
   parts.roles = choose_special_tokens({.customary = kind.customary, .files = &beside}, *parts.tokens, parts.special_ids,
                                       parts.report.conflicts);
-  parts.pre_tokenizers.push_back(std::make_shared<const bert_pre_tokenizer>());
+  parts.pre_tokenizers.push_back(std::make_unique<const bert_pre_tokenizer>());
   std::string unknown = parts.roles[index_of(special_role::unk)].spelling;
   if (unknown.empty()) unknown = kind.customary[index_of(special_role::unk)];
-  parts.model = std::make_shared<const wordpiece>(
+  parts.model = std::make_unique<const wordpiece>(
       wordpiece_options{.unknown_token = std::move(unknown), .unknown_place = "unk_token", .continuing_prefix = "##"},
       parts.tokens, parts.file);
-  parts.templates = kind.templates(
-      {.cls = template_token(special_role::cls, parts), .sep = template_token(special_role::sep, parts)});
-  parts.decoders.push_back(std::make_shared<const wordpiece_decoder>("##", true));
+  parts.templates = enclosing_templates(
+      {.cls = template_token(special_role::cls, parts), .sep = template_token(special_role::sep, parts)}, kind.pair);
+  parts.decoders.push_back(std::make_unique<const wordpiece_decoder>("##", true));
   parts.report.blank = parts.tokens->blank();
   parts.report.repeated = parts.tokens->repeated();
-  return parts;
+  return out;
 }
 
 }  // namespace ultrafastbert::tokenizers

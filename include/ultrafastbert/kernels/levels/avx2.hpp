@@ -30,6 +30,8 @@ using integers = __m256i;
 inline constexpr std::size_t lanes = 8;
 inline constexpr std::size_t dot_vectors = 1;
 inline constexpr std::size_t dot_chains = 2;
+inline constexpr bool tiles_dots = true;
+inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = false;
 inline constexpr bool streams = true;
 inline constexpr std::size_t panel_vectors = 2;
@@ -181,6 +183,7 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"
@@ -190,12 +193,10 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
 inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "avx2"}, std::make_index_sequence<6>{}, std::make_index_sequence<2>{});
 // Sums, and both parts of a word and of the vectors it is multiplied with, leave no more registers than for 4 rows.
-inline constexpr gemm_kernels bfloat16_products =
-    products_of<bfloat16_product>({.name = "avx2", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<4>{},
-                                  std::make_index_sequence<2>{});
-inline constexpr gemm_kernels int8_products =
-    products_of<int8_product>({.name = "avx2", .terms = 4, .convert = to_int8<0>}, std::make_index_sequence<4>{},
-                              std::make_index_sequence<1>{});
+inline constexpr gemm_kernels bfloat16_products = products_of<bfloat16_product>(
+    {.name = "avx2", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<4>{}, std::make_index_sequence<2>{});
+inline constexpr gemm_kernels int8_products = products_of<int8_product>(
+    {.name = "avx2", .terms = 4, .convert = to_int8<0>}, std::make_index_sequence<4>{}, std::make_index_sequence<1>{});
 
 }  // namespace ultrafastbert::kernels::avx2
 

@@ -41,6 +41,8 @@ using integers = __m512i;
 inline constexpr std::size_t lanes = 16;
 inline constexpr std::size_t dot_vectors = 1;
 inline constexpr std::size_t dot_chains = 2;
+inline constexpr bool tiles_dots = true;
+inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = true;
 inline constexpr bool streams = true;
 inline constexpr std::size_t panel_vectors = 2;
@@ -183,6 +185,7 @@ UFB_KERNEL_INLINE void store_bytes(std::uint32_t* to, const integers (&words)[1]
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
 // clang-format on

@@ -29,6 +29,8 @@ using vector = float32x4_t;
 inline constexpr std::size_t lanes = 4;
 inline constexpr std::size_t dot_vectors = 2;
 inline constexpr std::size_t dot_chains = 1;
+inline constexpr bool tiles_dots = true;
+inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = false;
 inline constexpr bool streams = false;
 inline constexpr std::size_t panel_vectors = 4;
@@ -127,6 +129,7 @@ UFB_KERNEL_INLINE vector as_floats(uint32x4_t words) noexcept { return vreinterp
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 // clang-format on
 

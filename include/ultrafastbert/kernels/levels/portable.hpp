@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The portable level: the vector vocabulary over the compiler's own vectors of four floats, and its tables. A product is
-// always rounded before it is added, whatever processor the including program is compiled for, so that the bits are the
-// same on every machine.
+// The portable level: the vector vocabulary over the compiler's own vectors of four floats, and its tables. A product
+// is always rounded before it is added, whatever processor the including program is compiled for, so that the bits are
+// the same on every machine.
 // Layer: kernels.
 #pragma once
 
@@ -39,6 +39,8 @@ using words_4 [[gnu::vector_size(16)]] = std::uint32_t;
 inline constexpr std::size_t lanes = 4;
 inline constexpr std::size_t dot_vectors = 4;
 inline constexpr std::size_t dot_chains = 1;
+inline constexpr bool tiles_dots = false;
+inline constexpr std::size_t rows_in_registers = 0;
 inline constexpr bool prefetches = false;
 inline constexpr bool streams = false;
 inline constexpr std::size_t panel_vectors = 2;
@@ -151,9 +153,7 @@ UFB_KERNEL_INLINE float largest_of(vector v) noexcept {
   return most;
 }
 // Lane l of sixteen is added to lane l + 8, the sum to that of l + 4, and so on.
-UFB_KERNEL_INLINE float dot_total(const vector* a) noexcept {
-  return sum_of((a[0] + a[2]) + (a[1] + a[3]));
-}
+UFB_KERNEL_INLINE float dot_total(const vector* a) noexcept { return sum_of((a[0] + a[2]) + (a[1] + a[3])); }
 UFB_KERNEL_INLINE void dot_totals(const vector* a, const vector* b, const vector* c, const vector* d,
                                   float* z) noexcept {
   z[0] = sum_of((a[0] + a[2]) + (a[1] + a[3]));
@@ -234,6 +234,7 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
 #include "ultrafastbert/kernels/algorithms/sums.inc"
 #include "ultrafastbert/kernels/algorithms/rows.inc"
 #include "ultrafastbert/kernels/algorithms/activations.inc"
+#include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
 #include "ultrafastbert/kernels/algorithms/byte_products.inc"

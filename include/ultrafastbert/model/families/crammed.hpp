@@ -134,8 +134,8 @@ struct named_activation {
   return shape;
 }
 
-/// Position schemes. Absent is not allowed, null, false and "none" mean none; the training code adds none for words that
-/// it does not know, which would hide a misspelling and is refused here.
+/// Position schemes. Absent is not allowed, null, false and "none" mean none; the training code adds none for words
+/// that it does not know, which would hide a misspelling and is refused here.
 [[nodiscard]] inline position_kind read_positions(const json_value& positions, std::size_t width) {
   if (positions.is_null() || (positions.is_boolean() && !positions.as_boolean())) return position_kind::none;
   const std::string& word = positions.as_string();
@@ -248,8 +248,7 @@ inline void complete(const tensor_source& weights, model_description& out) {
   choose_names(weights, out);
   complete(weights, out);
   if (!read_flag(arch, "skip_head_transform", true)) {
-    const bool bias =
-        read_flag(arch, "use_bias", false) || weights.contains(out.prediction_head_prefix + "dense.bias");
+    const bool bias = read_flag(arch, "use_bias", false) || weights.contains(out.prediction_head_prefix + "dense.bias");
     out.prediction_head = prediction_head_shape{.width = out.encoder.hidden_size(),
                                                 .bias = bias,
                                                 .activation = read_activation(arch.at("nonlin")).kind,
@@ -265,8 +264,7 @@ inline void complete(const tensor_source& weights, model_description& out) {
 [[nodiscard]] inline pooler_shape read_pooler(const json_value& config, const model_description& description) {
   const json_value head = architecture_of(config).at("classification_head");
   const json_value kind = head.at("pooler");
-  pooler_shape shape{.width = description.encoder.hidden_size(),
-                     .activation = read_activation(head.at("nonlin")).kind};
+  pooler_shape shape{.width = description.encoder.hidden_size(), .activation = read_activation(head.at("nonlin")).kind};
   bool known = false;
   for (const auto each : {pooler_kind::zero_index, pooler_kind::avg, pooler_kind::max, pooler_kind::lse}) {
     if (kind.as_string() != name(each)) continue;

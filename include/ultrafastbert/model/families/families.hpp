@@ -29,7 +29,8 @@ namespace ultrafastbert::models {
   const std::string advice =
       "this library runs models of the families " + names +
       "; use the software that wrote this one, or train and save it with the published code of one of them";
-  if (const auto type = find_set(config, "model_type")) type->fail_unsupported(names, excerpt(type->as_string()), advice);
+  if (const auto type = find_set(config, "model_type"))
+    type->fail_unsupported(names, excerpt(type->as_string()), advice);
   fail(error_code::unsupported, {.file = config.file(),
                                  .where = config.path(),
                                  .expected = "a configuration of " + names,

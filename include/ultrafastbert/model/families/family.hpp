@@ -24,8 +24,8 @@ namespace ultrafastbert {
 /// A checkpoint in the terms of this library. Names of tensors are those of the layers, below the given prefixes;
 /// `stored_name` turns them into the file's.
 struct model_description {
-  std::string family{};         ///< name of the family
-  std::string architecture{};   ///< class that wrote the checkpoint, or empty
+  std::string family{};        ///< name of the family
+  std::string architecture{};  ///< class that wrote the checkpoint, or empty
   encoder_config encoder{};
   std::string encoder_prefix{};            ///< before the encoder's names
   std::string words{};                     ///< name of the word matrix to read

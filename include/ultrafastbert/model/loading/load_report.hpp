@@ -34,7 +34,7 @@ struct load_report {
   std::vector<reported_tensor> used{};       ///< the model took its values
   std::vector<reported_tensor> redundant{};  ///< says nothing new: the other tied copy, a buffer such as position_ids
   std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
-  std::size_t words_without_row = 0;  ///< ids of the tokenizer beyond the word matrix; an error under `strict`
+  std::size_t words_without_row = 0;         ///< words whose id is beyond the word matrix; an error under `strict`
 };
 
 namespace models {
@@ -48,8 +48,8 @@ namespace models {
   load_report report;
   for (std::size_t i = 0; i < source.size(); ++i) {
     const std::string_view name = source.tensor_name(i);
-    const bool redundant = among(description.word_copies, name) ||
-                           among(description.buffers, name.substr(name.rfind('.') + 1));
+    const bool redundant =
+        among(description.word_copies, name) || among(description.buffers, name.substr(name.rfind('.') + 1));
     auto& list = source.was_read(i) ? report.used : redundant ? report.redundant : report.unused;
     const tensor_entry& entry = source.entry(i);
     list.push_back(

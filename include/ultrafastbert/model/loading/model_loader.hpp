@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A checkpoint folder while a model is made of it: configuration, weights, tokenizer, and the order in which they are
-// checked. Whoever writes a model of an own kind uses it as the models of this library do:
-//
-//   model_loader loader(folder, options, {"encoder_model", "masked_lm"});
-//   my_model model(loader);             // its constructors note the parameters
-//   loader.finish(model);               // checks all of them, then reads them
-//
+// checked.
 // Layer: model.
 #pragma once
 
@@ -23,6 +18,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/parameters.hpp"
+#include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
@@ -37,11 +33,20 @@
 namespace ultrafastbert {
 
 /// The parts of a checkpoint folder. Parameters are noted first; memory for weights is set aside only when all of them
-/// were found. One thread at a time uses a loader.
+/// were found. One thread at a time uses a loader. Whoever writes a model with a head of their own derives it from
+/// `text_model` and loads it as the models of this library are loaded:
+///
+///   static my_model load(const std::filesystem::path& folder, const load_options& options) {
+///     model_loader loader(folder, options, {"MyModel"});  // as the configuration's `architectures` names the class
+///     my_model model(loader);        // gives the loader to text_model, and notes the parameters of the head
+///     model.finish_loading(loader);  // checks all parameters, then reads them
+///     return model;
+///   }
 class model_loader {
  public:
-  /// Reads the configuration, refuses folders that are for none of `loaders` (names of the classes that load them, such
-  /// as "masked_lm"; all are accepted where the configuration does not say what wrote it), and opens the weights.
+  /// Reads the configuration, refuses folders that are for none of `loaders`, and opens the weights. `loaders` are
+  /// names of the classes of this library that load the folders, such as "masked_lm", or of the classes that wrote
+  /// them; all folders are accepted where the configuration does not say what wrote it.
   /// Throws: io_error, unsupported (also: what the folder is, and which class loads it), the codes of the JSON and
   ///   safetensors readers, std::bad_alloc.
   model_loader(const std::filesystem::path& folder, const load_options& options,
@@ -57,13 +62,13 @@ class model_loader {
   model_loader& operator=(const model_loader&) = delete;
   ~model_loader() = default;
 
-  [[nodiscard]] const load_options& options() const noexcept { return options_; }                ///< as given
-  [[nodiscard]] const checkpoint_folder& folder() const noexcept { return folder_; }             ///< its files
-  [[nodiscard]] const model_family& family() const noexcept { return *family_; }                 ///< whose it is
-  [[nodiscard]] const model_description& description() const noexcept { return description_; }   ///< what it holds
-  [[nodiscard]] const safetensors_source& source() const noexcept { return source_; }            ///< the weights
-  [[nodiscard]] json_value config() const { return document_.root(); }                           ///< whole configuration
-  [[nodiscard]] parameter_list& parameters() noexcept { return parameters_; }                    ///< noted so far
+  [[nodiscard]] const load_options& options() const noexcept { return options_; }               ///< as given
+  [[nodiscard]] const checkpoint_folder& folder() const noexcept { return folder_; }            ///< its files
+  [[nodiscard]] const model_family& family() const noexcept { return *family_; }                ///< whose it is
+  [[nodiscard]] const model_description& description() const noexcept { return description_; }  ///< what it holds
+  [[nodiscard]] const safetensors_source& source() const noexcept { return source_; }           ///< the weights
+  [[nodiscard]] json_value config() const { return document_.root(); }                          ///< whole configuration
+  [[nodiscard]] parameter_list& parameters() noexcept { return parameters_; }                   ///< noted so far
 
   /// The pooler of a sequence classifier. Throws: missing_key, bad_type, bad_value.
   [[nodiscard]] pooler_shape pooler() const { return family_->pooler(document_.root(), description_); }
@@ -121,11 +126,10 @@ class model_loader {
     parameters_.read(source_);
     if (!options_.strict && options_.report == nullptr) return;
     load_report report = models::make_load_report(source_, description_);
-    const std::size_t words = description_.encoder.embedding.vocabulary_size;
-    if (text != nullptr && text->id_bound() > words) report.words_without_row = text->id_bound() - words;
+    if (text != nullptr) report.words_without_row = words_without_row(*text).size();
     if (options_.strict) {
       models::check_all_used(report, source_.name());
-      if (report.words_without_row != 0) fail_words(*text, words);
+      if (report.words_without_row != 0) fail_words(*text);
     }
     if (options_.report != nullptr) *options_.report = std::move(report);
   }
@@ -149,16 +153,19 @@ class model_loader {
     const auto accepts = [&](std::string_view loader) {
       return std::find(loaders.begin(), loaders.end(), loader) != loaders.end();
     };
+    if (accepts(architecture)) return;
     std::string expected;
+    for (const std::string_view loader : loaders) {
+      expected += (expected.empty() ? "a folder for " : " or ") + std::string(loader);
+    }
     for (const written_class& known : family_->classes) {
-      const bool accepted = accepts(known.loader);
-      if (known.name == architecture) {
-        if (accepted || accepts("encoder_model")) return;  // the encoder alone is in every folder
-        classes->fail_unsupported("a folder of " + std::string(*loaders.begin()), excerpt(architecture),
-                                  "this folder holds " + std::string(known.what) + ": load it with " +
-                                      std::string(known.loader) + ", or its encoder alone with encoder_model");
-      }
-      if (accepted) expected += (expected.empty() ? "" : " or ") + excerpt(known.name);
+      if (known.name != architecture) continue;
+      if (accepts(known.loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
+      const bool bare = known.loader == "encoder_model";
+      classes->fail_unsupported(expected, excerpt(architecture),
+                                "this folder holds " + std::string(known.what) + ": load it with " +
+                                    std::string(known.loader) +
+                                    (bare ? "" : ", or its encoder alone with encoder_model"));
     }
     classes->fail_unsupported(expected, excerpt(architecture),
                               "the family " + std::string(family_->name) + " has no such class");
@@ -168,12 +175,25 @@ class model_loader {
     return description_.stored_name ? description_.stored_name(name) : name;
   }
 
-  [[noreturn]] void fail_words(const tokenizer& text, std::size_t words) const {
+  // Ids of words beyond the word matrix.
+  [[nodiscard]] std::vector<token_id> words_without_row(const tokenizer& text) const {
+    std::vector<token_id> ids;
+    for (std::size_t i = description_.encoder.embedding.vocabulary_size; i < text.id_bound(); ++i) {
+      const auto id = static_cast<token_id>(i);
+      if (text.id_to_token(id)) ids.push_back(id);  // numbers may be left out
+    }
+    return ids;
+  }
+
+  [[noreturn]] void fail_words(const tokenizer& text) const {
+    const std::vector<token_id> ids = words_without_row(text);
     fail(error_code::bad_vocabulary,
          {.file = text.name(),
           .where = "vocabulary",
-          .expected = "at most " + std::to_string(words) + " ids, a row of the word matrix for each, as strict asks",
-          .found = std::to_string(text.id_bound())});
+          .expected = "words with a row in the word matrix, ids below " +
+                      std::to_string(description_.encoder.embedding.vocabulary_size) + ", as strict asks",
+          .found = std::to_string(ids.size()) + " without one, the first of them " +
+                   excerpt(*text.id_to_token(ids.front())) + " with id " + std::to_string(ids.front())});
   }
 
   load_options options_;

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/model_loader.hpp"
 #include "ultrafastbert/model/texts/text_model.hpp"
@@ -27,17 +28,23 @@ class encoder_model : public text_model<Scalar, Backend> {
   ///   unused_tensor and bad_vocabulary (under `strict`), non_finite, invalid_input (options that contradict each other
   ///   or the backend), std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
-  [[nodiscard]] static encoder_model load(const std::filesystem::path& folder, const load_options& options = {}) {
-    model_loader loader(folder, options, {"encoder_model"});
-    encoder_model model(loader);
-    model.finish_loading(loader);
-    return model;
-  }
+  [[nodiscard]] static encoder_model load(const std::filesystem::path& folder, const load_options& options = {});
 
   [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes(); }  ///< memory held by the weights
 
  private:
   explicit encoder_model(model_loader& loader) : text_model<Scalar, Backend>(loader) {}
 };
+
+template <class Scalar, class Backend>
+auto encoder_model<Scalar, Backend>::load(const std::filesystem::path& folder, const load_options& options)
+    -> encoder_model {
+  model_loader loader(folder, options, {"encoder_model"});
+  encoder_model model(loader);
+  model.finish_loading(loader);
+  return model;
+}
+
+UFB_COMPILED_CLASS(encoder_model<float>);
 
 }  // namespace ultrafastbert

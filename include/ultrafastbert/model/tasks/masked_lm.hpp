@@ -17,6 +17,7 @@
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -37,7 +38,9 @@ namespace ultrafastbert {
 /// What `masked_lm::fill_mask` returns for each mask.
 struct fill_mask_options {
   std::size_t top_k = 5;  ///< candidates per mask, at least 1; a vocabulary's size at most is returned
-  text_options texts{};   ///< what becomes of texts that are too long; they cannot overflow into further rows
+  /// What becomes of texts that are too long; they cannot overflow into further rows. A mask that is cut off has no
+  /// candidates; the report counts its text.
+  text_options texts{};
 };
 
 /// One word that may stand where the mask is.
@@ -66,22 +69,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// Loads a folder as `encoder_model::load` does, of a class that is a masked language model.
   /// Throws: as there. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
-  [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {}) {
-    model_loader loader(folder, options, {"masked_lm"});
-    masked_lm model(loader);
-    aligned_buffer<Scalar> bias;
-    const model_description& description = loader.description();
-    if (!description.decoder_bias.empty()) {
-      const std::size_t words = description.encoder.embedding.vocabulary_size;
-      loader.parameters().add(description.decoder_bias, {words}, [&bias, words](const tensor& from) {
-        bias = aligned_buffer<Scalar>(words);
-        from.read(0, bias.span());
-      });
-    }
-    model.finish_loading(loader);
-    model.decoder_.emplace(model.stack().embedding_layer().word_embedding(), std::move(bias), loader.head_options());
-    return model;
-  }
+  [[nodiscard]] static masked_lm load(const std::filesystem::path& folder, const load_options& options = {});
 
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -96,53 +84,31 @@ class masked_lm : public text_model<Scalar, Backend> {
   /// Throws: invalid_input (shapes, a row out of range; logits is untouched then), std::bad_alloc while the workspace
   ///   grows, what the executor throws. Complexity: n * hidden_size * vocabulary_size.
   void logits(const matrix_view<const Scalar>& states, std::span<const std::size_t> rows,
-              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    core::check_extents(states, states.rows(), hidden_size(), "states");
-    core::check_extents(logits, rows.size(), vocabulary_size(), "logits");
-    for (const std::size_t row : rows) {
-      if (row >= states.rows()) {
-        fail_input("rows", "rows below " + std::to_string(states.rows()), std::to_string(row));
-      }
-    }
-    workspace::frame frame(scratch);
-    auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
-    for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
-    if (head_) {
-      const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
-      head_->forward(chosen, transformed, scratch, threads);
-      chosen = transformed;
-    }
-    decoder_->forward(chosen, logits, threads);
-  }
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const;
 
   /// Candidates for every mask of a text: `top_k` per mask by falling probability, masks from left to right. A text
   /// without a mask has none. The work is spread over an executor's threads.
-  /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model takes and no truncation), missing_token
-  ///   (the vocabulary has no mask token; or a word is unknown, and no unknown token), bad_vocabulary (a word without a
-  ///   row in the word matrix), what the executor throws, std::bad_alloc.
+  /// Throws: invalid_input (top_k is 0, no tokenizer, more tokens than the model takes and no truncation),
+  ///   missing_token (the vocabulary has no mask token; or a word is unknown, and no unknown token), bad_vocabulary (a
+  ///   word without a row in the word matrix), what the executor throws, std::bad_alloc.
   [[nodiscard]] candidates fill_mask(std::string_view text, const fill_mask_options& options, workspace& scratch,
-                                     executor_ref threads = {}) const {
-    return std::move(fill_mask(std::span<const std::string_view>(&text, 1), options, scratch, threads).front());
-  }
+                                     executor_ref threads = {}) const;
 
   /// The same for several texts at once; result i belongs to text i. Throws: as above; the message names the text.
   [[nodiscard]] std::vector<candidates> fill_mask(std::span<const std::string_view> texts,
                                                   const fill_mask_options& options, workspace& scratch,
-                                                  executor_ref threads = {}) const {
-    return fill_all(texts, options, scratch, threads, {});
-  }
+                                                  executor_ref threads = {}) const;
   /// The same for strings that own their text. Throws: as above.
   [[nodiscard]] std::vector<candidates> fill_mask(std::span<const std::string> texts, const fill_mask_options& options,
-                                                  workspace& scratch, executor_ref threads = {}) const {
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    return fill_all(views, options, scratch, threads, {});
-  }
+                                                  workspace& scratch, executor_ref threads = {}) const;
   /// The same for texts in braces. Throws: as above.
   [[nodiscard]] std::vector<candidates> fill_mask(std::initializer_list<std::string_view> texts,
                                                   const fill_mask_options& options, workspace& scratch,
-                                                  executor_ref threads = {}) const {
-    return fill_all({texts.begin(), texts.size()}, options, scratch, threads, {});
-  }
+                                                  executor_ref threads = {}) const;
+
+  // Two strings in braces within braces would be taken for the two ends of one.
+  std::vector<candidates> fill_mask(std::initializer_list<text_pair> texts, const fill_mask_options& options,
+                                    workspace& scratch, executor_ref threads = {}) const = delete;
 
   /// The same, where a text that cannot be computed leaves its error and does no harm to the others.
   /// Throws: invalid_input (top_k is 0, no tokenizer, contradicting options), missing_token (no mask token), what the
@@ -150,16 +116,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   [[nodiscard]] std::vector<text_outcome<candidates>> try_fill_mask(std::span<const std::string_view> texts,
                                                                     const fill_mask_options& options,
                                                                     workspace& scratch,
-                                                                    executor_ref threads = {}) const {
-    std::vector<std::optional<error>> problems(texts.size());
-    std::vector<candidates> results = fill_all(texts, options, scratch, threads, problems);
-    std::vector<text_outcome<candidates>> outcomes(texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      outcomes[i].problem = std::move(problems[i]);
-      if (!outcomes[i].problem) outcomes[i].result = std::move(results[i]);
-    }
-    return outcomes;
-  }
+                                                                    executor_ref threads = {}) const;
 
  private:
   using head_type = prediction_head<Scalar, Backend>;
@@ -173,6 +130,7 @@ class masked_lm : public text_model<Scalar, Backend> {
   };
 
   explicit masked_lm(model_loader& loader) : base(loader) {
+    this->note_head_memory({.behind = 2 * hidden_size() * sizeof(Scalar)});
     const model_description& description = loader.description();
     if (!description.prediction_head) return;
     head_.emplace(*description.prediction_head, loader.head_options());
@@ -181,8 +139,7 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   [[nodiscard]] std::vector<candidates> fill_all(std::span<const std::string_view> texts,
                                                  const fill_mask_options& options, workspace& scratch,
-                                                 executor_ref threads,
-                                                 std::span<std::optional<error>> problems) const {
+                                                 executor_ref threads, std::span<std::optional<error>> problems) const {
     if (options.top_k == 0) fail_input("top_k", "at least 1", "0");
     if (options.texts.overflow) fail_input("overflow", "false, as the masks of a text are one result", "true");
     const token_id mask = mask_id();
@@ -190,9 +147,7 @@ class masked_lm : public text_model<Scalar, Backend> {
     this->for_each_pass(
         texts.size(), options.texts,
         [&](std::size_t i, const encode_options& how) { return text_tokenizer().encode(texts[i], how); },
-        [&](const packed_texts& pass) {
-          fill_pass(pass, masks_of(pass, mask), options, results, scratch, threads);
-        },
+        [&](const packed_texts& pass) { fill_pass(pass, masks_of(pass, mask), options, results, scratch, threads); },
         problems,
         [mask](const encoding& text) { return std::find(text.ids.begin(), text.ids.end(), mask) != text.ids.end(); });
     return results;
@@ -241,5 +196,87 @@ class masked_lm : public text_model<Scalar, Backend> {
   std::optional<head_type> head_{};
   std::optional<tied_decoder<Scalar, Backend>> decoder_{};  // set when loading ends
 };
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::load(const std::filesystem::path& folder, const load_options& options) -> masked_lm {
+  model_loader loader(folder, options, {"masked_lm"});
+  masked_lm model(loader);
+  aligned_buffer<Scalar> bias;
+  const model_description& description = loader.description();
+  if (!description.decoder_bias.empty()) {
+    const std::size_t words = description.encoder.embedding.vocabulary_size;
+    loader.parameters().add(description.decoder_bias, {words}, [&bias, words](const tensor& from) {
+      bias = aligned_buffer<Scalar>(words);
+      from.read(0, bias.span());
+    });
+  }
+  model.finish_loading(loader);
+  model.decoder_.emplace(model.stack().embedding_layer().word_embedding(), std::move(bias), loader.head_options());
+  return model;
+}
+
+template <class Scalar, class Backend>
+void masked_lm<Scalar, Backend>::logits(const matrix_view<const Scalar>& states, std::span<const std::size_t> rows,
+                                        const matrix_view<Scalar>& logits, workspace& scratch,
+                                        executor_ref threads) const {
+  core::check_extents(states, states.rows(), hidden_size(), "states");
+  core::check_extents(logits, rows.size(), vocabulary_size(), "logits");
+  for (const std::size_t row : rows) {
+    if (row >= states.rows()) {
+      fail_input("rows", "rows below " + std::to_string(states.rows()), std::to_string(row));
+    }
+  }
+  workspace::frame frame(scratch);
+  auto chosen = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+  for (std::size_t i = 0; i < rows.size(); ++i) std::copy_n(states.row(rows[i]), hidden_size(), chosen.row(i));
+  if (head_) {
+    const auto transformed = frame.take_matrix<Scalar>(rows.size(), hidden_size());
+    head_->forward(chosen, transformed, scratch, threads);
+    chosen = transformed;
+  }
+  decoder_->forward(chosen, logits, threads);
+}
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::fill_mask(std::string_view text, const fill_mask_options& options, workspace& scratch,
+                                           executor_ref threads) const -> candidates {
+  return std::move(fill_mask(std::span<const std::string_view>(&text, 1), options, scratch, threads).front());
+}
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::fill_mask(std::span<const std::string_view> texts, const fill_mask_options& options,
+                                           workspace& scratch, executor_ref threads) const -> std::vector<candidates> {
+  return fill_all(texts, options, scratch, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::fill_mask(std::span<const std::string> texts, const fill_mask_options& options,
+                                           workspace& scratch, executor_ref threads) const -> std::vector<candidates> {
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  return fill_all(views, options, scratch, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::fill_mask(std::initializer_list<std::string_view> texts,
+                                           const fill_mask_options& options, workspace& scratch,
+                                           executor_ref threads) const -> std::vector<candidates> {
+  return fill_all({texts.begin(), texts.size()}, options, scratch, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto masked_lm<Scalar, Backend>::try_fill_mask(std::span<const std::string_view> texts,
+                                               const fill_mask_options& options, workspace& scratch,
+                                               executor_ref threads) const -> std::vector<text_outcome<candidates>> {
+  std::vector<std::optional<error>> problems(texts.size());
+  std::vector<candidates> results = fill_all(texts, options, scratch, threads, problems);
+  std::vector<text_outcome<candidates>> outcomes(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    outcomes[i].problem = std::move(problems[i]);
+    if (!outcomes[i].problem) outcomes[i].result = std::move(results[i]);
+  }
+  return outcomes;
+}
+
+UFB_COMPILED_CLASS(masked_lm<float>);
 
 }  // namespace ultrafastbert

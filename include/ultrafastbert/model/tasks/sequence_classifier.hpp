@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
@@ -43,16 +44,9 @@ class sequence_classifier
   /// Throws: as there; missing_key, bad_type and bad_value also for `classification_head`, `id2label` and
   ///   `problem_type`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
-  [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
-    model_loader loader(folder, options, {"sequence_classifier"});
-    const pooler_shape pooling = loader.pooler();
-    loader.prefer_embedding();
-    sequence_classifier model(loader, pooling);
-    model.finish_loading(loader);
-    return model;
-  }
+  [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {});
 
-  [[nodiscard]] score_function scoring() const noexcept { return function_; }               ///< the scores' kind
+  [[nodiscard]] score_function scoring() const noexcept { return function_; }                ///< the scores' kind
   [[nodiscard]] const pooler<Scalar, Backend>& pooling() const noexcept { return pooler_; }  ///< as loaded
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes() + pooler_.bytes() + head_.bytes(); }
@@ -63,16 +57,7 @@ class sequence_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    core::check_extents(logits, ids.rows(), this->labels().size(), "logits");
-    workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
-    const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
-    for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
-    this->encode(ids, mask, states, scratch,
-                 {.padding_states = pooler_.shape().kind != pooler_kind::zero_index}, nullptr, threads);
-    forward_head(states, offsets, logits, scratch, threads);
-  }
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const;
 
   /// All labels of a text or a pair by falling score, the best first; see `text_classifier`.
   /// Source: the scores are those of the text classification pipeline of the transformers package.
@@ -88,6 +73,8 @@ class sequence_classifier
         head_({.output_width = models::class_count(loader), .input_width = pooler_.output_width(), .bias = true},
               loader.head_options()),
         function_(models::read_score_function(loader.config(), models::class_count(loader))) {
+    this->note_head_memory({.held = hidden_size() * sizeof(Scalar) + sizeof(std::size_t),
+                            .behind = (hidden_size() + pooler_.output_width()) * sizeof(Scalar)});
     pooler_.parameters(loader.description().pooler_prefix, loader.parameters());
     head_.parameters(loader.description().head_prefix, loader.parameters());
   }
@@ -101,20 +88,55 @@ class sequence_classifier
   }
 
   void classify_pass(const packed_texts& pass, std::vector<std::vector<label_score>>& results, workspace& scratch,
-                     executor_ref threads) const {
-    workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
-    const auto logits = frame.take_matrix<Scalar>(pass.size(), this->labels().size());
-    this->encode_packed(pass, states, scratch, threads);
-    forward_head(states, pass.offsets, logits, scratch, threads);
-    for (std::size_t i = 0; i < pass.size(); ++i) {
-      results.push_back(models::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));
-    }
-  }
+                     executor_ref threads) const;
 
   pooler_type pooler_;
   head_type head_;
   score_function function_;
 };
+
+template <class Scalar, class Backend>
+auto sequence_classifier<Scalar, Backend>::load(const std::filesystem::path& folder, const load_options& options)
+    -> sequence_classifier {
+  model_loader loader(folder, options, {"sequence_classifier"});
+  const pooler_shape pooling = loader.pooler();
+  loader.prefer_embedding();
+  sequence_classifier model(loader, pooling);
+  model.finish_loading(loader);
+  return model;
+}
+
+template <class Scalar, class Backend>
+void sequence_classifier<Scalar, Backend>::logits(const matrix_view<const token_id>& ids,
+                                                  const matrix_view<const float>& mask,
+                                                  const matrix_view<Scalar>& logits, workspace& scratch,
+                                                  executor_ref threads) const {
+  core::check_extents(logits, ids.rows(), this->labels().size(), "logits");
+  workspace::frame frame(scratch);
+  const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
+  const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
+  for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
+  this->encode(ids, mask, states, scratch, {.padding_states = pooler_.shape().kind != pooler_kind::zero_index}, nullptr,
+               threads);
+  forward_head(states, offsets, logits, scratch, threads);
+}
+
+template <class Scalar, class Backend>
+void sequence_classifier<Scalar, Backend>::classify_pass(const packed_texts& pass,
+                                                         std::vector<std::vector<label_score>>& results,
+                                                         workspace& scratch, executor_ref threads) const {
+  workspace::frame frame(scratch);
+  const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+  const auto logits = frame.take_matrix<Scalar>(pass.size(), this->labels().size());
+  this->encode_packed(pass, states, scratch, threads);
+  forward_head(states, pass.offsets, logits, scratch, threads);
+  for (std::size_t i = 0; i < pass.size(); ++i) {
+    results.push_back(models::score_labels<Scalar>(logits.row_span(i), this->labels(), function_));
+  }
+}
+
+UFB_COMPILED_CLASS(
+    text_classifier<sequence_classifier<float>, std::vector<label_score>, float, default_backend<float>>);
+UFB_COMPILED_CLASS(sequence_classifier<float>);
 
 }  // namespace ultrafastbert

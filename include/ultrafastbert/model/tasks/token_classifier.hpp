@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/token.hpp"
@@ -34,7 +35,9 @@ struct token_label {
   token_id id = 0;
   std::string token{};        ///< as the vocabulary spells it
   text_span offsets{};        ///< code points of its own text
-  std::uint32_t type_id = 0;  ///< which of the two texts, as the tokenizer's template says
+  text_span byte_offsets{};   ///< bytes of its own text
+  std::int8_t sequence = 0;   ///< its own text: 0 for the first or only one, 1 for the second
+  std::uint32_t type_id = 0;  ///< token type, as the tokenizer's template gives it
   label_score best{};         ///< its score is a softmax over the labels
 };
 
@@ -53,13 +56,7 @@ class token_classifier
   /// head's; `id2label` names them.
   /// Throws: as there; bad_type and bad_value also for `id2label`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
-  [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {}) {
-    model_loader loader(folder, options, {"token_classifier"});
-    loader.prefer_embedding();
-    token_classifier model(loader);
-    model.finish_loading(loader);
-    return model;
-  }
+  [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {});
 
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes() + head_.bytes(); }
@@ -70,13 +67,7 @@ class token_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
-    core::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
-    workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
-    this->encode(ids, mask, states, scratch, {.padding_states = true}, nullptr, threads);
-    head_.forward(states, logits, scratch, threads);
-  }
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const;
 
   /// The tokens of a text or a pair, from left to right, each with its best label; see `text_classifier`. The
   /// template's own tokens are left out, all others are there, whatever their label.
@@ -89,20 +80,12 @@ class token_classifier
       : base(loader, models::read_labels(loader.config(), models::class_count(loader))),
         head_({.output_width = models::class_count(loader), .input_width = base::hidden_size(), .bias = true},
               loader.head_options()) {
+    this->note_head_memory({.held = hidden_size() * sizeof(Scalar)});
     head_.parameters(loader.description().head_prefix, loader.parameters());
   }
 
   void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results, workspace& scratch,
-                     executor_ref threads) const {
-    workspace::frame frame(scratch);
-    const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
-    const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());
-    this->encode_packed(pass, states, scratch, threads);
-    head_.forward(states, logits, scratch, threads);
-    for (std::size_t i = 0; i < pass.size(); ++i) {
-      results.push_back(label_tokens(pass.encodings[i], logits.rows_from(pass.offsets[i], pass.length(i))));
-    }
-  }
+                     executor_ref threads) const;
 
   std::vector<token_label> label_tokens(const encoding& text, const matrix_view<const Scalar>& logits) const {
     std::vector<token_label> tokens;
@@ -113,6 +96,8 @@ class token_classifier
                         .id = text.ids[t],
                         .token = text.tokens[t],
                         .offsets = text.offsets[t],
+                        .byte_offsets = text.byte_offsets[t],
+                        .sequence = text.sequence_ids[t],
                         .type_id = text.type_ids[t],
                         .best = {.index = best.index,
                                  .label = this->labels()[best.index],
@@ -124,5 +109,43 @@ class token_classifier
 
   head_type head_;
 };
+
+template <class Scalar, class Backend>
+auto token_classifier<Scalar, Backend>::load(const std::filesystem::path& folder, const load_options& options)
+    -> token_classifier {
+  model_loader loader(folder, options, {"token_classifier"});
+  loader.prefer_embedding();
+  token_classifier model(loader);
+  model.finish_loading(loader);
+  return model;
+}
+
+template <class Scalar, class Backend>
+void token_classifier<Scalar, Backend>::logits(const matrix_view<const token_id>& ids,
+                                               const matrix_view<const float>& mask, const matrix_view<Scalar>& logits,
+                                               workspace& scratch, executor_ref threads) const {
+  core::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
+  workspace::frame frame(scratch);
+  const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
+  this->encode(ids, mask, states, scratch, {.padding_states = true}, nullptr, threads);
+  head_.forward(states, logits, scratch, threads);
+}
+
+template <class Scalar, class Backend>
+void token_classifier<Scalar, Backend>::classify_pass(const packed_texts& pass,
+                                                      std::vector<std::vector<token_label>>& results,
+                                                      workspace& scratch, executor_ref threads) const {
+  workspace::frame frame(scratch);
+  const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
+  const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());
+  this->encode_packed(pass, states, scratch, threads);
+  head_.forward(states, logits, scratch, threads);
+  for (std::size_t i = 0; i < pass.size(); ++i) {
+    results.push_back(label_tokens(pass.encodings[i], logits.rows_from(pass.offsets[i], pass.length(i))));
+  }
+}
+
+UFB_COMPILED_CLASS(text_classifier<token_classifier<float>, std::vector<token_label>, float, default_backend<float>>);
+UFB_COMPILED_CLASS(token_classifier<float>);
 
 }  // namespace ultrafastbert

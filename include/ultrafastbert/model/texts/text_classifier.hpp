@@ -35,73 +35,74 @@ class text_classifier : public text_model<Scalar, Backend> {
  public:
   using base::text_tokenizer;
 
+  /// Assigning a classifier to itself changes nothing.
+  text_classifier(text_classifier&& other) noexcept = default;
+  text_classifier& operator=(text_classifier&& other) noexcept {
+    if (this != &other) {  // a vector that is moved onto itself would be empty
+      base::operator=(std::move(other));
+      labels_ = std::move(other.labels_);
+    }
+    return *this;
+  }
+  text_classifier(const text_classifier&) = delete;
+  text_classifier& operator=(const text_classifier&) = delete;
+
   [[nodiscard]] std::span<const std::string> labels() const noexcept { return labels_; }  ///< by class
 
   /// What the classifier makes of a text, spread over an executor's threads. Nothing is padded.
-  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model takes and no truncation, overflow, which
-  ///   a single text cannot have), missing_token (a word that is unknown, and no unknown token), bad_vocabulary (a word
-  ///   without a row in the word matrix), what the executor throws, std::bad_alloc.
+  /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model takes and no truncation, overflow,
+  ///   which a single text cannot have), missing_token (a word that is unknown, and no unknown token), bad_vocabulary
+  ///   (a word without a row in the word matrix), what the executor throws, std::bad_alloc.
   [[nodiscard]] Result classify(std::string_view text, workspace& scratch, const text_options& options = {},
-                                executor_ref threads = {}) const {
-    return one(options, scratch, threads,
-               [&](std::size_t, const encode_options& how) { return text_tokenizer().encode(text, how); });
-  }
+                                executor_ref threads = {}) const;
 
   /// The same for two texts that are read together. Throws: as above.
   [[nodiscard]] Result classify(std::string_view first, std::string_view second, workspace& scratch,
-                                const text_options& options = {}, executor_ref threads = {}) const {
-    return one(options, scratch, threads,
-               [&](std::size_t, const encode_options& how) { return text_tokenizer().encode(first, second, how); });
-  }
+                                const text_options& options = {}, executor_ref threads = {}) const;
 
-  /// The same for several texts at once; result i belongs to text i, or with overflow to the text that the report names.
+  /// The same for several texts at once; result i belongs to text i, or with overflow to the text that the report
+  /// names.
   /// Throws: as above; the message names the text.
   [[nodiscard]] std::vector<Result> classify(std::span<const std::string_view> texts, workspace& scratch,
-                                             const text_options& options = {}, executor_ref threads = {}) const {
-    return all(texts.size(), options, scratch, threads, encode_texts(texts));
-  }
+                                             const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for strings that own their text. Throws: as above.
   [[nodiscard]] std::vector<Result> classify(std::span<const std::string> texts, workspace& scratch,
-                                             const text_options& options = {}, executor_ref threads = {}) const {
-    return all(texts.size(), options, scratch, threads, encode_texts(texts));
-  }
+                                             const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for texts in braces. Throws: as above.
   [[nodiscard]] std::vector<Result> classify(std::initializer_list<std::string_view> texts, workspace& scratch,
-                                             const text_options& options = {}, executor_ref threads = {}) const {
-    const std::span<const std::string_view> views(texts.begin(), texts.size());
-    return all(views.size(), options, scratch, threads, encode_texts(views));
-  }
+                                             const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for pairs. Throws: as above; the message names the pair.
   [[nodiscard]] std::vector<Result> classify(std::span<const text_pair> pairs, workspace& scratch,
-                                             const text_options& options = {}, executor_ref threads = {}) const {
-    return all(pairs.size(), options, scratch, threads, encode_pairs(pairs));
-  }
+                                             const text_options& options = {}, executor_ref threads = {}) const;
+
+  /// The same for pairs, each in its own `text_pair{}`. Throws: as above; the message names the pair.
+  [[nodiscard]] std::vector<Result> classify(std::initializer_list<text_pair> pairs, workspace& scratch,
+                                             const text_options& options = {}, executor_ref threads = {}) const;
 
   /// The same for texts, where one that cannot be computed leaves its error and does no harm to the others.
   /// Throws: invalid_input (no tokenizer, contradicting options, overflow), what the executor throws, std::bad_alloc.
   [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const std::string_view> texts,
                                                                workspace& scratch, const text_options& options = {},
-                                                               executor_ref threads = {}) const {
-    return outcomes(texts.size(), options, scratch, threads, encode_texts(texts));
-  }
+                                                               executor_ref threads = {}) const;
   /// The same for pairs. Throws: as above.
   [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const text_pair> pairs, workspace& scratch,
                                                                const text_options& options = {},
-                                                               executor_ref threads = {}) const {
-    return outcomes(pairs.size(), options, scratch, threads, encode_pairs(pairs));
-  }
+                                                               executor_ref threads = {}) const;
 
  protected:
+  ~text_classifier() = default;
   text_classifier(model_loader& loader, std::vector<std::string> labels) : base(loader), labels_(std::move(labels)) {}
 
  private:
   template <class Text>
   [[nodiscard]] auto encode_texts(std::span<const Text> texts) const {
-    return [this, texts](std::size_t i, const encode_options& how) { return text_tokenizer().encode(texts[i], how); };
+    return [&reader = text_tokenizer(), texts](std::size_t i, const encode_options& how) {
+      return reader.encode(texts[i], how);
+    };
   }
   [[nodiscard]] auto encode_pairs(std::span<const text_pair> pairs) const {
-    return [this, pairs](std::size_t i, const encode_options& how) {
-      return text_tokenizer().encode(pairs[i].first, pairs[i].second, how);
+    return [&reader = text_tokenizer(), pairs](std::size_t i, const encode_options& how) {
+      return reader.encode(pairs[i].first, pairs[i].second, how);
     };
   }
 
@@ -133,7 +134,6 @@ class text_classifier : public text_model<Scalar, Backend> {
   std::vector<text_outcome<Result>> outcomes(std::size_t count, const text_options& options, workspace& scratch,
                                              executor_ref threads, const Encode& encode) const {
     refuse_overflow(options);
-    static_cast<void>(text_tokenizer());
     std::vector<std::optional<error>> problems(count);
     std::vector<Result> results = all(count, options, scratch, threads, encode, problems);
     std::vector<text_outcome<Result>> out(count);
@@ -150,5 +150,73 @@ class text_classifier : public text_model<Scalar, Backend> {
 
   std::vector<std::string> labels_;
 };
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::string_view text, workspace& scratch,
+                                                                 const text_options& options,
+                                                                 executor_ref threads) const -> Result {
+  return one(options, scratch, threads, encode_texts(std::span<const std::string_view>(&text, 1)));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::string_view first, std::string_view second,
+                                                                 workspace& scratch, const text_options& options,
+                                                                 executor_ref threads) const -> Result {
+  return one(options, scratch, threads, [&, &reader = text_tokenizer()](std::size_t, const encode_options& how) {
+    return reader.encode(first, second, how);
+  });
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::span<const std::string_view> texts,
+                                                                 workspace& scratch, const text_options& options,
+                                                                 executor_ref threads) const -> std::vector<Result> {
+  return all(texts.size(), options, scratch, threads, encode_texts(texts));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::span<const std::string> texts, workspace& scratch,
+                                                                 const text_options& options,
+                                                                 executor_ref threads) const -> std::vector<Result> {
+  return all(texts.size(), options, scratch, threads, encode_texts(texts));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::initializer_list<std::string_view> texts,
+                                                                 workspace& scratch, const text_options& options,
+                                                                 executor_ref threads) const -> std::vector<Result> {
+  const std::span<const std::string_view> views(texts.begin(), texts.size());
+  return all(views.size(), options, scratch, threads, encode_texts(views));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::span<const text_pair> pairs, workspace& scratch,
+                                                                 const text_options& options,
+                                                                 executor_ref threads) const -> std::vector<Result> {
+  return all(pairs.size(), options, scratch, threads, encode_pairs(pairs));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::initializer_list<text_pair> pairs,
+                                                                 workspace& scratch, const text_options& options,
+                                                                 executor_ref threads) const -> std::vector<Result> {
+  return classify(std::span<const text_pair>(pairs.begin(), pairs.size()), scratch, options, threads);
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::try_classify(std::span<const std::string_view> texts,
+                                                                     workspace& scratch, const text_options& options,
+                                                                     executor_ref threads) const
+    -> std::vector<text_outcome<Result>> {
+  return outcomes(texts.size(), options, scratch, threads, encode_texts(texts));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::try_classify(std::span<const text_pair> pairs,
+                                                                     workspace& scratch, const text_options& options,
+                                                                     executor_ref threads) const
+    -> std::vector<text_outcome<Result>> {
+  return outcomes(pairs.size(), options, scratch, threads, encode_pairs(pairs));
+}
 
 }  // namespace ultrafastbert

@@ -17,6 +17,7 @@
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -39,6 +40,8 @@ struct text_states {
   std::vector<std::size_t> offsets{0};  ///< (rows + 1): row r owns the states [offsets[r], offsets[r + 1])
   std::vector<std::size_t> texts{};     ///< (rows): number of its text; equal to r unless there is overflow
   std::vector<encoding> encodings{};    ///< (rows): tokens, with their places in the texts
+  /// (number of texts) from `try_encode`: what stands in the way of a text, which has no rows then. Else empty.
+  std::vector<std::optional<error>> problems{};
 
   /// The states of a row. Pre: r < texts.size().
   [[nodiscard]] matrix_view<const Scalar> row(std::size_t r) const noexcept {
@@ -53,6 +56,20 @@ class text_model {
  public:
   using scalar_type = Scalar;
   using encoder_type = encoder<Scalar, Backend>;
+
+  /// Leaves a model behind that cannot be used; assigning one to itself changes nothing.
+  text_model(text_model&& other) noexcept = default;
+  text_model& operator=(text_model&& other) noexcept {
+    if (this != &other) {  // a string that is moved onto itself may be empty
+      encoder_ = std::move(other.encoder_);
+      tokenizer_ = other.tokenizer_;
+      folder_ = std::move(other.folder_);
+      head_ = other.head_;
+    }
+    return *this;
+  }
+  text_model(const text_model&) = delete;
+  text_model& operator=(const text_model&) = delete;
 
   [[nodiscard]] const encoder_type& stack() const noexcept { return encoder_; }  ///< the encoder
   /// Columns of a state.
@@ -77,78 +94,57 @@ class text_model {
 
   /// Scratch memory for this model's calls; it grows to the largest call and is then reused.
   [[nodiscard]] workspace make_workspace() const { return workspace{}; }
-  /// The same with all memory that `encode` takes for calls of up to `tokens` tokens, padding included, on up to
-  /// `threads` threads, for hosts that must not allocate later; batches with a mask for each token take more.
-  /// Throws: overflow, std::bad_alloc.
-  [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const {
-    workspace scratch;
-    const auto need = encoder_.workspace_bytes(tokens);
-    scratch.reserve(own_bytes(tokens), threads > 1 ? threads : 0, need.part);
-    return scratch;
-  }
+  /// The same with all memory that calls with ids, `encode` and a head's `logits`, take for up to `tokens` tokens,
+  /// padding included, on up to `threads` threads, for hosts that must not allocate later. Batches with a mask for each
+  /// token take more, and calls with texts allocate their results. Throws: overflow, std::bad_alloc.
+  [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const;
   /// Bytes of the workspace that `make_workspace(tokens, threads)` makes.
-  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t threads = 1) const noexcept {
-    return own_bytes(tokens) + (threads > 1 ? threads * encoder_.workspace_bytes(tokens).part : 0);
-  }
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t threads = 1) const noexcept;
 
-  /// Final states of a padded batch, spread over an executor's threads. Padding, the positions behind the last one whose
-  /// mask is not 0, is not computed unless the options ask for it; its states are 0.
+  /// Final states of a padded batch, spread over an executor's threads. Padding, the positions behind the last one
+  /// whose mask is not 0, is not computed unless the options ask for it; its states are 0.
   /// Shapes: ids: (batch, length); mask: (batch, length) with 1 for tokens and 0 for padding, or (batch * length,
   ///   length) with a row of its own for each token, or empty for none; states: (batch * length, hidden_size),
   ///   overwritten, row b * length + s; `trace` may be null.
   /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), what the executor
-  ///   throws, std::bad_alloc while the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
+  ///   throws, std::bad_alloc while the workspace grows.
+  /// Complexity: see `encoder::forward`; no allocation after warm-up.
   void encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
               const matrix_view<Scalar>& states, workspace& scratch, const padded_batch_options& options = {},
-              encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
-    models::encode_padded(encoder_, ids, mask, states, scratch, options, trace, threads);
-  }
+              encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const;
 
   /// As above, into a matrix of its own. Shapes: result: (batch * length, hidden_size). Throws: as above,
   /// std::bad_alloc.
   [[nodiscard]] matrix<Scalar> encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
                                       workspace& scratch, const padded_batch_options& options = {},
-                                      executor_ref threads = {}) const {
-    matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
-    encode(ids, mask, states.view(), scratch, options, nullptr, threads);
-    return states;
-  }
+                                      executor_ref threads = {}) const;
 
-  /// Final states of texts, with the tokens and where they stand in the texts. Nothing is padded.
+  /// Final states of texts, with the tokens and where they stand in the texts. Nothing is padded. The work is spread
+  /// over an executor's threads.
   /// Throws: invalid_input (no tokenizer, a text without tokens, or with more than the model takes and no truncation;
-  ///   the message names the text), missing_token (a word that is unknown, and no unknown token), bad_vocabulary (a word
-  ///   without a row in the word matrix), what the executor throws, std::bad_alloc.
+  ///   the message names the text), missing_token (a word that is unknown, and no unknown token), bad_vocabulary (a
+  ///   word without a row in the word matrix), what the executor throws, std::bad_alloc.
   [[nodiscard]] text_states<Scalar> encode(std::span<const std::string_view> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    text_states<Scalar> result;
-    std::vector<matrix<Scalar>> parts;
-    for_each_pass(
-        texts.size(), options,
-        [&](std::size_t i, const encode_options& how) { return text_tokenizer().encode(texts[i], how); },
-        [&](packed_texts& pass) {
-          matrix<Scalar> states({pass.ids.size(), hidden_size()});
-          encode_packed(pass, states.view(), scratch, threads);
-          parts.push_back(std::move(states));
-          const std::size_t before = result.offsets.back();
-          for (std::size_t r = 0; r < pass.size(); ++r) {
-            result.offsets.push_back(before + pass.offsets[r + 1]);
-            result.texts.push_back(pass.texts[r]);
-            result.encodings.push_back(std::move(pass.encodings[r]));
-          }
-        });
-    result.states = joined(std::move(parts), result.offsets.back());
-    return result;
-  }
+                                           const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for strings that own their text. Throws: as above.
   [[nodiscard]] text_states<Scalar> encode(std::span<const std::string> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    return encode(std::span<const std::string_view>(views), scratch, options, threads);
-  }
+                                           const text_options& options = {}, executor_ref threads = {}) const;
   /// The same for texts in braces. Throws: as above.
   [[nodiscard]] text_states<Scalar> encode(std::initializer_list<std::string_view> texts, workspace& scratch,
-                                           const text_options& options = {}, executor_ref threads = {}) const {
-    return encode(std::span<const std::string_view>(texts.begin(), texts.size()), scratch, options, threads);
+                                           const text_options& options = {}, executor_ref threads = {}) const;
+  // Two strings in braces within braces would be taken for the two ends of one.
+  text_states<Scalar> encode(std::initializer_list<text_pair> texts, workspace& scratch,
+                             const text_options& options = {}, executor_ref threads = {}) const = delete;
+
+  /// The same, where a text that cannot be computed leaves its error in the result and does no harm to the others.
+  /// Throws: invalid_input (no tokenizer, options that contradict each other), what the executor throws,
+  ///   std::bad_alloc.
+  [[nodiscard]] text_states<Scalar> try_encode(std::span<const std::string_view> texts, workspace& scratch,
+                                               const text_options& options = {}, executor_ref threads = {}) const {
+    std::vector<std::optional<error>> problems(texts.size());
+    text_states<Scalar> result = encode_all(texts, scratch, options, threads, problems);
+    result.problems = std::move(problems);
+    return result;
   }
 
   /// Tokenizes texts and calls `pass(packed_texts&)` for as many rows at a time as the token budget allows; rows keep
@@ -176,8 +172,9 @@ class text_model {
       if (!text) continue;
       std::vector<encoding> further = std::move(text->overflow);
       text->overflow.clear();
-      if (text->truncated) ++noticed.truncated;
+      if (text->truncated) ++noticed.truncated;  // also where what was wanted of the text was cut off
       if (further.empty()) noticed.left_out += text->left_out;
+      if (!wanted(std::as_const(*text))) continue;
       add(i, std::move(*text));
       for (encoding& row : further) add(i, std::move(row));
     }
@@ -203,12 +200,22 @@ class text_model {
   }
 
  protected:
+  /// Bytes for each token that the calls of a head take from the workspace.
+  struct head_memory {
+    std::size_t held = 0;    ///< while the encoder runs
+    std::size_t behind = 0;  ///< behind the encoder
+  };
+
   /// Takes sizes and options from a loader and notes the encoder's parameters.
   /// Pre: the model stays where it is until `finish_loading`. Throws: as the constructor of `encoder`.
   explicit text_model(model_loader& loader)
       : encoder_(loader.description().encoder, loader.options().encoder()), folder_(loader.folder().path().string()) {
     loader.note_encoder(encoder_);
   }
+  ~text_model() = default;
+
+  /// Says what the head's calls take, for `make_workspace`.
+  void note_head_memory(const head_memory& bytes) noexcept { head_ = bytes; }
 
   /// Checks what was noted, loads the tokenizer, and reads the weights. Throws: as `model_loader::check`,
   /// `tokenizer::load` and `model_loader::read`.
@@ -220,12 +227,38 @@ class text_model {
 
  private:
   [[nodiscard]] std::size_t own_bytes(std::size_t tokens) const noexcept {
-    constexpr std::size_t arrays = 5;  // of a padded batch
-    return encoder_.workspace_bytes(tokens).own + tokens * (sizeof(token_id) + 4 * sizeof(std::size_t)) +
-           arrays * buffer_alignment;
+    constexpr std::size_t arrays = 16;  // of a padded batch and of a head, each rounded up to whole cache lines
+    const auto need = encoder_.workspace_bytes(tokens);
+    const std::size_t padded = need.own + tokens * (sizeof(token_id) + 4 * sizeof(std::size_t));
+    return arrays * buffer_alignment + tokens * head_.held + std::max(padded, tokens * head_.behind + need.part);
   }
 
-  // A text's encoding if it can be computed; else its error is thrown, or kept.
+  // Shapes: problems: (texts), or empty.
+  [[nodiscard]] text_states<Scalar> encode_all(std::span<const std::string_view> texts, workspace& scratch,
+                                               const text_options& options, executor_ref threads,
+                                               std::span<std::optional<error>> problems) const {
+    const tokenizer& reader = text_tokenizer();
+    text_states<Scalar> result;
+    std::vector<matrix<Scalar>> parts;
+    for_each_pass(
+        texts.size(), options, [&](std::size_t i, const encode_options& how) { return reader.encode(texts[i], how); },
+        [&](packed_texts& pass) {
+          matrix<Scalar> states({pass.ids.size(), hidden_size()});
+          encode_packed(pass, states.view(), scratch, threads);
+          parts.push_back(std::move(states));
+          const std::size_t before = result.offsets.back();
+          for (std::size_t r = 0; r < pass.size(); ++r) {
+            result.offsets.push_back(before + pass.offsets[r + 1]);
+            result.texts.push_back(pass.texts[r]);
+            result.encodings.push_back(std::move(pass.encodings[r]));
+          }
+        },
+        problems);
+    result.states = joined(std::move(parts), result.offsets.back());
+    return result;
+  }
+
+  // A text's encoding if it can be computed, or if nothing of it is wanted; else its error is thrown, or kept.
   template <class Encode, class Wanted>
   [[nodiscard]] std::optional<encoding> checked_encoding(std::size_t i, const Encode& encode, const encode_options& how,
                                                          std::span<std::optional<error>> problems,
@@ -237,7 +270,7 @@ class text_model {
         fail_input(where, "at most " + std::to_string(max_sequence_length()) + " tokens, or truncation",
                    std::to_string(text.size()));
       }
-      if (!wanted(std::as_const(text))) return std::nullopt;
+      if (!wanted(std::as_const(text))) return text;
       if (text.size() == 0) fail_input(where, "at least one token", "none");
       check_words(text, where);
       for (const encoding& further : text.overflow) check_words(further, where);
@@ -264,6 +297,7 @@ class text_model {
     }
   }
 
+  // The rows of all parts one behind another. Pre: they are `rows`.
   [[nodiscard]] matrix<Scalar> joined(std::vector<matrix<Scalar>> parts, std::size_t rows) const {
     if (parts.size() == 1) return std::move(parts.front());
     matrix<Scalar> all({rows, hidden_size()});
@@ -277,6 +311,61 @@ class text_model {
   encoder_type encoder_;
   std::optional<tokenizer> tokenizer_{};
   std::string folder_;
+  head_memory head_{};
 };
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::make_workspace(std::size_t tokens, std::size_t threads) const -> workspace {
+  return workspace(workspace_sizes{.bytes = own_bytes(tokens),
+                                   .parts = threads > 1 ? threads : 0,
+                                   .bytes_per_part = encoder_.workspace_bytes(tokens).part});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::workspace_bytes(std::size_t tokens, std::size_t threads) const noexcept
+    -> std::size_t {
+  return own_bytes(tokens) + (threads > 1 ? threads * encoder_.workspace_bytes(tokens).part : 0);
+}
+
+template <class Scalar, class Backend>
+void text_model<Scalar, Backend>::encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                                         const matrix_view<Scalar>& states, workspace& scratch,
+                                         const padded_batch_options& options, encoder_trace<Scalar>* trace,
+                                         executor_ref threads) const {
+  models::encode_padded(encoder_, ids, mask, states, scratch, options, trace, threads);
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+                                         workspace& scratch, const padded_batch_options& options,
+                                         executor_ref threads) const -> matrix<Scalar> {
+  matrix<Scalar> states({ids.rows() * ids.cols(), hidden_size()});
+  encode(ids, mask, states.view(), scratch, options, nullptr, threads);
+  return states;
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::span<const std::string_view> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  return encode_all(texts, scratch, options, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::span<const std::string> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  return encode_all(views, scratch, options, threads, {});
+}
+
+template <class Scalar, class Backend>
+auto text_model<Scalar, Backend>::encode(std::initializer_list<std::string_view> texts, workspace& scratch,
+                                         const text_options& options, executor_ref threads) const
+    -> text_states<Scalar> {
+  return encode_all({texts.begin(), texts.size()}, scratch, options, threads, {});
+}
+
+UFB_COMPILED_CLASS(text_model<float>);
 
 }  // namespace ultrafastbert

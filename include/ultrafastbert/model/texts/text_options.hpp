@@ -23,9 +23,10 @@ struct text_pair {
 
 /// What a call noticed about its texts.
 struct text_report {
-  std::size_t truncated = 0;         ///< texts that lost tokens
-  std::size_t left_out = 0;          ///< tokens that they lost; those that came back as further rows do not count
-  std::vector<std::size_t> texts{};  ///< for each row of the results the number of its text
+  std::size_t truncated = 0;  ///< texts that lost tokens
+  std::size_t left_out = 0;   ///< tokens that they lost; those that came back as further rows do not count
+  /// For each row that was computed the number of its text: the rows of the results where a text may have several.
+  std::vector<std::size_t> texts{};
 };
 
 /// What becomes of texts with more tokens than a model takes. Without truncation such a text is an error, as silence

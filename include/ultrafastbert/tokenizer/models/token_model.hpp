@@ -70,7 +70,7 @@ struct model_reader {
 
   /// Makes the model.
   /// Throws: bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
-  std::shared_ptr<const token_model> (*read)(const model_source& source) = nullptr;
+  std::unique_ptr<const token_model> (*read)(const model_source& source) = nullptr;
 };
 
 /// For the kinds whose vocabulary is an object of ids. Throws: bad_type, missing_key.

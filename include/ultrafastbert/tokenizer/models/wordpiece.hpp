@@ -158,13 +158,11 @@ class wordpiece : public token_model {
 }
 
 /// Makes a WordPiece model. Throws: bad_type, bad_value, missing_key.
-[[nodiscard]] inline std::shared_ptr<const token_model> read_wordpiece(const model_source& source) {
+[[nodiscard]] inline std::unique_ptr<const token_model> read_wordpiece(const model_source& source) {
   wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(),
                             .continuing_prefix = source.json.at("continuing_subword_prefix").as_string(),
                             .max_code_points = source.json.at("max_input_chars_per_word").as_unsigned()};
-  return std::make_shared<const wordpiece>(std::move(options), source.tokens, source.file);
+  return std::make_unique<const wordpiece>(std::move(options), source.tokens, source.file);
 }
-
-inline constexpr model_reader wordpiece_reader{is_untyped_wordpiece, expect_vocabulary_object, read_wordpiece};
 
 }  // namespace ultrafastbert::tokenizers

@@ -83,13 +83,13 @@ struct bert_options {
 
 /// Appends the steps that the options ask for, in the order in which they apply.
 inline void append_bert_steps(const bert_options& options, normalizer_list& steps) {
-  if (options.clean_text) steps.push_back(std::make_shared<const clean_bert_text>());
-  if (options.handle_chinese_chars) steps.push_back(std::make_shared<const space_bert_ideographs>());
+  if (options.clean_text) steps.push_back(std::make_unique<const clean_bert_text>());
+  if (options.handle_chinese_chars) steps.push_back(std::make_unique<const space_bert_ideographs>());
   if (options.strip_accents.value_or(options.lowercase)) {
-    steps.push_back(std::make_shared<const unicode_form>());
-    steps.push_back(std::make_shared<const strip_bert_accents>());
+    steps.push_back(std::make_unique<const unicode_form>());
+    steps.push_back(std::make_unique<const strip_bert_accents>());
   }
-  if (options.lowercase) steps.push_back(std::make_shared<const lower_case>());
+  if (options.lowercase) steps.push_back(std::make_unique<const lower_case>());
 }
 
 /// Reads a `BertNormalizer`. Throws: bad_type, missing_key.

@@ -69,7 +69,7 @@ class bert_pre_tokenizer : public pre_tokenizer {
 
 /// Reads a `BertPreTokenizer`, which has no options.
 inline void read_bert_pre_tokenizer(const json_value& /*value*/, pre_tokenizer_list& steps) {
-  steps.push_back(std::make_shared<const bert_pre_tokenizer>());
+  steps.push_back(std::make_unique<const bert_pre_tokenizer>());
 }
 
 }  // namespace ultrafastbert::tokenizers

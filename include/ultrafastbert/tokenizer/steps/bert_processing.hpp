@@ -4,6 +4,8 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "ultrafastbert/core/token.hpp"
@@ -13,20 +15,37 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// The tokens that BERT's templates add.
-struct bert_specials {
+/// The token at the start of every encoding, and the one behind every text.
+struct enclosing_tokens {
   token_id cls = 0;
   token_id sep = 0;
 };
 
-/// `[CLS] A [SEP]` for one text, and `[CLS] A [SEP] B [SEP]` with type 1 from B on for two.
-[[nodiscard]] inline post_processor bert_templates(const bert_specials& tokens) {
-  const template_piece cls{.role = template_role::special, .ids = {tokens.cls}};
-  const template_piece sep{.role = template_role::special, .ids = {tokens.sep}};
-  const template_piece last{.role = template_role::special, .type_id = 1, .ids = {tokens.sep}};
-  const template_piece first{.role = template_role::first_text};
-  const template_piece second{.role = template_role::second_text, .type_id = 1};
-  return {.single = {cls, first, sep}, .pair = {cls, first, sep, second, last}, .cls = tokens.cls, .sep = tokens.sep};
+/// How two texts stand together.
+struct pair_form {
+  std::size_t separators = 1;     ///< number of tokens between them
+  std::uint32_t second_type = 1;  ///< type of the second text and of the token behind it
+};
+
+/// BERT's form: `[CLS] A [SEP] B [SEP]` with type 1 from B on.
+inline constexpr pair_form bert_pairs{};
+
+/// Templates with one token in front and one behind each text: `[CLS] A [SEP]` for one text, and what `pair` says for
+/// two.
+[[nodiscard]] inline post_processor enclosing_templates(const enclosing_tokens& tokens, const pair_form& pair) {
+  post_processor out;
+  out.cls = tokens.cls;
+  out.sep = tokens.sep;
+  for (auto* pieces : {&out.single, &out.pair}) {
+    pieces->clear();
+    pieces->push_back({.ids = {tokens.cls}});
+    pieces->push_back({.role = template_role::first_text});
+    pieces->push_back({.ids = {tokens.sep}});
+  }
+  out.pair.back().ids.assign(pair.separators, tokens.sep);
+  out.pair.push_back({.role = template_role::second_text, .type_id = pair.second_type});
+  out.pair.push_back({.type_id = pair.second_type, .ids = {tokens.sep}});
+  return out;
 }
 
 /// Reads a `BertProcessing`. Throws: what a `post_processor_reader` may throw.
@@ -39,7 +58,7 @@ struct bert_specials {
     return read_special_id(parts[0], parts[1], tokens);
   };
   const token_id sep = read_token(value.at("sep"));
-  return bert_templates({.cls = read_token(value.at("cls")), .sep = sep});
+  return enclosing_templates({.cls = read_token(value.at("cls")), .sep = sep}, bert_pairs);
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -24,7 +24,7 @@ class decoder {
 };
 
 /// Steps in the order in which they apply.
-using decoder_list = std::vector<std::shared_ptr<const decoder>>;
+using decoder_list = std::vector<std::unique_ptr<const decoder>>;
 
 /// Reads a decoder of one type and appends the steps that it stands for.
 /// Throws: bad_type, bad_value, missing_key, unsupported.

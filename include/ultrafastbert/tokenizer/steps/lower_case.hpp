@@ -37,7 +37,7 @@ class lower_case : public normalizer {
 
 /// Reads a `Lowercase`, which has no options.
 inline void read_lower_case(const json_value& /*value*/, normalizer_list& steps) {
-  steps.push_back(std::make_shared<const lower_case>());
+  steps.push_back(std::make_unique<const lower_case>());
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -27,7 +27,7 @@ class normalizer {
 };
 
 /// Steps in the order in which they apply. Without any step a text stays as it is.
-using normalizer_list = std::vector<std::shared_ptr<const normalizer>>;
+using normalizer_list = std::vector<std::unique_ptr<const normalizer>>;
 
 /// Reads a normalizer of one type and appends the steps that it stands for.
 /// Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported.

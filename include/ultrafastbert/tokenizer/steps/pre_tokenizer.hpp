@@ -68,7 +68,7 @@ class pre_tokenizer {
 };
 
 /// Steps in the order in which they apply. Without any step a text is one piece.
-using pre_tokenizer_list = std::vector<std::shared_ptr<const pre_tokenizer>>;
+using pre_tokenizer_list = std::vector<std::unique_ptr<const pre_tokenizer>>;
 
 /// Reads a pre-tokenizer of one type and appends the steps that it stands for.
 /// Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported.

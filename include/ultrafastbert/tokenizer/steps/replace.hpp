@@ -91,18 +91,18 @@ inline void read_replace(const json_value& value, normalizer_list& steps) {
   if (const auto text = pattern.find("String")) {
     if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
     check_length(*text);
-    steps.push_back(std::make_shared<const replace_string>(text->as_string(), std::move(content)));
+    steps.push_back(std::make_unique<const replace_string>(text->as_string(), std::move(content)));
     return;
   }
   const auto regex = pattern.find("Regex");
   if (!regex) pattern.fail_value("an object with the key String or Regex", "neither");
   const std::string& expression = regex->as_string();
   if (expression == " ") {
-    steps.push_back(std::make_shared<const replace_string>(expression, std::move(content)));
+    steps.push_back(std::make_unique<const replace_string>(expression, std::move(content)));
   } else if (expression == " {2,}") {
-    steps.push_back(std::make_shared<const replace_space_runs>(std::move(content)));
+    steps.push_back(std::make_unique<const replace_space_runs>(std::move(content)));
   } else if (expression == "[^\\x00-\\x7F]+") {
-    steps.push_back(std::make_shared<const replace_non_ascii_runs>(std::move(content)));
+    steps.push_back(std::make_unique<const replace_non_ascii_runs>(std::move(content)));
   } else {
     regex->fail_unsupported("' ', ' {2,}' or '[^\\x00-\\x7F]+'", excerpt(expression));
   }

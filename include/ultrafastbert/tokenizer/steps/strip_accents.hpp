@@ -27,7 +27,7 @@ class strip_accents : public normalizer {
 
 /// Reads a `StripAccents`, which has no options.
 inline void read_strip_accents(const json_value& /*value*/, normalizer_list& steps) {
-  steps.push_back(std::make_shared<const strip_accents>());
+  steps.push_back(std::make_unique<const strip_accents>());
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -33,18 +33,6 @@ struct unicode_form_options {
   bool composed = false;       ///< NFC and NFKC
 };
 
-/// Brings a text into one of the four forms. Takes n log n time in the length of a run of combining marks, and is
-/// linear otherwise.
-class unicode_form : public normalizer {
- public:
-  explicit unicode_form(const unicode_form_options& options = {}) : options_(options) {}
-
-  void apply(normalized_text& text) const override;
-
- private:
-  unicode_form_options options_;
-};
-
 /// A code point of the next text. Where `change` is 1, it is inserted; otherwise it replaces the next code point of the
 /// text and takes the place of -change more.
 struct form_part {
@@ -152,6 +140,12 @@ class form_composer {
   int last_rank_ = 0;
 };
 
+/// A combining mark and its combining class.
+struct form_mark {
+  form_part part{};
+  int rank = 0;
+};
+
 /// Decomposes a text and hands the parts to a `Sink`, with the marks behind a starter sorted by class.
 template <class Sink>
 class form_decomposer {
@@ -181,11 +175,6 @@ class form_decomposer {
   }
 
  private:
-  struct mark {
-    form_part part{};
-    int rank = 0;
-  };
-
   /// Whether a code point is a starter that stays as it is.
   static bool is_plain(char32_t c) noexcept {
     constexpr char32_t first_hangul = 0xAC00;
@@ -220,31 +209,42 @@ class form_decomposer {
 
   void flush_marks() {
     if (marks_.empty()) return;
-    std::stable_sort(marks_.begin(), marks_.end(), [](const mark& a, const mark& b) { return a.rank < b.rank; });
-    for (const mark& each : marks_) sink_.put(each.part);
+    std::stable_sort(marks_.begin(), marks_.end(),
+                     [](const form_mark& a, const form_mark& b) { return a.rank < b.rank; });
+    for (const form_mark& each : marks_) sink_.put(each.part);
     marks_.clear();
   }
 
   std::string_view text_;
   bool compatibility_;
   Sink sink_;
-  std::vector<mark> marks_{};
+  std::vector<form_mark> marks_{};
 };
 
-inline void unicode_form::apply(normalized_text& text) const {
-  if (text.ascii()) return;
-  if (options_.composed) {
-    form_decomposer<form_composer>(text, options_.compatibility).run();
-  } else {
-    form_decomposer<form_writer>(text, options_.compatibility).run();
+/// Brings a text into one of the four forms. Takes n log n time in the length of a run of combining marks, and is
+/// linear otherwise.
+class unicode_form : public normalizer {
+ public:
+  explicit unicode_form(const unicode_form_options& options = {}) : options_(options) {}
+
+  void apply(normalized_text& text) const override {
+    if (text.ascii()) return;
+    if (options_.composed) {
+      form_decomposer<form_composer>(text, options_.compatibility).run();
+    } else {
+      form_decomposer<form_writer>(text, options_.compatibility).run();
+    }
+    text.commit();
   }
-  text.commit();
-}
+
+ private:
+  unicode_form_options options_;
+};
 
 /// Reads an `NFC`, `NFD`, `NFKC` or `NFKD`; the type says which form it is, and there are no options.
 inline void read_unicode_form(const json_value& value, normalizer_list& steps) {
   const std::string& type = value.at("type").as_string();
-  steps.push_back(std::make_shared<const unicode_form>(
+  steps.push_back(std::make_unique<const unicode_form>(
       unicode_form_options{.compatibility = type.find('K') != std::string::npos, .composed = type.back() == 'C'}));
 }
 

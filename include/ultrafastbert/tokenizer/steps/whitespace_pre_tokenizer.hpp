@@ -50,7 +50,7 @@ class whitespace_pre_tokenizer : public pre_tokenizer {
 
 /// Reads a `Whitespace`, which has no options.
 inline void read_whitespace_pre_tokenizer(const json_value& /*value*/, pre_tokenizer_list& steps) {
-  steps.push_back(std::make_shared<const whitespace_pre_tokenizer>());
+  steps.push_back(std::make_unique<const whitespace_pre_tokenizer>());
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -74,7 +74,7 @@ class wordpiece_decoder : public decoder {
 /// Reads a `WordPiece` decoder. Throws: bad_type, missing_key.
 inline void read_wordpiece_decoder(const json_value& value, decoder_list& steps) {
   std::string prefix = value.at("prefix").as_string();
-  steps.push_back(std::make_shared<const wordpiece_decoder>(std::move(prefix), value.at("cleanup").as_boolean()));
+  steps.push_back(std::make_unique<const wordpiece_decoder>(std::move(prefix), value.at("cleanup").as_boolean()));
 }
 
 }  // namespace ultrafastbert::tokenizers

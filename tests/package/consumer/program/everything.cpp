@@ -11,7 +11,7 @@ int main() {
   } catch (const ufb::error& failure) {
     std::cout << "error=" << name(failure.code());
   }
-  std::cout << " backend=" << ufb::default_backend::name << " answer=";
+  std::cout << " backend=" << ufb::default_backend<float>::name << " answer=";
   for (const float value : answer()) std::cout << value << ',';
   std::cout << '\n';
 }

@@ -16,8 +16,11 @@ requires requires { Backend::has_batched_calls; }
 constexpr bool batched<Backend> = Backend::has_batched_calls;
 
 int main() {
-  using backend = ultrafastbert::default_backend;
+  using backend = ultrafastbert::default_blas;
   std::cout << "backend=" << backend::name << " batched=" << batched<backend> << " answer=";
-  for (const float value : answer()) std::cout << value << ',';
+  const auto by_kernels = answer();
+  const auto by_blas = answer<backend>();
+  if (by_kernels != by_blas) return 1;
+  for (const float value : by_blas) std::cout << value << ',';
   std::cout << '\n';
 }

@@ -5,4 +5,4 @@
 #include "answer.hpp"
 
 std::array<float, 4> second_answer() { return answer(); }
-const char* second_backend() { return ultrafastbert::default_backend::name.data(); }
+const char* second_backend() { return ultrafastbert::default_blas::name.data(); }
