@@ -101,6 +101,8 @@ TEST_CASE("Row operations of float run the kernels of the level that was asked f
     if (supported(level)) continue;
     CHECK(error_of([&] { (void)row_operations<float>(level); })->code() == error_code::unsupported);
   }
+  CHECK(error_text_of([] { (void)row_operations<double>(isa_level::portable); }) ==
+        "invalid_input: isa: automatic, as only float has levels: portable");
 }
 
 TEMPLATE_TEST_CASE("Activations and gates of rows follow the exact functions at every width", "[kernels]", float,

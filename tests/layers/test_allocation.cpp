@@ -14,6 +14,7 @@
 #include "layers/support.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/backends.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "layers/support.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
 

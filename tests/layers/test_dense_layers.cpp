@@ -197,6 +197,43 @@ TEMPLATE_LIST_TEST_CASE("Gated feedforward multiplies the first half by the acti
   }
 }
 
+TEST_CASE("Feedforward of every activation, plain and gated, follows the reference at every level", "[feedforward]") {
+  random_numbers random(90);
+  ufb::workspace scratch;
+  constexpr std::size_t width = 13;
+  constexpr std::size_t half = 21;
+  const guarded_matrix<float> dense_in(2 * half, width, 0, random);
+  const guarded_matrix<float> dense_out(width, 2 * half, 0, random);
+  const guarded_matrix<float> x(70, width, 1, random, 2);
+  for (const auto isa :
+       {ufb::isa_level::portable, ufb::isa_level::neon, ufb::isa_level::avx2, ufb::isa_level::avx512}) {
+    if (!ufb::supported(isa)) continue;
+    for (const auto kind : {ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
+                            ufb::activation_kind::tanh}) {
+      for (const bool gated : {false, true}) {
+        INFO(name(isa) << ", " << name(kind) << (gated ? ", gated" : ""));
+        const auto out = dense_out.view().cols_from(0, gated ? half : 2 * half);
+        const ufb::feedforward<float> layer(ufb::linear<float>(dense_in.view(), {}, {.isa = isa}),
+                                            ufb::linear<float>(out, {}, {.isa = isa}), kind, gated);
+        guarded_matrix<float> y(70, width);
+        layer.forward(x.view(), y.view(), scratch);
+        const auto expected =
+            reference::feedforward<float>(table_of(x), {.dense_in = reference::exact_of(dense_in.view()),
+                                                        .dense_out = reference::exact_of(out),
+                                                        .activation = kind,
+                                                        .gated = gated});
+        CHECK(reference::worst_ratio(y.view(), expected) <= 1);
+        // A row has the same bits alone and among others.
+        for (const std::size_t t : {std::size_t{0}, std::size_t{69}}) {
+          guarded_matrix<float> alone(1, width);
+          layer.forward(x.view().rows_from(t, 1), alone.view(), scratch);
+          CHECK(std::equal(alone.row(0), alone.row(0) + width, y.row(t)));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("Gated feedforward needs an output layer of half the columns", "[feedforward]") {
   random_numbers random(89);
   const guarded_matrix<float> dense_in(7, 3, 0, random);

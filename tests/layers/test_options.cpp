@@ -95,6 +95,17 @@ TEST_CASE("The three wishes of a double layer that nobody would fulfil are refus
             .find("invalid_input: fast_feedforward.engine: auto or blas with the backend ") == 0);
 }
 
+TEST_CASE("Norms and embeddings of double refuse a level, which only float has", "[options]") {
+  const std::string refused = "invalid_input: isa: automatic, as only float has levels: avx2";
+  const ufb::embedding_shape words{.vocabulary_size = 2, .width = 4, .max_sequence_length = 3};
+  CHECK(error_text_of([] { (void)ufb::norm<double>({.width = 4}, isa_level::avx2); }) == refused);
+  CHECK(error_text_of([&] { (void)ufb::embedding<double>(words, isa_level::avx2); }) == refused);
+  CHECK(error_text_of([] { (void)ufb::norm<double>(ufb::norm_shape{.width = 4}); }) == "none");
+  CHECK(error_text_of([&] { (void)ufb::embedding<double>(words); }) == "none");
+  CHECK(error_text_of([] { (void)ufb::norm<float>({.width = 4}, isa_level::portable); }) == "none");
+  CHECK(error_text_of([&] { (void)ufb::embedding<float>(words, isa_level::portable); }) == "none");
+}
+
 TEST_CASE("Engines of the library's own kernels refuse what they make no use of", "[options]") {
   using layer_type = ufb::fast_feedforward<float>;
   for (const auto storage : {weight_storage::float16, weight_storage::bfloat16, weight_storage::int8}) {

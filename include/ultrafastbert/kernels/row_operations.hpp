@@ -7,7 +7,9 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/dispatch.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
@@ -20,8 +22,10 @@ namespace ultrafastbert {
 template <class Scalar>
 class row_operations {
  public:
-  /// The level does not matter for this type.
-  explicit row_operations(isa_level = isa_level::automatic) noexcept {}
+  /// Throws: invalid_input (a level is named: this type has none).
+  explicit row_operations(isa_level isa = isa_level::automatic) {
+    if (isa != isa_level::automatic) fail_input("isa", "automatic, as only float has levels", std::string(name(isa)));
+  }
 
   /// y = LayerNorm(x); y may be x. Shapes: x, y, weight, bias: (n), n >= 1.
   void layer_norm(std::size_t n, Scalar epsilon, const Scalar* weight, const Scalar* bias, const Scalar* x,

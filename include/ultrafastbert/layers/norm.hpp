@@ -43,11 +43,11 @@ class norm {
   norm() = default;
 
   /// Sizes alone: `parameters` says what fills them. Float runs kernels of the level `isa`.
-  /// Throws: unsupported (the processor lacks the level).
+  /// Throws: unsupported (the processor lacks the level), invalid_input (a level, but not for float).
   explicit norm(const norm_shape& shape, isa_level isa = isa_level::automatic) : shape_(shape), rows_(isa) {}
 
   /// Copies the parameters. Shapes: scale: (width), or one element for ScaleNorm; bias: (width) for LayerNorm, else
-  /// empty. Throws: shape_mismatch, unsupported, std::bad_alloc.
+  /// empty. Throws: shape_mismatch, as above, std::bad_alloc.
   norm(const norm_shape& shape, std::span<const Scalar> scale, std::span<const Scalar> bias = {},
        isa_level isa = isa_level::automatic)
       : norm(shape, isa) {
