@@ -7,6 +7,7 @@
 #include <exception>
 #include <iostream>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ void check_environment(std::size_t threads) {
 
 int run(const std::string& group, const ufb_bench::bench_options& options, const std::string& json) {
   check_environment(options.threads);
+  if (group == "static" && (options.threads != 1 || !options.batches.empty() || !options.storages.empty())) {
+    throw std::runtime_error(
+        "static takes one token at a time, on one thread, in f32: no --threads, --batch, --storage");
+  }
   ufb_bench::bench_context context{.options = options, .pool = ufb::thread_pool(options.threads)};
   std::cout
       << "# Fast feedforward against dense layers\n\n"
@@ -48,6 +53,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
   if (all || group == "family") ufb_bench::run_family(context);
   if (all || group == "depth") ufb_bench::run_depth(context);
   if (all || group == "gpt3") ufb_bench::run_gpt3(context);
+  if (all || group == "static") ufb_bench::run_static(context);
   if (all || group == "encoder") ufb_bench::run_encoder(context);
   if (!json.empty()) context.results.write_json(json);
   if (context.results.all_verified()) return 0;
@@ -63,8 +69,8 @@ int main(int argc, char** argv) try {
   std::string json;
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
-  app.add_option("group", group, "cmm (default), family, gpt3, depth, encoder or all")
-      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "encoder", "all"}));
+  app.add_option("group", group, "cmm (default), family, gpt3, depth, static, encoder or all")
+      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")

@@ -3,7 +3,9 @@
 #
 # Times the fast feedforward layer against the fastest dense layer at the same batch size and number of threads:
 #   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
-# and the whole encoder against the same encoder with dense layers:
+# small layers of static sizes against layers of the same sizes at run time:
+#   bench/run.sh static [--quick] [--isa LEVEL] [--json FILE]
+# the whole encoder against the same encoder with dense layers:
 #   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
 #   bench/run.sh compile [--quick] [--rounds N] [--json FILE]

@@ -106,7 +106,7 @@ TEST_CASE("A missing parameter is told the nearest name among those that nothing
 
 TEST_CASE("Of many missing parameters twenty are listed and the others counted", "[parameters]") {
   ufb::parameter_list list;
-  for (int i = 0; i < 23; ++i) list.add("t" + std::to_string(i), {1}, [](const ufb::tensor&) {});
+  for (int i = 0; i < 23; ++i) list.add(std::string("t").append(std::to_string(i)), {1}, [](const ufb::tensor&) {});
   const std::string found = found_of(list, ufb::memory_source());
   CHECK(found.find("23 of 23 tensors: t0 (1) is missing; t1 (1) is missing") == 0);
   CHECK_THAT(found, EndsWith("t19 (1) is missing; and 3 more"));
@@ -120,7 +120,7 @@ TEST_CASE("Names may be those of another spelling, for checking, messages and re
   ufb::parameter_list list;
   layer.parameters("x.", list);
   CHECK(error_of([&] { list.load(source); }));
-  list.rename([](const std::string& name) { return "module." + name; });
+  list.rename([](const std::string& name) { return std::string("module.").append(name); });
   CHECK(list.parameters()[1].name == "module.x.scale");
   list.load(source);
   CHECK(layer.rows == six);

@@ -22,6 +22,7 @@
 #include "support/errors.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
+#include "ultrafastbert/io/safetensors_source.hpp"
 
 namespace ufb_test {
 
@@ -98,5 +99,28 @@ class scratch_folder {
  private:
   std::filesystem::path path_;
 };
+
+/// Elements of a tensor that is there.
+template <class Scalar>
+std::vector<Scalar> read(const ufb::safetensors_source& source, std::string_view name, std::size_t first,
+                         std::size_t count) {
+  std::vector<Scalar> out(count);
+  source.read(source.find(name).value(), first, std::span<Scalar>(out));
+  return out;
+}
+
+/// The sizes of a tensor that is there.
+inline std::vector<std::size_t> shape_of(const ufb::safetensors_source& source, std::string_view name) {
+  return source.shape(source.find(name).value());
+}
+
+/// Names in their order, all or those that were not read.
+inline std::vector<std::string_view> names_of(const ufb::safetensors_source& source, bool unread_only = false) {
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    if (!unread_only || !source.was_read(i)) names.push_back(source.tensor_name(i));
+  }
+  return names;
+}
 
 }  // namespace ufb_test

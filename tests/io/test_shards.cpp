@@ -52,12 +52,6 @@ void check_error(const sharded_folder& folder, const std::string& code, const st
   CHECK_FALSE(problem->expected().empty());
 }
 
-std::vector<float> read(const ufb::safetensors_source& source, std::string_view name, const sizes& shape) {
-  std::vector<float> out(shape.empty() ? 1 : shape[0]);
-  source.read<float>(name, shape, 0, out);
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("Shards are one set of tensors", "[shards]") {
@@ -74,19 +68,17 @@ TEST_CASE("Shards are one set of tensors", "[shards]") {
 
   const ufb::safetensors_source source(weights);
   CHECK(source.name() == folder.index().string());
-  CHECK(source.names() == std::vector<std::string_view>{"b", "a"});
-  CHECK(read(source, "a", {3}) == std::vector<float>{1, 2, 3});
-  CHECK(source.unused() == std::vector<std::string_view>{"b"});
-  CHECK(read(source, "b", {2}) == std::vector<float>{4, 5});
-  CHECK(source.unused().empty());
-  CHECK(source.shape("a") == sizes{3});
+  CHECK(names_of(source) == std::vector<std::string_view>{"b", "a"});
+  CHECK(read<float>(source, "a", 0, 3) == std::vector<float>{1, 2, 3});
+  CHECK(names_of(source, true) == std::vector<std::string_view>{"b"});
+  CHECK(read<float>(source, "b", 0, 2) == std::vector<float>{4, 5});
+  CHECK(names_of(source, true).empty());
+  CHECK(shape_of(source, "a") == sizes{3});
 
-  const auto absent = error_of([&] { (void)read(source, "c", {1}); });
-  REQUIRE(absent);
-  CHECK(absent->file() == folder.index().string());
-  const auto shape = error_of([&] { (void)read(source, "b", {3}); });
-  REQUIRE(shape);
-  CHECK(shape->file() == (folder.path() / second_shard).string());
+  CHECK_FALSE(source.contains("c"));
+  const auto outside = error_of([&] { (void)read<float>(source, "b", 0, 3); });
+  REQUIRE(outside);
+  CHECK(outside->file() == (folder.path() / second_shard).string());
 }
 
 TEST_CASE("A NaN in a shard is reported with that shard's name", "[shards]") {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <unistd.h>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -39,11 +41,11 @@ class folder_copy {
             ("ufb_model_" + std::to_string(::getpid()) + '_' + std::to_string(counter++));
     std::filesystem::copy(from, path_, std::filesystem::copy_options::recursive);
   }
-  folder_copy(const folder_copy&) = delete;
-  folder_copy& operator=(const folder_copy&) = delete;
+  folder_copy(folder_copy&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  folder_copy& operator=(folder_copy&&) = delete;
   ~folder_copy() {
     std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -69,6 +71,37 @@ class folder_copy {
     const std::uint64_t fresh = text.size();
     std::string out(reinterpret_cast<const char*>(&fresh), sizeof fresh);
     write("model.safetensors", out + text + bytes.substr(8 + length));
+  }
+
+  /// Adds a float32 tensor at the end of the weights.
+  void add_tensor(const std::string& name, const std::vector<std::size_t>& shape,
+                  const std::vector<float>& values) const {
+    std::size_t end = 0;
+    const std::size_t bytes = values.size() * sizeof(float);
+    edit_header([&](ordered_json& header) {
+      for (const auto& [key, entry] : header.items()) {
+        if (key != "__metadata__") end = std::max(end, entry.at("data_offsets").at(1).get<std::size_t>());
+      }
+      header[name] = {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {end, end + bytes}}};
+    });
+    const std::string before = text_of(path_ / "model.safetensors");
+    write("model.safetensors", before + std::string(reinterpret_cast<const char*>(values.data()), bytes));
+  }
+
+  /// Gives tensors other names.
+  void rename_tensors(const std::function<std::string(const std::string&)>& rename) const {
+    edit_header([&](ordered_json& header) {
+      ordered_json renamed = ordered_json::object();
+      for (const auto& [name, entry] : header.items()) renamed[name == "__metadata__" ? name : rename(name)] = entry;
+      header = renamed;
+    });
+  }
+
+  /// Gives the tokenizer words with ids of their own.
+  void add_words(const std::vector<std::pair<std::string, std::size_t>>& words) const {
+    edit_json("tokenizer.json", [&](ordered_json& tokenizer) {
+      for (const auto& [word, id] : words) tokenizer["model"]["vocab"][word] = id;
+    });
   }
 
   /// Overwrites four bytes of one tensor.

@@ -13,14 +13,6 @@ using namespace ufb_test;
 
 namespace {
 
-void rename_all(const folder_copy& folder, const std::function<std::string(const std::string&)>& rename) {
-  folder.edit_header([&](ordered_json& header) {
-    ordered_json renamed = ordered_json::object();
-    for (const auto& [name, entry] : header.items()) renamed[name == "__metadata__" ? name : rename(name)] = entry;
-    header = renamed;
-  });
-}
-
 template <class Model>
 matrix<float> states_of(const Model& model, std::size_t length = 6) {
   const std::vector<token_id> ids(length, 7);
@@ -72,14 +64,14 @@ TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
 TEST_CASE("A prefix of parallel training is stripped") {
   for (const char* id : {"mlm_fff_embedding_only", "mlm_fff_decoder_only", "mlm_simple_biases"}) {
     const folder_copy folder(golden_model(id));
-    rename_all(folder, [](const std::string& name) { return "module." + name; });
+    folder.rename_tensors([](const std::string& name) { return "module." + name; });
     const auto plain = masked_lm<float>::load(golden_model(id));
     const auto renamed = masked_lm<float>::load(folder.path());
     CHECK(same_states(states_of(plain), states_of(renamed)));
     CHECK(plain.bytes() == renamed.bytes());
   }
   const folder_copy folder(golden_model("lm_fff_bare"));
-  rename_all(folder, [](const std::string& name) { return "module." + name; });
+  folder.rename_tensors([](const std::string& name) { return "module." + name; });
   CHECK(same_states(states_of(encoder_model<float>::load(folder.path())),
                     states_of(encoder_model<float>::load(golden_model("lm_fff_bare")))));
 }
@@ -105,7 +97,7 @@ TEST_CASE("Parts that the configuration promises must be there") {
         "encoder.embedding.pos_embedding.embedding.weight"}) {
     INFO(missing);
     const folder_copy folder(golden_model("mlm_simple_biases"));
-    rename_all(folder, [missing](const std::string& name) { return name == missing ? "unrelated" : name; });
+    folder.rename_tensors([missing](const std::string& name) { return name == missing ? "unrelated" : name; });
     const auto e = error_of([&] { static_cast<void>(masked_lm<float>::load(folder.path())); });
     REQUIRE(e);
     CHECK(name(e->code()) == "missing_tensor");

@@ -9,9 +9,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
+#include "ultrafastbert/cmm/packed_fff.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -25,12 +27,15 @@
 namespace ultrafastbert::cmm {
 
 /// FFF weights as two dense matrices in float. Second rows that are not finite reach every output, because those of
-/// nodes that a token does not visit are multiplied by zero: `all_finite` says whether the caller has to mind.
+/// nodes that a token does not visit are multiplied by zero. An engine chosen automatically gives way to one that walks
+/// then; one that was asked for stays.
 class dense_fff final : public fff_weights<float> {
  public:
-  /// All weights zero. Throws: unsupported (the processor lacks the level asked for), overflow, std::bad_alloc.
-  explicit dense_fff(const fff_shape& shape)
+  /// All weights zero. `chosen`: dense or automatic, as the user asked. Throws: unsupported (the processor lacks the
+  /// level asked for), overflow, std::bad_alloc.
+  dense_fff(const fff_shape& shape, fff_engine chosen)
       : shape_(shape),
+        chosen_(chosen),
         in_({shape_.nodes(), shape.input_width}, shape.isa),
         out_({shape.output_width, shape_.nodes()}, shape.isa),
         bias_(shape.with_bias ? shape_.nodes() : 0) {}
@@ -40,7 +45,6 @@ class dense_fff final : public fff_weights<float> {
   [[nodiscard]] std::size_t bytes() const noexcept override {
     return in_.bytes() + out_.bytes() + bias_.size() * sizeof(float);
   }
-  [[nodiscard]] bool all_finite() const noexcept { return all_finite_; }  ///< of the second matrix
 
   void store_in(std::size_t node, const float* row) noexcept override { in_.store_row(node, row); }
   void store_out(std::size_t node, const float* row) noexcept override {
@@ -49,16 +53,18 @@ class dense_fff final : public fff_weights<float> {
   }
   void store_bias(std::size_t node, float bias) noexcept override { bias_[node] = bias; }
 
-  /// Gives the weights to other ones of the same shape. Throws: std::bad_alloc.
-  void copy_to(fff_weights<float>& other) const {
+  [[nodiscard]] std::unique_ptr<fff_weights<float>> replacement() const override {
+    if (chosen_ != fff_engine::automatic || all_finite_) return nullptr;
+    auto walking = std::make_unique<packed_fff>(shape_, chosen_);
     aligned_buffer<float> row(std::max(shape_.input_width, shape_.output_width));
     for (std::size_t node = 0; node < shape_.nodes(); ++node) {
       in_.copy_row(node, row.data());
-      other.store_in(node, row.data());
+      walking->store_in(node, row.data());
       out_.copy_column(node, row.data());
-      other.store_out(node, row.data());
-      if (bias_.size() != 0) other.store_bias(node, bias_[node]);
+      walking->store_out(node, row.data());
+      if (bias_.size() != 0) walking->store_bias(node, bias_[node]);
     }
+    return walking;
   }
 
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
@@ -116,6 +122,7 @@ class dense_fff final : public fff_weights<float> {
   }
 
   fff_shape shape_;
+  fff_engine chosen_;
   packed_matrix in_;
   packed_matrix out_;
   aligned_buffer<float> bias_;  // (nodes) or empty

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -35,6 +36,10 @@ class fff_weights {
   virtual void store_bias(std::size_t node, Scalar bias) noexcept = 0;
   /// The second matrix itself, if it is kept as it is given: (nodes, output_width); else an empty view.
   [[nodiscard]] virtual matrix_view<Scalar> plain_out() noexcept { return {}; }
+
+  /// Weights that take the place of these now that they are filled, because these must not be used as they are; else
+  /// nothing. Throws: std::bad_alloc.
+  [[nodiscard]] virtual std::unique_ptr<fff_weights> replacement() const { return nullptr; }
 
   /// y = the sum over trees and levels, as `conditional_matrix_multiply` defines it.
   /// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, trees * levels) or

@@ -64,10 +64,4 @@ requires layer_backend<Backend, Scalar>
   return std::make_unique<backend_fff<Scalar, typename blas::backend_traits<Backend>::blas>>(shape);
 }
 
-/// Other weights are finished when they are filled.
-[[nodiscard]] inline std::unique_ptr<fff_weights<double>> finished(std::unique_ptr<fff_weights<double>> weights,
-                                                                   const fff_shape& /*shape*/, fff_engine /*engine*/) {
-  return weights;
-}
-
 }  // namespace ultrafastbert::cmm

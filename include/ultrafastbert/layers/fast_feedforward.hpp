@@ -256,7 +256,6 @@ class fast_feedforward {
   }
 
   void make_weights(bool with_bias) {
-    with_bias_ = with_bias;
     if constexpr (is_small) {
       weights_ = std::make_unique<small_weights>(packed_shape(with_bias));
     } else {
@@ -265,7 +264,7 @@ class fast_feedforward {
   }
   void finish_weights() {
     if constexpr (!is_small) {
-      weights_ = cmm::finished(std::move(weights_), packed_shape(with_bias_), options_.engine);
+      if (auto others = weights_->replacement()) weights_ = std::move(others);
     }
   }
 
@@ -319,7 +318,6 @@ class fast_feedforward {
   [[no_unique_address]] extent<ParallelSize> parallel_size_;
   activation_kind activation_;
   fast_feedforward_options options_;
-  bool with_bias_ = true;
   std::unique_ptr<cmm::fff_weights<Scalar>> weights_{};  // null only while the layer is built
 };
 
