@@ -86,7 +86,7 @@ class static_case {
       static_.forward(x, y.view().rows_from(1, 1), {path.data(), {1, path_length}});
       static_.forward(x, y.view().rows_from(2, 1));
       if (path != fused_path) return "token " + std::to_string(t) + " takes another path than with the engine fused";
-      for (const std::size_t other : {1, 2}) {
+      for (const std::size_t other : {std::size_t{1}, std::size_t{2}}) {
         if (std::memcmp(y.row(0), y.row(other), Width * sizeof(float)) == 0) continue;
         return "token " + std::to_string(t) + " has other bits than with the engine fused";
       }

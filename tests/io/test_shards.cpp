@@ -85,7 +85,7 @@ TEST_CASE("A NaN in a shard is reported with that shard's name", "[shards]") {
   const sharded_folder folder;
   folder.write(second_shard, one_tensor<float>("b", "F32", {4, std::numeric_limits<float>::quiet_NaN()}));
   const auto weights = ufb::checkpoint_folder::open(folder.path()).open_weights();
-  const auto problem = error_of([&] { (void)read(ufb::safetensors_source(weights), "b", {2}); });
+  const auto problem = error_of([&] { (void)read<float>(ufb::safetensors_source(weights), "b", 0, 2); });
   REQUIRE(problem);
   CHECK(problem->code() == ufb::error_code::non_finite);
   CHECK(problem->file() == (folder.path() / second_shard).string());

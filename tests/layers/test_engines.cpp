@@ -16,6 +16,7 @@
 #include "support/random.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
+#include "ultrafastbert/cmm/walk.hpp"
 
 using namespace ultrafastbert;
 using namespace ufb_test;
