@@ -68,12 +68,13 @@ std::vector<ufb::encoder_config> forms() {
   return {gated_form(), rms_form(), scale_form(), post_norm_form(true), post_norm_form(false), bare_post_norm};
 }
 
-// Types and positions for every row, positions in any order.
+// Types and positions for every row, positions in any order, where the form has them.
 void add_numbers(token_batch& batch, const ufb::encoder_config& config, random_numbers& random) {
   for (std::size_t t = 0; t < batch.ids.size(); ++t) {
     if (config.embedding.token_types != 0) {
       batch.type_ids.push_back(static_cast<std::uint32_t>(random.size(0, config.embedding.token_types - 1)));
     }
+    if (config.embedding.positions == ufb::position_kind::none) continue;
     batch.positions.push_back(static_cast<std::uint32_t>(random.size(0, config.embedding.max_sequence_length - 1)));
   }
 }

@@ -75,6 +75,7 @@ function split_function(text,   i, c, paren, first) {
     if (name ~ /=/) return 0  # a variable with an initializer
     sub(/[ \t]+$/, "", name)
     sub(/^.*[^A-Za-z0-9_:~]/, "", name)
+    if (name ~ /^[A-Z][A-Z0-9_]+$/) return 0  # a macro
     if (name == "" || name ~ /::/ || name ~ /^(decltype|alignas|noexcept|requires)$/) return 0
   }
   paren = 0

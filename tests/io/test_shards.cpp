@@ -92,17 +92,16 @@ TEST_CASE("A NaN in a shard is reported with that shard's name", "[shards]") {
   CHECK(problem->where() == "'b'");
 }
 
-TEST_CASE("The prefix of a wrapped model is dropped if every name of every shard carries it", "[shards]") {
+TEST_CASE("The prefix of a wrapped model is dropped in every shard, also where some names carry none", "[shards]") {
   const sharded_folder folder;
   folder.write(first_shard, one_tensor<float>("module.a", "F32", {1}));
   folder.write_map({{"module.a", first_shard}, {"b", second_shard}});
   const auto mixed = ufb::checkpoint_folder::open(folder.path()).open_weights();
-  CHECK(ufb::safetensors_source(mixed).contains("module.a"));
+  CHECK(names_of(ufb::safetensors_source(mixed)) == std::vector<std::string_view>{"b", "a"});
   folder.write(second_shard, one_tensor<float>("module.b", "F32", {2}));
   folder.write_map({{"module.a", first_shard}, {"module.b", second_shard}});
   const auto wrapped = ufb::checkpoint_folder::open(folder.path()).open_weights();
-  CHECK(ufb::safetensors_source(wrapped).contains("a"));
-  CHECK(ufb::safetensors_source(wrapped).contains("b"));
+  CHECK(names_of(ufb::safetensors_source(wrapped)) == std::vector<std::string_view>{"a", "b"});
 }
 
 TEST_CASE("A single file wins over an index, as in the published code", "[shards]") {

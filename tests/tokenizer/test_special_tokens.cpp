@@ -187,7 +187,7 @@ TEST_CASE("Files beside a tokenizer are read strictly", "[tokenizer][special]") 
     CHECK(error->file() == files.file("special_tokens_map.json"));
     CHECK(error->where() == where);
   };
-  refused("{", "", error_code::bad_json);
+  refused("{", "line 1, column 2", error_code::bad_json);
   refused("[]", "$", error_code::bad_type);
   refused(R"({"mask_token":7})", "$.mask_token", error_code::bad_type);
   refused(R"({"mask_token":["<mask>"]})", "$.mask_token", error_code::bad_type);

@@ -30,16 +30,16 @@ namespace blas {
 
 /// A size as the BLAS takes it. Throws: overflow.
 [[nodiscard]] inline int blas_size(std::size_t size) {
-  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+  if (size > static_cast<std::size_t>((std::numeric_limits<int>::max)())) {
     fail(error_code::overflow, {.where = "BLAS call", .expected = "sizes below 2^31", .found = std::to_string(size)});
   }
   return static_cast<int>(size);
 }
 
 /// A leading dimension: the row-major stride, at least 1 as CBLAS demands. Throws: overflow.
-template <class T>
-[[nodiscard]] int blas_stride(const matrix_view<T>& view) {
-  return blas_size(std::max<std::size_t>({view.stride(), view.cols(), 1}));
+template <class Element>
+[[nodiscard]] int blas_stride(const matrix_view<Element>& view) {
+  return blas_size((std::max<std::size_t>)({view.stride(), view.cols(), 1}));
 }
 
 // The C interface overloaded by scalar type.
@@ -130,7 +130,7 @@ struct basic_cblas_backend {
       if (batch.rows == 1) {
         *batch.y[i] = dot(batch.cols, batch.a[i], batch.x[i]);
       } else {
-        const int stride = blas::blas_size(std::max<std::size_t>({batch.stride, batch.cols, 1}));
+        const int stride = blas::blas_size((std::max<std::size_t>)({batch.stride, batch.cols, 1}));
         blas::cblas_gemv(blas::blas_size(batch.rows), blas::blas_size(batch.cols), batch.a[i], stride, batch.x[i],
                          batch.y[i]);
       }
@@ -156,11 +156,11 @@ struct basic_cblas_backend {
     std::array<const Scalar*, group_size> x{};
     std::array<Scalar*, group_size> y{};
     for (std::size_t first = 0; first < batch.a.size(); first += group_size) {
-      const std::size_t count = std::min(group_size, batch.a.size() - first);
+      const std::size_t count = (std::min)(group_size, batch.a.size() - first);
       std::copy_n(batch.a.begin() + static_cast<std::ptrdiff_t>(first), count, a.begin());
       std::copy_n(batch.x.begin() + static_cast<std::ptrdiff_t>(first), count, x.begin());
       std::copy_n(batch.y.begin() + static_cast<std::ptrdiff_t>(first), count, y.begin());
-      const std::size_t stride = std::max(batch.stride, batch.cols);
+      const std::size_t stride = (std::max)(batch.stride, batch.cols);
       blas::gemm_batch_group<BatchEntryPoints>({batch.rows, batch.cols, stride}, {batch.cols, 1, 1}, Scalar{0},
                                                a.data(), x.data(), y.data(), count);
     }
@@ -173,7 +173,7 @@ struct basic_cblas_backend {
     std::array<const Scalar*, group_size> x{};
     std::array<Scalar*, group_size> y{};
     for (std::size_t first = 0; first < batch.x.size(); first += group_size) {
-      const std::size_t count = std::min(group_size, batch.x.size() - first);
+      const std::size_t count = (std::min)(group_size, batch.x.size() - first);
       for (std::size_t i = 0; i < count; ++i) alpha[i] = &batch.alpha[first + i];
       std::copy_n(batch.x.begin() + static_cast<std::ptrdiff_t>(first), count, x.begin());
       std::copy_n(batch.y.begin() + static_cast<std::ptrdiff_t>(first), count, y.begin());

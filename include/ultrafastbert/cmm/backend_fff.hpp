@@ -56,7 +56,7 @@ class backend_fff final : public fff_weights<Scalar> {
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
-    return cmm_batch<Scalar>::bytes(std::min(tokens, cmm_tokens_per_batch));
+    return cmm_batch<Scalar>::bytes((std::min)(tokens, cmm_tokens_per_batch));
   }
 
  private:

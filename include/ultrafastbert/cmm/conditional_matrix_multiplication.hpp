@@ -94,9 +94,9 @@ void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> 
                           const matrix_view<std::int32_t>& paths) {
   const std::size_t levels = tree::levels(weights.depth);
   workspace::frame frame(scratch);
-  const cmm_batch<Scalar> batch(frame, std::min(x.rows(), cmm_tokens_per_batch));
+  const cmm_batch<Scalar> batch(frame, (std::min)(x.rows(), cmm_tokens_per_batch));
   for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
-    const std::size_t tokens = std::min(cmm_tokens_per_batch, x.rows() - first);
+    const std::size_t tokens = (std::min)(cmm_tokens_per_batch, x.rows() - first);
     for (std::size_t i = 0; i < tokens; ++i) {
       batch.x[i] = x.row(first + i);
       batch.y[i] = y.row(first + i);

@@ -56,7 +56,7 @@ class dense_fff final : public fff_weights<float> {
   [[nodiscard]] std::unique_ptr<fff_weights<float>> replacement() const override {
     if (chosen_ != fff_engine::automatic || all_finite_) return nullptr;
     auto walking = std::make_unique<packed_fff>(shape_, chosen_);
-    aligned_buffer<float> row(std::max(shape_.input_width, shape_.output_width));
+    aligned_buffer<float> row((std::max)(shape_.input_width, shape_.output_width));
     for (std::size_t node = 0; node < shape_.nodes(); ++node) {
       in_.copy_row(node, row.data());
       walking->store_in(node, row.data());
@@ -71,10 +71,10 @@ class dense_fff final : public fff_weights<float> {
                 const matrix_view<std::int32_t>& paths) const override {
     const auto activate = kernels::kernel_of(kernels::activations_of(isa()), shape_.activation);
     workspace::frame frame(scratch);
-    const auto memory = frame.take_matrix<float>(std::min(x.rows(), most_tokens), shape_.nodes());
+    const auto memory = frame.take_matrix<float>((std::min)(x.rows(), most_tokens), shape_.nodes());
     const auto visited = frame.take<std::uint32_t>(shape_.parallel_size * (shape_.depth + 1));
     for (std::size_t first = 0; first < x.rows(); first += most_tokens) {
-      const std::size_t tokens = std::min(most_tokens, x.rows() - first);
+      const std::size_t tokens = (std::min)(most_tokens, x.rows() - first);
       const auto logits = memory.rows_from(0, tokens);
       in_.multiply(x.rows_from(first, tokens), logits, scratch, {.bias = bias_.span()});
       for (std::size_t t = 0; t < tokens; ++t) {
@@ -87,9 +87,9 @@ class dense_fff final : public fff_weights<float> {
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
-    const std::size_t rows = std::min(tokens, most_tokens);
+    const std::size_t rows = (std::min)(tokens, most_tokens);
     return rows * shape_.nodes() * sizeof(float) + shape_.parallel_size * (shape_.depth + 1) * sizeof(std::uint32_t) +
-           2 * buffer_alignment + std::max(in_.workspace_bytes(rows), out_.workspace_bytes(rows));
+           2 * buffer_alignment + (std::max)(in_.workspace_bytes(rows), out_.workspace_bytes(rows));
   }
 
  private:

@@ -78,10 +78,10 @@ inline void emit_sorted(const output_weights& w, std::size_t first_row, const em
                                                : kernels::sum_target::overwrite;
   std::array<std::array<const std::byte*, max_levels>, tokens_at_once> rows{};
   for (std::size_t first = 0; first < what.leaf.size(); first += tokens_at_once) {
-    const std::size_t count = std::min(tokens_at_once, what.leaf.size() - first);
+    const std::size_t count = (std::min)(tokens_at_once, what.leaf.size() - first);
     for (std::size_t t = 0; t < count; ++t) path_rows(w, first_row, what.leaf[first + t], rows[t]);
     for (std::size_t column = 0; column < w.width; column += columns_at_once) {
-      const kernels::column_range columns{column, std::min(column + columns_at_once, w.width)};
+      const kernels::column_range columns{column, (std::min)(column + columns_at_once, w.width)};
       for (std::size_t t = 0; t < count; ++t) {
         const float* coefficients = what.coefficients.data() + (first + t) * what.stride;
         float* out = y.row(what.row_of(first + t));

@@ -54,7 +54,7 @@ inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t
   std::array<const std::byte*, 8> row{};
   std::array<const float*, 8> input{};
   for (std::size_t i = 0; i < 8; ++i) {
-    const std::size_t source = std::min(i, rows.size() - 1);
+    const std::size_t source = (std::min)(i, rows.size() - 1);
     row[i] = w.row(rows[source]);
     input[i] = x[source];
   }
@@ -71,7 +71,7 @@ inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t
 inline void route_interleaved(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
                               const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); t += 8) {
-    const std::size_t count = std::min<std::size_t>(8, x.rows() - t);
+    const std::size_t count = (std::min<std::size_t>)(8, x.rows() - t);
     std::array<std::size_t, 8> position{};
     std::array<std::size_t, 8> row{};
     std::array<const float*, 8> input{};
@@ -169,12 +169,12 @@ class grouped_router {
     const std::uint32_t end = g.first + g.count;
     std::uint32_t i = g.first;
     while (end - i >= 3) {
-      const std::uint32_t count = std::min<std::uint32_t>(4, end - i);
+      const std::uint32_t count = (std::min<std::uint32_t>)(4, end - i);
       std::array<const float*, 4> x{};
       std::array<const float*, 4> next_x{};
       for (std::uint32_t t = 0; t < 4; ++t) {
-        x[t] = x_.row(order[i + std::min(t, count - 1)]);
-        next_x[t] = x_.row(order[std::min<std::size_t>(i + count + t, order.size() - 1)]);
+        x[t] = x_.row(order[i + (std::min)(t, count - 1)]);
+        next_x[t] = x_.row(order[(std::min<std::size_t>)(i + count + t, order.size() - 1)]);
       }
       std::array<float, 12> z{};
       w_.kernels.rows_3_inputs_4(w_.row(row), w_.stride, x.data(), w_.width, z.data(),
@@ -191,7 +191,7 @@ class grouped_router {
   // Tokens that share their node with nobody: eight at a time, first the nodes, then the children that were chosen.
   void multiply_singles(std::span<const std::uint32_t> order, std::size_t level) noexcept {
     for (std::size_t s = 0; s < singles_; s += 8) {
-      const std::size_t count = std::min<std::size_t>(8, singles_ - s);
+      const std::size_t count = (std::min<std::size_t>)(8, singles_ - s);
       std::array<std::size_t, 8> row{};
       std::array<const float*, 8> x{};
       for (std::size_t i = 0; i < count; ++i) {

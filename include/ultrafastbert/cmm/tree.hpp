@@ -53,7 +53,7 @@ inline constexpr std::size_t max_depth = 30;
 /// Throws: invalid_input (depth over max_depth), overflow.
 [[nodiscard]] constexpr std::size_t total_nodes(std::size_t depth, std::size_t parallel_size) {
   if (depth > max_depth) fail_input("depth", "at most " + std::to_string(max_depth), std::to_string(depth));
-  if (parallel_size > std::numeric_limits<std::size_t>::max() / node_count(depth)) {
+  if (parallel_size > (std::numeric_limits<std::size_t>::max)() / node_count(depth)) {
     fail(error_code::overflow, {.where = "parallel_size", .found = std::to_string(parallel_size)});
   }
   return parallel_size * node_count(depth);

@@ -55,11 +55,11 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
   const std::size_t depth = call.in.depth;
   const std::size_t stride = logit_stride(depth);
   workspace::frame frame(call.scratch);
-  const std::size_t most = std::min(x.rows(), tokens_per_tile);
+  const std::size_t most = (std::min)(x.rows(), tokens_per_tile);
   routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
   std::fill(all.logits.begin(), all.logits.end(), 0.0F);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
-    const std::size_t tokens = std::min(tokens_per_tile, x.rows() - first);
+    const std::size_t tokens = (std::min)(tokens_per_tile, x.rows() - first);
     const auto inputs = x.rows_from(first, tokens);
     const auto logits = all.logits.first(tokens * stride);
     const auto leaves = all.position.first(tokens);
@@ -90,8 +90,8 @@ class grouped_pass {
         position_(frame.take<std::uint32_t>(tokens)),
         order_(frame.take<std::uint32_t>(tokens)),
         sorted_(frame.take<std::uint32_t>(tokens)),
-        coefficients_(frame.take<float>(std::min(tokens, tokens_per_tile) * stride_)),
-        leaves_(frame.take<std::uint32_t>(std::min(tokens, tokens_per_tile))) {
+        coefficients_(frame.take<float>((std::min)(tokens, tokens_per_tile) * stride_)),
+        leaves_(frame.take<std::uint32_t>((std::min)(tokens, tokens_per_tile))) {
     std::fill(logits_.begin(), logits_.end(), 0.0F);
   }
 
@@ -107,19 +107,19 @@ class grouped_pass {
     std::iota(order.begin(), order.end(), std::uint32_t{0});
     if (x.rows() <= tokens_per_tile || depth < split_level) {
       for (std::size_t first = 0; first < order.size(); first += tokens_per_tile) {
-        const auto tile = order.subspan(first, std::min(tokens_per_tile, order.size() - first));
+        const auto tile = order.subspan(first, (std::min)(tokens_per_tile, order.size() - first));
         router.route(tile, 0, depth + 1, 0);
         finish(tile, all, y, p, first_token);
       }
       return;
     }
     for (std::size_t first = 0; first < order.size(); first += tokens_per_tile) {
-      router.route(order.subspan(first, std::min(tokens_per_tile, order.size() - first)), 0, split_level, 0);
+      router.route(order.subspan(first, (std::min)(tokens_per_tile, order.size() - first)), 0, split_level, 0);
     }
     const auto bounds = deal(order, all);
     for (std::size_t bucket = 0; bucket + 1 < bounds.size(); ++bucket) {
       for (std::size_t first = bounds[bucket]; first < bounds[bucket + 1]; first += tokens_per_tile) {
-        const auto tile = order.subspan(first, std::min(tokens_per_tile, bounds[bucket + 1] - first));
+        const auto tile = order.subspan(first, (std::min)(tokens_per_tile, bounds[bucket + 1] - first));
         router.route(tile, split_level, depth + 1, bucket);
         finish(tile, all, y, p, first_token);
       }
@@ -178,9 +178,9 @@ class grouped_pass {
 inline void run_grouped(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y) {
   const bool past_caches = call.parallel_size == 1 && y.rows() * y.cols() * sizeof(float) >= cached_bytes;
   workspace::frame frame(call.scratch);
-  grouped_pass pass(call, std::min(x.rows(), tokens_per_pass), past_caches, frame);
+  grouped_pass pass(call, (std::min)(x.rows(), tokens_per_pass), past_caches, frame);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_pass) {
-    const std::size_t tokens = std::min(tokens_per_pass, x.rows() - first);
+    const std::size_t tokens = (std::min)(tokens_per_pass, x.rows() - first);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {
       pass.run(x.rows_from(first, tokens), y.rows_from(first, tokens), p, first);
     }
@@ -189,8 +189,8 @@ inline void run_grouped(const engine_call& call, const matrix_view<const float>&
 
 /// Bytes that the engines take from their workspace for up to `tokens` tokens, at most.
 [[nodiscard]] inline std::size_t walk_bytes(std::size_t depth, std::size_t tokens) noexcept {
-  const std::size_t pass = std::min(tokens, tokens_per_pass);
-  const std::size_t tile = std::min(tokens, tokens_per_tile);
+  const std::size_t pass = (std::min)(tokens, tokens_per_pass);
+  const std::size_t tile = (std::min)(tokens, tokens_per_tile);
   const std::size_t logits = logit_stride(depth) * sizeof(float);
   constexpr std::size_t arrays = 12;  // each is rounded up to a whole number of cache lines
   return pass * (logits + 3 * sizeof(std::uint32_t) + grouped_router::bytes_per_token) +

@@ -53,7 +53,7 @@ using aligned_memory = std::unique_ptr<std::byte, aligned_release>;
 /// Zero-filled memory for `size` elements. One function for all types, out of line: callers' loops are what matters.
 /// Throws: overflow (the byte count does not fit), std::bad_alloc.
 [[nodiscard, gnu::noinline]] inline aligned_memory allocate_zeros(std::size_t size, std::size_t element_bytes) {
-  if (size > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / element_bytes) {
+  if (size > static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)()) / element_bytes) {
     fail(error_code::overflow, {.where = "buffer", .found = std::to_string(size) + " elements"});
   }
   const std::size_t bytes = size * element_bytes;
@@ -67,15 +67,15 @@ using aligned_memory = std::unique_ptr<std::byte, aligned_release>;
 }  // namespace core
 
 /// An owned, zero-filled array of `size()` elements whose first element lies on a 64-byte boundary. Movable only.
-template <class T>
+template <class Element>
 class aligned_buffer {
-  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+  static_assert(std::is_trivially_copyable_v<Element> && std::is_trivially_destructible_v<Element>);
 
  public:
   aligned_buffer() noexcept = default;
 
   /// Throws: overflow (the byte count does not fit), std::bad_alloc.
-  explicit aligned_buffer(std::size_t size) : memory_(core::allocate_zeros(size, sizeof(T))), size_(size) {}
+  explicit aligned_buffer(std::size_t size) : memory_(core::allocate_zeros(size, sizeof(Element))), size_(size) {}
 
   /// Leaves an empty buffer behind; assigning a buffer to itself changes nothing.
   aligned_buffer(aligned_buffer&& other) noexcept
@@ -91,16 +91,16 @@ class aligned_buffer {
   aligned_buffer& operator=(const aligned_buffer&) = delete;
   ~aligned_buffer() = default;
 
-  [[nodiscard]] T* data() noexcept { return reinterpret_cast<T*>(memory_.get()); }  ///< first element
-  [[nodiscard]] const T* data() const noexcept {                                    ///< first element
-    return reinterpret_cast<const T*>(memory_.get());
+  [[nodiscard]] Element* data() noexcept { return reinterpret_cast<Element*>(memory_.get()); }  ///< first element
+  [[nodiscard]] const Element* data() const noexcept {                                          ///< first element
+    return reinterpret_cast<const Element*>(memory_.get());
   }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }                   ///< number of elements
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }                    ///< no elements
-  [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }              ///< all elements
-  [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }  ///< all elements
-  [[nodiscard]] T& operator[](std::size_t i) noexcept { return data()[i]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data()[i]; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }                         ///< number of elements
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }                          ///< no elements
+  [[nodiscard]] std::span<Element> span() noexcept { return {data(), size_}; }              ///< all elements
+  [[nodiscard]] std::span<const Element> span() const noexcept { return {data(), size_}; }  ///< all elements
+  [[nodiscard]] Element& operator[](std::size_t i) noexcept { return data()[i]; }
+  [[nodiscard]] const Element& operator[](std::size_t i) const noexcept { return data()[i]; }
 
  private:
   core::aligned_memory memory_{};
@@ -113,7 +113,7 @@ namespace core {
 /// row), overflow.
 [[nodiscard]] inline std::size_t elements_of(std::size_t rows, std::size_t cols, std::size_t stride) {
   if (stride < cols) fail_input("stride", "at least " + std::to_string(cols), std::to_string(stride));
-  if (stride != 0 && rows > std::numeric_limits<std::size_t>::max() / stride) {
+  if (stride != 0 && rows > (std::numeric_limits<std::size_t>::max)() / stride) {
     fail(error_code::overflow,
          {.where = "matrix", .found = std::to_string(rows) + " rows of " + std::to_string(stride)});
   }
@@ -123,7 +123,7 @@ namespace core {
 }  // namespace core
 
 /// An owned row-major matrix, zero-filled. Rows start on 64-byte boundaries; `stride()` says how far apart they are.
-template <class T>
+template <class Element>
 class matrix {
  public:
   matrix() noexcept = default;
@@ -154,27 +154,31 @@ class matrix {
   matrix& operator=(const matrix&) = delete;
   ~matrix() = default;
 
-  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }                        ///< number of rows
-  [[nodiscard]] std::size_t cols() const noexcept { return cols_; }                        ///< elements of a row
-  [[nodiscard]] std::size_t stride() const noexcept { return stride_; }                    ///< elements from row to row
-  [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size() * sizeof(T); }  ///< memory held
-  [[nodiscard]] matrix_view<T> view() noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }  ///< all of it
-  [[nodiscard]] matrix_view<const T> view() const noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }
-  [[nodiscard]] T* row(std::size_t r) noexcept { return buffer_.data() + r * stride_; }              ///< first of row r
-  [[nodiscard]] const T* row(std::size_t r) const noexcept { return buffer_.data() + r * stride_; }  ///< first of row r
-  [[nodiscard]] T& operator()(std::size_t r, std::size_t c) noexcept { return row(r)[c]; }
-  [[nodiscard]] const T& operator()(std::size_t r, std::size_t c) const noexcept { return row(r)[c]; }
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }      ///< number of rows
+  [[nodiscard]] std::size_t cols() const noexcept { return cols_; }      ///< elements of a row
+  [[nodiscard]] std::size_t stride() const noexcept { return stride_; }  ///< elements from row to row
+  [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size() * sizeof(Element); }  ///< memory held
+  [[nodiscard]] matrix_view<Element> view() noexcept {
+    return {buffer_.data(), {rows_, cols_, stride_}};
+  }  ///< all of it
+  [[nodiscard]] matrix_view<const Element> view() const noexcept { return {buffer_.data(), {rows_, cols_, stride_}}; }
+  [[nodiscard]] Element* row(std::size_t r) noexcept { return buffer_.data() + r * stride_; }  ///< first of row r
+  [[nodiscard]] const Element* row(std::size_t r) const noexcept {
+    return buffer_.data() + r * stride_;
+  }  ///< first of row r
+  [[nodiscard]] Element& operator()(std::size_t r, std::size_t c) noexcept { return row(r)[c]; }
+  [[nodiscard]] const Element& operator()(std::size_t r, std::size_t c) const noexcept { return row(r)[c]; }
 
  private:
   static constexpr std::size_t padded(std::size_t cols) noexcept {
-    constexpr std::size_t step = std::max<std::size_t>(1, buffer_alignment / sizeof(T));
-    return cols > std::numeric_limits<std::size_t>::max() - step ? cols : (cols + step - 1) / step * step;
+    constexpr std::size_t step = (std::max<std::size_t>)(1, buffer_alignment / sizeof(Element));
+    return cols > (std::numeric_limits<std::size_t>::max)() - step ? cols : (cols + step - 1) / step * step;
   }
 
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
   std::size_t stride_ = 0;
-  aligned_buffer<T> buffer_{};
+  aligned_buffer<Element> buffer_{};
 };
 
 }  // namespace ultrafastbert

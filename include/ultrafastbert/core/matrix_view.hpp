@@ -29,52 +29,54 @@ namespace core {
 
 /// What has rows and columns as Eigen's objects have, expressions included; recognized by its members, so that this
 /// header does not include Eigen.
-template <class M>
-concept eigen_object = requires(const std::remove_cvref_t<M>& m) {
+template <class Eigenlike>
+concept eigen_object = requires(const std::remove_cvref_t<Eigenlike>& m) {
   { m.rows() } -> std::convertible_to<std::ptrdiff_t>;
   { m.cols() } -> std::convertible_to<std::ptrdiff_t>;
-  { std::remove_cvref_t<M>::IsRowMajor } -> std::convertible_to<bool>;
+  { std::remove_cvref_t<Eigenlike>::IsRowMajor } -> std::convertible_to<bool>;
 };
 
 /// Eigen's matrices, arrays, maps and blocks: those whose elements lie in memory at regular distances.
-template <class M>
-concept eigen_in_memory = eigen_object<M> && requires(M& m) {
+template <class Eigenlike>
+concept eigen_in_memory = eigen_object<Eigenlike> && requires(Eigenlike& m) {
   m.data();
   { m.outerStride() } -> std::convertible_to<std::ptrdiff_t>;
-  { std::remove_cvref_t<M>::InnerStrideAtCompileTime } -> std::convertible_to<int>;
+  { std::remove_cvref_t<Eigenlike>::InnerStrideAtCompileTime } -> std::convertible_to<int>;
 };
 
-template <class M>
-concept adjacent_eigen = eigen_in_memory<M> && static_cast<int>(std::remove_cvref_t<M>::InnerStrideAtCompileTime) == 1;
+template <class Eigenlike>
+concept adjacent_eigen = eigen_in_memory<Eigenlike> &&
+                         static_cast<int>(std::remove_cvref_t<Eigenlike>::InnerStrideAtCompileTime) == 1;
 
-template <class M>
-concept row_major_eigen = adjacent_eigen<M> && static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor);
+template <class Eigenlike>
+concept row_major_eigen = adjacent_eigen<Eigenlike> && static_cast<bool>(std::remove_cvref_t<Eigenlike>::IsRowMajor);
 
 // The kinds of arguments that are refused, each by a constructor that tells why.
-template <class M>
-concept eigen_column_vector =
-    adjacent_eigen<M> && !row_major_eigen<M> && static_cast<int>(std::remove_cvref_t<M>::ColsAtCompileTime) == 1;
+template <class Eigenlike>
+concept eigen_column_vector = adjacent_eigen<Eigenlike> && !row_major_eigen<Eigenlike> &&
+                              static_cast<int>(std::remove_cvref_t<Eigenlike>::ColsAtCompileTime) == 1;
 
-template <class M>
-concept column_major_eigen = adjacent_eigen<M> && !row_major_eigen<M> && !eigen_column_vector<M>;
+template <class Eigenlike>
+concept column_major_eigen =
+    adjacent_eigen<Eigenlike> && !row_major_eigen<Eigenlike> && !eigen_column_vector<Eigenlike>;
 
-template <class M>
-concept strided_eigen = eigen_in_memory<M> && !adjacent_eigen<M>;
+template <class Eigenlike>
+concept strided_eigen = eigen_in_memory<Eigenlike> && !adjacent_eigen<Eigenlike>;
 
-template <class M>
-concept eigen_expression = eigen_object<M> && !eigen_in_memory<M>;
+template <class Eigenlike>
+concept eigen_expression = eigen_object<Eigenlike> && !eigen_in_memory<Eigenlike>;
 
 /// Vectors, arrays, spans and pointers of numbers, which do not know how many rows they stand for.
-template <class L>
-concept list_of_numbers = (std::is_pointer_v<std::decay_t<L>> &&
-                           std::is_arithmetic_v<std::remove_pointer_t<std::decay_t<L>>>) ||
-                          (!eigen_object<L> && requires(L & list) {
+template <class List>
+concept list_of_numbers = (std::is_pointer_v<std::decay_t<List>> &&
+                           std::is_arithmetic_v<std::remove_pointer_t<std::decay_t<List>>>) ||
+                          (!eigen_object<List> && requires(List & list) {
                             list.size();
                             requires std::is_arithmetic_v<std::remove_cvref_t<decltype(*list.data())>>;
                           });
 
-template <class M>
-concept has_view = requires(M& m) {
+template <class Eigenlike>
+concept has_view = requires(Eigenlike& m) {
   m.view().stride();
 };
 
@@ -82,16 +84,16 @@ concept has_view = requires(M& m) {
 
 /// A borrowed row-major matrix; valid while the memory it points to lives. Element (r, c) is `data()[r * stride() +
 /// c]`.
-template <class T>
+template <class Element>
 class matrix_view {
  public:
-  using value_type = std::remove_cv_t<T>;
+  using value_type = std::remove_cv_t<Element>;
 
   constexpr matrix_view() noexcept = default;
 
   /// Shapes: `data` holds (rows - 1) * stride + cols elements.
   /// Throws: invalid_input if the stride is smaller than a row.
-  constexpr matrix_view(T* data, const matrix_extents& extents)
+  constexpr matrix_view(Element* data, const matrix_extents& extents)
       : data_(data),
         rows_(extents.rows),
         cols_(extents.cols),
@@ -103,9 +105,10 @@ class matrix_view {
 
   /// Views a row-major Eigen matrix, block, map or row vector with adjacent elements, without a copy. The view has its
   /// rows and columns. It may be a temporary that lives until the call ends, such as a map.
-  template <core::row_major_eigen M>
-  requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
-  constexpr matrix_view(M&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
+  template <core::row_major_eigen Eigenlike>
+  requires std::convertible_to<decltype(std::declval<Eigenlike&>().data()), Element*>
+  constexpr matrix_view(
+      Eigenlike&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
       : data_(m.data()),
         rows_(static_cast<std::size_t>(m.rows())),
         cols_(static_cast<std::size_t>(m.cols())),
@@ -128,17 +131,22 @@ class matrix_view {
   // clang-format on
 
   /// A view of mutable elements is a view of constant ones.
-  template <class U>
-  requires(std::is_const_v<T>&& std::same_as<U, value_type>) constexpr matrix_view(const matrix_view<U>& other) noexcept
+  template <class Other>
+  requires(std::is_const_v<Element>&& std::same_as<Other, value_type>) constexpr matrix_view(
+      const matrix_view<Other>& other) noexcept
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
-  [[nodiscard]] constexpr T* data() const noexcept { return data_; }               ///< element (0, 0)
+  [[nodiscard]] constexpr Element* data() const noexcept { return data_; }         ///< element (0, 0)
   [[nodiscard]] constexpr std::size_t rows() const noexcept { return rows_; }      ///< number of rows
   [[nodiscard]] constexpr std::size_t cols() const noexcept { return cols_; }      ///< elements of a row
   [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }  ///< elements from row to row
-  [[nodiscard]] constexpr bool empty() const noexcept { return rows_ == 0 || cols_ == 0; }      ///< no elements
-  [[nodiscard]] constexpr T* row(std::size_t r) const noexcept { return data_ + r * stride_; }  ///< first of row r
-  [[nodiscard]] constexpr T& operator()(std::size_t r, std::size_t c) const noexcept { return data_[r * stride_ + c]; }
+  [[nodiscard]] constexpr bool empty() const noexcept { return rows_ == 0 || cols_ == 0; }  ///< no elements
+  [[nodiscard]] constexpr Element* row(std::size_t r) const noexcept {
+    return data_ + r * stride_;
+  }  ///< first of row r
+  [[nodiscard]] constexpr Element& operator()(std::size_t r, std::size_t c) const noexcept {
+    return data_[r * stride_ + c];
+  }
 
   /// Rows [first, first + count). Pre: first + count <= rows().
   [[nodiscard]] constexpr matrix_view rows_from(std::size_t first, std::size_t count) const noexcept {
@@ -156,23 +164,25 @@ class matrix_view {
     return part;
   }
 
-  [[nodiscard]] constexpr std::span<T> row_span(std::size_t r) const noexcept { return {row(r), cols_}; }  ///< row r
+  [[nodiscard]] constexpr std::span<Element> row_span(std::size_t r) const noexcept {
+    return {row(r), cols_};
+  }  ///< row r
 
  private:
-  T* data_ = nullptr;
+  Element* data_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
   std::size_t stride_ = 0;
 };
 
-template <core::row_major_eigen M>
-matrix_view(M&& m) -> matrix_view<std::remove_pointer_t<decltype(m.data())>>;
+template <core::row_major_eigen Eigenlike>
+matrix_view(Eigenlike&& m) -> matrix_view<std::remove_pointer_t<decltype(m.data())>>;
 
 namespace core {
 
 /// Whether two views share memory (conservative: compares the ranges from first to last element).
-template <class T, class U>
-[[nodiscard]] bool overlap(const matrix_view<T>& a, const matrix_view<U>& b) noexcept {
+template <class Element, class Other>
+[[nodiscard]] bool overlap(const matrix_view<Element>& a, const matrix_view<Other>& b) noexcept {
   if (a.empty() || b.empty()) return false;
   const auto* a_first = reinterpret_cast<const char*>(a.data());
   const auto* b_first = reinterpret_cast<const char*>(b.data());
@@ -192,8 +202,8 @@ template <class T, class U>
 }
 
 /// Throws `code` unless `view` has the given sizes.
-template <class T>
-void check_extents(const matrix_view<T>& view, std::size_t rows, std::size_t cols, const char* what,
+template <class Element>
+void check_extents(const matrix_view<Element>& view, std::size_t rows, std::size_t cols, const char* what,
                    error_code code = error_code::invalid_input) {
   if (view.rows() != rows || view.cols() != cols) {
     fail_extents(code, what, {.rows = rows, .cols = cols}, {.rows = view.rows(), .cols = view.cols()});

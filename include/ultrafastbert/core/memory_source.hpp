@@ -32,8 +32,8 @@ class memory_source final : public tensor_source {
   void add(std::string_view tensor_name, std::vector<std::size_t> shape, std::vector<float> values) {
     std::size_t count = 1;
     for (const std::size_t size : shape) {
-      const bool fits = size == 0 || count <= std::numeric_limits<std::size_t>::max() / size;
-      count = fits ? count * size : std::numeric_limits<std::size_t>::max();
+      const bool fits = size == 0 || count <= (std::numeric_limits<std::size_t>::max)() / size;
+      count = fits ? count * size : (std::numeric_limits<std::size_t>::max)();
     }
     if (count != values.size()) {
       fail(error_code::shape_mismatch, {.file = name_,

@@ -28,14 +28,14 @@ namespace ultrafastbert::core {
     std::size_t best = row[0];
     for (std::size_t j = 0; j < b.size(); ++j) {
       const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
-      best = std::min(best, row[j + 1]);
+      row[j + 1] = (std::min)({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
+      best = (std::min)(best, row[j + 1]);
       diagonal = above;
     }
     cells += b.size() + 1;
     if (best >= limit) return limit;
   }
-  return std::min(row[b.size()], limit);
+  return (std::min)(row[b.size()], limit);
 }
 
 /// Searches for several names share one bound on their work.

@@ -89,7 +89,7 @@ class parameter_list {
     const std::vector<std::string_view> spare = spare_names(source);
     core::nearest_name_search search(spare);
     std::string list;
-    for (std::size_t i = 0; i < std::min(wrong.size(), listed); ++i) {
+    for (std::size_t i = 0; i < (std::min)(wrong.size(), listed); ++i) {
       const parameter& wanted = *wrong[i];
       list += (i == 0 ? "" : "; ") + wanted.name + ' ' + shape_text(wanted.shape);
       if (const auto found = source.find(wanted.name)) {

@@ -16,7 +16,7 @@ namespace ultrafastbert::core {
 /// Throws: what `work` and the executor throw.
 template <class Work>
 void for_each_part(std::size_t size, std::size_t least, executor_ref threads, const Work& work) {
-  const std::size_t tasks = threads.concurrency() < 2 ? 1 : std::min(4 * threads.concurrency(), size / least);
+  const std::size_t tasks = threads.concurrency() < 2 ? 1 : (std::min)(4 * threads.concurrency(), size / least);
   if (tasks < 2) return work(index_range{.first = 0, .last = size});
   threads.run(tasks, [&](std::size_t i) { work(part_of(size, tasks, i)); });
 }

@@ -76,7 +76,7 @@ class workspace {
     if (open_frames_ != 0 || (bytes <= own_bytes() && blocks_.size() < 2)) return;
     std::vector<aligned_buffer<std::byte>> fresh;
     // A size too large to be rounded overflows here.
-    fresh.emplace_back(std::max({bytes, rounded(bytes), own_bytes()}));
+    fresh.emplace_back((std::max)({bytes, rounded(bytes), own_bytes()}));
     blocks_ = std::move(fresh);
   }
 
@@ -171,17 +171,17 @@ class workspace {
   }
 
   std::byte* allocate(std::size_t count, std::size_t element_size) {
-    if (count > std::numeric_limits<std::ptrdiff_t>::max() / element_size) fail_size(count, " elements");
+    if (count > (std::numeric_limits<std::ptrdiff_t>::max)() / element_size) fail_size(count, " elements");
     const std::size_t size = rounded(count * element_size);
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < size) {
       ++block_;
       used_ = 0;
     }
-    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(size, own_bytes()));
+    if (block_ == blocks_.size()) blocks_.emplace_back((std::max)(size, own_bytes()));
     std::byte* const memory = blocks_[block_].data() + used_;
     used_ += size;
     in_use_ += size;
-    most_ = std::max(most_, in_use_);
+    most_ = (std::max)(most_, in_use_);
     return memory;
   }
 
@@ -227,17 +227,17 @@ class workspace::frame {
   }
 
   /// `count` uninitialized elements on a 64-byte boundary. Throws: overflow, std::bad_alloc.
-  template <class T>
-  [[nodiscard]] std::span<T> take(std::size_t count) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    return {reinterpret_cast<T*>(owner_.allocate(count, sizeof(T))), count};
+  template <class Element>
+  [[nodiscard]] std::span<Element> take(std::size_t count) {
+    static_assert(std::is_trivially_copyable_v<Element>);
+    return {reinterpret_cast<Element*>(owner_.allocate(count, sizeof(Element))), count};
   }
 
   /// An uninitialized (rows, cols) matrix. Throws: overflow, std::bad_alloc.
-  template <class T>
-  [[nodiscard]] matrix_view<T> take_matrix(std::size_t rows, std::size_t cols) {
-    if (cols != 0 && rows > std::numeric_limits<std::size_t>::max() / cols) fail_size(rows, " rows");
-    return {take<T>(rows * cols).data(), {rows, cols}};
+  template <class Element>
+  [[nodiscard]] matrix_view<Element> take_matrix(std::size_t rows, std::size_t cols) {
+    if (cols != 0 && rows > (std::numeric_limits<std::size_t>::max)() / cols) fail_size(rows, " rows");
+    return {take<Element>(rows * cols).data(), {rows, cols}};
   }
 
  private:
@@ -290,7 +290,7 @@ inline void workspace::part_pool::add() {
 
 inline void workspace::part_pool::make_ready(std::size_t count, std::size_t bytes) {
   const std::lock_guard lock(guard);
-  const std::size_t each = std::max(wanted(), bytes);
+  const std::size_t each = (std::max)(wanted(), bytes);
   while (idle.size() < count) add();
   for (const auto& part : idle) part->reserve(each);
   kept = each;  // last: a size that cannot be had must not be asked for again
@@ -306,7 +306,7 @@ inline std::unique_ptr<workspace> workspace::part_pool::take() {
 
 inline void workspace::part_pool::give_back(std::unique_ptr<workspace> part) noexcept {
   const std::lock_guard lock(guard);
-  most = std::max(most, part->most_);
+  most = (std::max)(most, part->most_);
   idle.push_back(std::move(part));
 }
 

@@ -111,12 +111,12 @@ class block {
   /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at
   /// most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t length) const noexcept {
-    const std::size_t rows = std::min(tokens, encoders::most_rows_at_a_time);
+    const std::size_t rows = (std::min)(tokens, encoders::most_rows_at_a_time);
     const std::size_t states = 3 * (rows * attn_.width() * sizeof(Scalar) + buffer_alignment);
     const std::size_t steps =
-        std::max(attn_.projection_bytes(rows),
-                 std::visit([rows](const auto& layer) { return layer.workspace_bytes(rows); }, ffn_));
-    return std::max(states + steps, attn_.attend_bytes(length));
+        (std::max)(attn_.projection_bytes(rows),
+                   std::visit([rows](const auto& layer) { return layer.workspace_bytes(rows); }, ffn_));
+    return (std::max)(states + steps, attn_.attend_bytes(length));
   }
 
   /// Replaces the states by the block's output, spread over an executor's threads.

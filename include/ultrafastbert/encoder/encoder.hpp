@@ -103,8 +103,8 @@ class encoder {
     std::size_t part = 0;
   };
   [[nodiscard]] workspace_need workspace_bytes(std::size_t tokens) const noexcept {
-    const std::size_t longest = std::min(tokens, embedding_.max_sequence_length());
-    const std::size_t pass = std::min(tokens, std::max(options_.token_budget, longest));
+    const std::size_t longest = (std::min)(tokens, embedding_.max_sequence_length());
+    const std::size_t pass = (std::min)(tokens, (std::max)(options_.token_budget, longest));
     const std::size_t group = (pass + 1) * sizeof(std::size_t) + buffer_alignment;
     return {.own = pass_bytes(pass, longest) + mask_floats(pass, longest) * sizeof(float),
             .part = group + step_bytes(pass, longest)};
@@ -174,7 +174,7 @@ class encoder {
 
   // The masks of a pass, whose matrix is largest where half of the tokens are one sequence, and the others one each.
   [[nodiscard]] static std::size_t mask_floats(std::size_t rows, std::size_t longest) noexcept {
-    const std::size_t widest = std::min(longest, (rows + 1) / 2);
+    const std::size_t widest = (std::min)(longest, (rows + 1) / 2);
     return (rows - widest + 1) * widest;
   }
 
@@ -183,11 +183,11 @@ class encoder {
   void make_room(const sequence_batch& batch, workspace& scratch) const {
     std::size_t longest = 0;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      longest = std::max(longest, std::min(batch.rows(i), embedding_.max_sequence_length()));
+      longest = (std::max)(longest, (std::min)(batch.rows(i), embedding_.max_sequence_length()));
     }
-    const std::size_t rows = std::min(batch.total_rows(), std::max(options_.token_budget, longest));
+    const std::size_t rows = (std::min)(batch.total_rows(), (std::max)(options_.token_budget, longest));
     std::size_t floats = 0;
-    if (batch.mask.data() != nullptr) floats = std::min(mask_floats(rows, longest), batch.size() * longest);
+    if (batch.mask.data() != nullptr) floats = (std::min)(mask_floats(rows, longest), batch.size() * longest);
     if (batch.query_mask.data() != nullptr) floats = rows * longest;
     workspace::frame frame(scratch);
     static_cast<void>(frame.take<std::byte>(pass_bytes(rows, longest) + floats * sizeof(float)));
@@ -316,7 +316,7 @@ class encoder {
     std::size_t longest = 0;
     for (std::size_t i = 0; i < members.size(); ++i) {
       offsets[i + 1] = offsets[i] + from.length(members[i]);
-      longest = std::max(longest, from.length(members[i]));
+      longest = (std::max)(longest, from.length(members[i]));
     }
     sequence_batch to{.offsets = offsets};
     if (from.mask.data() != nullptr) {

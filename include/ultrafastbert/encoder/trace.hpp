@@ -37,9 +37,9 @@ struct encoder_trace {
 namespace encoders {
 
 /// A copy of `view`. Throws: std::bad_alloc.
-template <class T>
-[[nodiscard]] matrix<T> recorded(const matrix_view<T>& view) {
-  matrix<T> copy(matrix_extents{view.rows(), view.cols()});
+template <class Element>
+[[nodiscard]] matrix<Element> recorded(const matrix_view<Element>& view) {
+  matrix<Element> copy(matrix_extents{view.rows(), view.cols()});
   for (std::size_t r = 0; r < view.rows(); ++r) std::copy_n(view.row(r), view.cols(), copy.row(r));
   return copy;
 }

@@ -33,7 +33,7 @@ namespace io {
   constexpr std::string_view forbidden("\\:\0", 3);
   if (name.empty() || name.find_first_of(forbidden) != std::string_view::npos) return false;
   for (std::size_t begin = 0; begin <= name.size();) {
-    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::size_t end = (std::min)(name.find('/', begin), name.size());
     const std::string_view part = name.substr(begin, end - begin);
     if (part.empty() || part == "." || part.find("..") != std::string_view::npos) return false;
     begin = end + 1;
@@ -78,7 +78,7 @@ class input_file {
     }
     file.size_ = static_cast<std::uint64_t>(status.st_size);
     std::array<char, 64> begin{};
-    const auto known = std::span(begin).first(static_cast<std::size_t>(std::min<std::uint64_t>(file.size_, 64)));
+    const auto known = std::span(begin).first(static_cast<std::size_t>((std::min<std::uint64_t>)(file.size_, 64)));
     file.read(0, std::as_writable_bytes(known));
     io::refuse_lfs_pointer({known.data(), known.size()}, file.size_, file.name_);
     return file;
@@ -110,7 +110,7 @@ class input_file {
   void read(std::uint64_t offset, std::span<std::byte> out) const {
     while (!out.empty()) {
       // Linux transfers at most 0x7ffff000 bytes a call.
-      const std::size_t wanted = std::min(out.size(), std::size_t{1} << 30U);
+      const std::size_t wanted = (std::min)(out.size(), std::size_t{1} << 30U);
       const ::ssize_t got = ::pread(descriptor_, out.data(), wanted, static_cast<::off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) fail_io(errno);

@@ -47,7 +47,7 @@ class json_place_finder {
     std::size_t at = text_.starts_with("\xef\xbb\xbf") ? 3 : 0;
     json_place place;
     for (;;) {
-      at = std::min(text_.find_first_not_of(" \t\n\r", at), text_.size());
+      at = (std::min)(text_.find_first_not_of(" \t\n\r", at), text_.size());
       const std::size_t end = token_end(at);
       if (at == text_.size() || offset < end) {
         place.token_begin = at;
@@ -76,10 +76,10 @@ class json_place_finder {
     if (text_[begin] == '"') {
       std::size_t at = begin + 1;
       while (at < text_.size() && text_[at] != '"') at += text_[at] == '\\' ? 2U : 1U;
-      return std::min(at + 1, text_.size());
+      return (std::min)(at + 1, text_.size());
     }
     if (marks.find(text_[begin]) != std::string_view::npos) return begin + 1;
-    return std::min(text_.find_first_of(json_token_ends, begin), text_.size());
+    return (std::min)(text_.find_first_of(json_token_ends, begin), text_.size());
   }
 
   void take(char first) {
@@ -157,10 +157,10 @@ struct json_complaint {
   if (token.empty()) {
     what.found = "the end of the text";
   } else if (token.front() == '"' && invalid) {
-    const std::size_t begin = std::max(place.token_begin + 1, offset - std::min<std::size_t>(offset, 7));
+    const std::size_t begin = (std::max)(place.token_begin + 1, offset - (std::min<std::size_t>)(offset, 7));
     what.offset = offset;
     what.expected = "valid UTF-8 with control characters, quotes and backslashes escaped";
-    what.found = excerpt(text.bytes.substr(begin, std::max(offset + 1, begin) - begin));  // up to the byte
+    what.found = excerpt(text.bytes.substr(begin, (std::max)(offset + 1, begin) - begin));  // up to the byte
   } else {
     what.found = excerpt(token, most_shown);
   }

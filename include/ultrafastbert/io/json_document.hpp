@@ -165,9 +165,9 @@ class json_value {
   json_value(const io::json_node& node, std::string path, const std::string& file)
       : node_(&node), path_(std::move(path)), file_(&file) {}
 
-  template <class T>
-  [[nodiscard]] const T& as(const char* expected) const {
-    if (const auto* value = std::get_if<T>(&node_->value)) return *value;
+  template <class value_type>
+  [[nodiscard]] const value_type& as(const char* expected) const {
+    if (const auto* value = std::get_if<value_type>(&node_->value)) return *value;
     fail_type(expected);
   }
 
@@ -214,10 +214,10 @@ class json_tree_builder final : public json_event_handler {
     json_node node;
     std::visit(
         [&node](const auto& value) {
-          using T = std::decay_t<decltype(value)>;
-          if constexpr (std::same_as<T, json_real>) {
+          using value_type = std::decay_t<decltype(value)>;
+          if constexpr (std::same_as<value_type, json_real>) {
             node.value = value.value;
-          } else if constexpr (std::same_as<T, std::string_view>) {
+          } else if constexpr (std::same_as<value_type, std::string_view>) {
             node.value = std::string(value);
           } else {
             node.value = value;

@@ -45,7 +45,8 @@ namespace io {
   if (begin == std::string_view::npos) return {};
   message.remove_prefix(begin + before.size());
   const std::size_t quote = message.find("; last read:");
-  message = message.substr(0, std::min(quote != std::string_view::npos ? quote : message.find("; expected "), longest));
+  message =
+      message.substr(0, (std::min)(quote != std::string_view::npos ? quote : message.find("; expected "), longest));
   const bool plain = std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   return plain ? std::string(message) : std::string();
 }
@@ -74,7 +75,7 @@ class json_sax_adapter {
 
   /// `position` counts the bytes that were read, the offending one included.
   [[noreturn]] bool parse_error(std::size_t position, const std::string& token, const json::exception& problem) {
-    const std::size_t offset = std::min(position == 0 ? 0 : position - 1, text_.bytes.size());
+    const std::size_t offset = (std::min)(position == 0 ? 0 : position - 1, text_.bytes.size());
     if (problem.id / 100 == 4) {  // out_of_range, as the library numbers its exceptions
       // The parser stops at a number too large for a double. A receiver that refuses such numbers says so better.
       scalar(json_real{.value = std::numeric_limits<double>::infinity(), .text = token});

@@ -173,7 +173,8 @@ void safetensors::parse(const Bytes& bytes, const safetensors_limits& limits) {
   std::uint64_t length = 0;
   std::memcpy(&length, prefix.data(), sizeof(length));
   const std::uint64_t rest = bytes.size() - prefix.size();
-  const std::uint64_t most = std::min<std::uint64_t>(limits.header_bytes, std::numeric_limits<std::ptrdiff_t>::max());
+  const std::uint64_t most =
+      (std::min<std::uint64_t>)(limits.header_bytes, (std::numeric_limits<std::ptrdiff_t>::max)());
   if (length > most) {
     fail(error_code::bad_header_length, {.file = bytes.name(),
                                          .expected = "a header of at most " + std::to_string(most) + " bytes",
@@ -211,7 +212,7 @@ void safetensors::read(const tensor_entry& entry, std::uint64_t first_element, s
   }
   std::array<std::byte, 32'768> buffer;
   for (std::size_t done = 0; done < out.size();) {
-    const auto part = out.subspan(done, std::min(out.size() - done, static_cast<std::size_t>(buffer.size() / size)));
+    const auto part = out.subspan(done, (std::min)(out.size() - done, static_cast<std::size_t>(buffer.size() / size)));
     const std::uint64_t first = first_element + done;
     read_bytes(entry, first * size, std::span(buffer).first(static_cast<std::size_t>(part.size() * size)));
     const std::size_t converted = io::decode(entry.type, buffer.data(), part);

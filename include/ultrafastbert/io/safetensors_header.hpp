@@ -202,7 +202,7 @@ class safetensors_header_parser final : public json_event_handler {
 
   /// Bytes of the current entry, or nothing if no whole number. Zero sizes do not excuse an overflow among the others.
   [[nodiscard]] std::optional<std::uint64_t> stored_bytes() const {
-    const std::uint64_t largest = largest_size / std::max<std::uint64_t>(bytes(entry_.type), 1);
+    const std::uint64_t largest = largest_size / (std::max<std::uint64_t>)(bytes(entry_.type), 1);
     std::uint64_t elements = 1;
     bool empty = false;
     for (const std::uint64_t size : entry_.shape) {
@@ -211,7 +211,7 @@ class safetensors_header_parser final : public json_event_handler {
         fail_entry(error_code::overflow, "at most " + std::to_string(largest_size) + " elements and bytes",
                    storage_text());
       }
-      elements *= std::max<std::uint64_t>(size, 1);
+      elements *= (std::max<std::uint64_t>)(size, 1);
     }
     return packed_bytes(entry_.type, empty ? 0 : elements);
   }

@@ -137,7 +137,7 @@ class safetensors_source final : public tensor_source {
     // Checked in pieces that are still in the cache when they are looked at.
     constexpr std::size_t piece = 65'536;
     for (std::size_t done = 0; done == 0 || done < out.size(); done += piece) {
-      const auto part = out.subspan(done, std::min(piece, out.size() - done));
+      const auto part = out.subspan(done, (std::min)(piece, out.size() - done));
       file(tensor).read(entry(tensor), std::uint64_t{first_element} + done, part);
       if (!options_.allow_non_finite) check_finite<Scalar>(tensor, std::uint64_t{first_element} + done, part);
     }

@@ -138,7 +138,7 @@ inline void check_tiling(const safetensors_layout& layout, const safetensors_hea
         .where = before != nullptr ? excerpt(before->name) : std::string(),
         .expected = std::to_string(needed) + " bytes of tensor data",
         .found = std::to_string(layout.data_bytes),
-        .byte_offset = layout.data_start + std::min(needed, layout.data_bytes)});
+        .byte_offset = layout.data_start + (std::min)(needed, layout.data_bytes)});
 }
 
 }  // namespace io

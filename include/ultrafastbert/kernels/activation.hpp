@@ -18,9 +18,9 @@
 namespace ultrafastbert {
 
 /// A function object on one number; `name` is the checkpoint's word for it.
-template <class F>
-concept activation = requires(const F& f, float x, double y) {
-  { F::name } -> std::convertible_to<std::string_view>;
+template <class Function>
+concept activation = requires(const Function& f, float x, double y) {
+  { Function::name } -> std::convertible_to<std::string_view>;
   { f(x) } -> std::same_as<float>;
   { f(y) } -> std::same_as<double>;
 };
@@ -30,37 +30,37 @@ namespace kernels {
 /// x Phi(x) with the exact normal distribution function. Source: torch.nn.GELU, approximate="none".
 struct gelu {
   static constexpr std::string_view name = "GELU";
-  template <std::floating_point T>
-  [[nodiscard]] T operator()(T x) const noexcept {
-    constexpr T half = T{0.5};
-    constexpr T root_half = std::numbers::sqrt2_v<T> * half;
-    return half * x * (T{1} + std::erf(x * root_half));
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
+    constexpr Scalar half = Scalar{0.5};
+    constexpr Scalar root_half = std::numbers::sqrt2_v<Scalar> * half;
+    return half * x * (Scalar{1} + std::erf(x * root_half));
   }
 };
 
 /// max(x, 0); NaN stays NaN. Source: torch.nn.ReLU.
 struct relu {
   static constexpr std::string_view name = "ReLU";
-  template <std::floating_point T>
-  [[nodiscard]] T operator()(T x) const noexcept {
-    return x < T{0} ? T{0} : x;
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
+    return x < Scalar{0} ? Scalar{0} : x;
   }
 };
 
 /// x / (1 + exp(-x)). Source: torch.nn.SiLU.
 struct silu {
   static constexpr std::string_view name = "SiLU";
-  template <std::floating_point T>
-  [[nodiscard]] T operator()(T x) const noexcept {
-    return x / (T{1} + std::exp(-x));
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
+    return x / (Scalar{1} + std::exp(-x));
   }
 };
 
 /// Hyperbolic tangent. Source: torch.nn.Tanh.
 struct hyperbolic_tangent {
   static constexpr std::string_view name = "Tanh";
-  template <std::floating_point T>
-  [[nodiscard]] T operator()(T x) const noexcept {
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
     return std::tanh(x);
   }
 };

@@ -94,7 +94,7 @@ namespace ultrafastbert::kernels {
 /// The integer of -127 to 127 that stands for an element of a row; 0 in rows of zeros and in those with NaN or
 /// infinity, whose scale makes every product NaN.
 [[nodiscard]] inline std::int8_t round_to_int8(float value, float scale) noexcept {
-  if (!(scale <= std::numeric_limits<float>::max()) || value == 0.0F) return 0;
+  if (!(scale <= (std::numeric_limits<float>::max)()) || value == 0.0F) return 0;
   const float ratio = value / scale;  // a scale may have been rounded down to 0
   if (!(ratio < 127.0F)) return 127;
   if (!(ratio > -127.0F)) return -127;
@@ -140,7 +140,7 @@ struct int8_factors {
   if (largest_bits >= 0x7f800000U) return {.scale = std::numeric_limits<float>::quiet_NaN(), .inverse = 0.0F};
   const auto largest = std::bit_cast<float>(largest_bits);
   const float inverse = 127.0F / largest;
-  constexpr float most = std::numeric_limits<float>::max();
+  constexpr float most = (std::numeric_limits<float>::max)();
   return {.scale = largest / 127.0F, .inverse = inverse < most ? inverse : most};
 }
 

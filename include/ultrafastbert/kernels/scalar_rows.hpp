@@ -63,7 +63,7 @@ void rms_norm(std::size_t n, Scalar epsilon, const Scalar* scale, const Scalar* 
 template <class Scalar>
 void scale_norm(std::size_t n, Scalar epsilon, Scalar scale, const Scalar* x, Scalar* y) noexcept {
   const Scalar length = std::sqrt(lane_sum<Scalar>(n, [x](std::size_t k) { return x[k] * x[k]; }));
-  const Scalar factor = scale / std::max(length, epsilon);
+  const Scalar factor = scale / (std::max)(length, epsilon);
   for (std::size_t k = 0; k < n; ++k) y[k] = x[k] * factor;
 }
 

@@ -174,7 +174,7 @@ class attention {
               std::span<const std::size_t> offsets, std::span<const layers::sequence_mask> masks, workspace& scratch,
               executor_ref threads = {}) const {
     const std::size_t units = masks.size() * heads();
-    const std::size_t tasks = std::max<std::size_t>(tasks_for(offsets, threads.concurrency()), 1);
+    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(offsets, threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto some = core::part_of(units, tasks, task);
       for (std::size_t unit = some.first; unit < some.last; ++unit) {
@@ -208,7 +208,7 @@ class attention {
   }
   /// Bytes that the steps `project` and `combine` take for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t projection_bytes(std::size_t tokens) const noexcept {
-    return std::max(query_key_value_.workspace_bytes(tokens), dense_ ? dense_->workspace_bytes(tokens) : 0);
+    return (std::max)(query_key_value_.workspace_bytes(tokens), dense_ ? dense_->workspace_bytes(tokens) : 0);
   }
 
  private:
@@ -239,7 +239,7 @@ class attention {
       const std::size_t length = offsets[i + 1] - offsets[i];
       products += 2 * length * length * width();
     }
-    return std::min({(offsets.size() - 1) * heads(), 6 * threads, products / products_per_task});
+    return (std::min)({(offsets.size() - 1) * heads(), 6 * threads, products / products_per_task});
   }
 
   // Shapes: projected: (length, 3 * width); context: (length, width).
@@ -283,7 +283,7 @@ class attention {
   }
 
   static void add_mask(const layers::sequence_mask& mask, std::size_t query, std::span<Scalar> row) noexcept {
-    const std::size_t seen = mask.causal ? std::min(query + 1, mask.key_bias.size()) : mask.key_bias.size();
+    const std::size_t seen = mask.causal ? (std::min)(query + 1, mask.key_bias.size()) : mask.key_bias.size();
     for (std::size_t key = 0; key < mask.key_bias.size(); ++key) {
       row[key] += static_cast<Scalar>(key < seen ? mask.key_bias[key] : mask_bias(0.0F));
     }

@@ -123,7 +123,7 @@ requires(sizeof(typename Reference::scalar_type) >= sizeof(typename Candidate::s
   layers::check_comparable(reference, candidate);
   core::check_extents(x, x.rows(), candidate.input_width(), "x");
   constexpr std::size_t tokens_at_a_time = 512;
-  const std::size_t most = std::min(x.rows(), tokens_at_a_time);
+  const std::size_t most = (std::min)(x.rows(), tokens_at_a_time);
   const std::size_t width = candidate.output_width();
   workspace::frame frame(scratch);
   const auto inputs = frame.take_matrix<reference_scalar>(most, x.cols());
@@ -134,7 +134,7 @@ requires(sizeof(typename Reference::scalar_type) >= sizeof(typename Candidate::s
 
   layers::comparison_sums sums;
   for (std::size_t first = 0; first < x.rows(); first += most) {
-    const std::size_t tokens = std::min(most, x.rows() - first);
+    const std::size_t tokens = (std::min)(most, x.rows() - first);
     for (std::size_t t = 0; t < tokens; ++t) std::copy_n(x.row(first + t), x.cols(), inputs.row(t));
     reference.forward(inputs.rows_from(0, tokens), expected.rows_from(0, tokens), scratch,
                       expected_paths.rows_from(0, tokens));

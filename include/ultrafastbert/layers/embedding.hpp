@@ -132,7 +132,7 @@ class embedding {
   /// The most tokens that a sequence may have.
   [[nodiscard]] std::size_t max_sequence_length() const noexcept {
     const std::size_t most = shape_.max_sequence_length;
-    return shape_.longest_sequence == 0 ? most : std::min(shape_.longest_sequence, most);
+    return shape_.longest_sequence == 0 ? most : (std::min)(shape_.longest_sequence, most);
   }
   /// The position table of (the shape's max_sequence_length, width), without rows if there are no positions.
   [[nodiscard]] matrix_view<const Scalar> positions() const noexcept { return positions_.view(); }
@@ -186,7 +186,7 @@ class embedding {
                    std::to_string(ids[t]));
       }
     }
-    check_numbers("type_ids", batch.type_ids, std::max<std::size_t>(shape_.token_types, 1));
+    check_numbers("type_ids", batch.type_ids, (std::max<std::size_t>)(shape_.token_types, 1));
     if (shape_.positions == position_kind::none && !batch.positions.empty()) {
       fail_input("positions", "none, as the embedding adds no positions", std::to_string(batch.positions.size()));
     }

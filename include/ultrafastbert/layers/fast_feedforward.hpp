@@ -210,7 +210,7 @@ class fast_feedforward {
       if (threads.concurrency() < 2) return forward(x, y, paths);
     }
     check(x, y, paths);
-    const std::size_t tasks = std::max<std::size_t>(tasks_for(x.rows(), threads.concurrency()), 1);
+    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
       weights_->multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine,
@@ -301,7 +301,7 @@ class fast_feedforward {
     const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length();
     const std::size_t least_tokens = 1 + products_per_task / (neurons * (input_width() + output_width()));
     const std::size_t worth = tokens / least_tokens;
-    return worth >= 16 * threads ? threads : std::min(worth, 4 * threads);
+    return worth >= 16 * threads ? threads : (std::min)(worth, 4 * threads);
   }
 
   void check(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,

@@ -84,9 +84,9 @@ class feedforward {
   [[nodiscard]] std::size_t bytes() const noexcept { return dense_in_.bytes() + dense_out_.bytes(); }
   /// Bytes that `forward` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept {
-    const std::size_t rows = std::min(tokens, tokens_at_a_time);
+    const std::size_t rows = (std::min)(tokens, tokens_at_a_time);
     return rows * dense_in_.output_width() * sizeof(Scalar) + buffer_alignment +
-           std::max(dense_in_.workspace_bytes(rows), dense_out_.workspace_bytes(rows));
+           (std::max)(dense_in_.workspace_bytes(rows), dense_out_.workspace_bytes(rows));
   }
 
   /// y = dense_out(activation(dense_in(x))); gated: y = dense_out(activation(g) * a) with dense_in(x) = (a, g).
@@ -98,9 +98,9 @@ class feedforward {
     core::check_extents(x, x.rows(), input_width(), "x");
     core::check_extents(y, x.rows(), output_width(), "y");
     workspace::frame frame(scratch);
-    const auto hidden = frame.take_matrix<Scalar>(std::min(x.rows(), tokens_at_a_time), dense_in_.output_width());
+    const auto hidden = frame.take_matrix<Scalar>((std::min)(x.rows(), tokens_at_a_time), dense_in_.output_width());
     for (std::size_t first = 0; first < x.rows(); first += tokens_at_a_time) {
-      const std::size_t tokens = std::min(tokens_at_a_time, x.rows() - first);
+      const std::size_t tokens = (std::min)(tokens_at_a_time, x.rows() - first);
       dense_out_.forward(activated(x.rows_from(first, tokens), hidden.rows_from(0, tokens), scratch, threads),
                          y.rows_from(first, tokens), scratch, threads);
     }

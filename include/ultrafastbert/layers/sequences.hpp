@@ -118,7 +118,7 @@ inline void check_sequences(const sequence_batch& batch) {
   constexpr float surely_seen = 0.5F;
   std::size_t keys = mask.size();
   while (keys > 0 && mask[keys - 1] == 0.0F) --keys;
-  const auto seen = mask.first(causal ? std::min<std::size_t>(keys, 1) : keys);
+  const auto seen = mask.first(causal ? (std::min<std::size_t>)(keys, 1) : keys);
   return std::any_of(seen.begin(), seen.end(), [](float m) { return m > surely_seen; }) ? keys : mask.size();
 }
 

@@ -31,7 +31,7 @@ void copy_transposed(const matrix_view<const Scalar>& from, const matrix_view<Sc
                      std::size_t first_col = 0) noexcept {
   constexpr std::size_t block = 16;  // a cache line of float on the writing side
   for (std::size_t r0 = 0; r0 < from.rows(); r0 += block) {
-    const std::size_t r1 = std::min(r0 + block, from.rows());
+    const std::size_t r1 = (std::min)(r0 + block, from.rows());
     for (std::size_t c = 0; c < from.cols(); ++c) {
       for (std::size_t r = r0; r < r1; ++r) to(c, first_col + r) = from(r, c);
     }
@@ -53,9 +53,9 @@ void read_matrix(const tensor& from, const matrix_view<Scalar>& to) {
 template <class Scalar, class Store>
 void read_rows(const tensor& from, const matrix_extents& extents, const Store& store) {
   constexpr std::size_t rows_at_a_time = 64;
-  aligned_buffer<Scalar> rows(std::min(rows_at_a_time, extents.rows) * extents.cols);
+  aligned_buffer<Scalar> rows((std::min)(rows_at_a_time, extents.rows) * extents.cols);
   for (std::size_t first = 0; first < extents.rows; first += rows_at_a_time) {
-    const std::size_t count = std::min(rows_at_a_time, extents.rows - first);
+    const std::size_t count = (std::min)(rows_at_a_time, extents.rows - first);
     from.read(first * extents.cols, rows.span().first(count * extents.cols));
     for (std::size_t r = 0; r < count; ++r) store(first + r, rows.data() + r * extents.cols);
   }
@@ -66,9 +66,9 @@ void read_rows(const tensor& from, const matrix_extents& extents, const Store& s
 template <class Scalar>
 void read_transposed(const tensor& from, const matrix_view<Scalar>& to) {
   constexpr std::size_t block = 16;
-  aligned_buffer<Scalar> rows(std::min(block, to.cols()) * to.rows());
+  aligned_buffer<Scalar> rows((std::min)(block, to.cols()) * to.rows());
   for (std::size_t first = 0; first < to.cols(); first += block) {
-    const std::size_t count = std::min(block, to.cols() - first);
+    const std::size_t count = (std::min)(block, to.cols() - first);
     from.read(first * to.rows(), rows.span().first(count * to.rows()));
     copy_transposed(matrix_view<const Scalar>(rows.data(), {count, to.rows()}), to, first);
   }

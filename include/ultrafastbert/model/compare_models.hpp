@@ -159,12 +159,12 @@ class model_comparer {
   void add_logits(const matrix_view<ReferenceScalar>& expected_states, const matrix_view<Scalar>& states,
                   workspace& scratch, executor_ref threads) {
     workspace::frame frame(scratch);
-    const std::size_t most = std::min(states.rows(), rows_at_a_time);
+    const std::size_t most = (std::min)(states.rows(), rows_at_a_time);
     const auto rows = frame.take<std::size_t>(most);
     const auto expected = frame.take_matrix<ReferenceScalar>(most, reference_.vocabulary_size());
     const auto logits = frame.take_matrix<Scalar>(most, candidate_.vocabulary_size());
     for (std::size_t first = 0; first < states.rows(); first += most) {
-      const std::size_t count = std::min(most, states.rows() - first);
+      const std::size_t count = (std::min)(most, states.rows() - first);
       std::iota(rows.begin(), rows.end(), first);
       reference_.logits(expected_states, rows.first(count), expected.rows_from(0, count), scratch, threads);
       candidate_.logits(states, rows.first(count), logits.rows_from(0, count), scratch, threads);

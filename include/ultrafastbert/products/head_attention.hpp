@@ -54,8 +54,8 @@ class head_attention {
 
   /// Bytes that `forward` takes from its workspace for sequences of up to `length` tokens, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t length, std::size_t head_width) const noexcept {
-    const std::size_t keys = padded(std::min(length, keys_per_block), gemm_->columns);
-    const std::size_t queries = std::min(length, queries_per_tile);
+    const std::size_t keys = padded((std::min)(length, keys_per_block), gemm_->columns);
+    const std::size_t queries = (std::min)(length, queries_per_tile);
     const std::size_t width = padded(head_width, gemm_->columns);
     constexpr std::size_t arrays = 6;  // each is rounded up to a whole number of cache lines
     return sizeof(float) * (keys * (head_width + width) + queries * (keys + width) + keys) +
@@ -74,7 +74,7 @@ class head_attention {
     workspace::frame frame(scratch);
     const buffers memory(frame, head, gemm_->columns);
     for (std::size_t first = 0; first < head.visible_keys; first += keys_per_block) {
-      const std::size_t count = std::min(keys_per_block, head.visible_keys - first);
+      const std::size_t count = (std::min)(keys_per_block, head.visible_keys - first);
       pack_keys(head.keys.rows_from(first, count), memory.keys);
       pack_values(head.values.rows_from(first, count), memory.values);
       const std::size_t tiles = parts_of(context.rows(), queries_per_tile);
@@ -125,10 +125,10 @@ class head_attention {
     return parts_of(size, unit) * unit;
   }
   [[nodiscard]] static std::size_t most_keys(const attention_operands& head) noexcept {
-    return std::min(head.visible_keys, keys_per_block);
+    return (std::min)(head.visible_keys, keys_per_block);
   }
   [[nodiscard]] static std::size_t most_queries(const attention_operands& head) noexcept {
-    return std::min(head.queries.rows(), queries_per_tile);
+    return (std::min)(head.queries.rows(), queries_per_tile);
   }
   [[nodiscard]] static bool has_bias_per_query(const attention_operands& head) noexcept {
     return head.causal || head.query_mask.data() != nullptr;
@@ -160,7 +160,7 @@ class head_attention {
     const std::size_t columns = gemm_->columns;
     for (std::size_t first = 0; first < keys.rows(); first += columns) {
       std::uint32_t* const panel = panels.data() + first * keys.cols();
-      const std::size_t count = std::min(columns, keys.rows() - first);
+      const std::size_t count = (std::min)(columns, keys.rows() - first);
       if (count < columns) std::fill_n(panel, columns * keys.cols(), 0U);
       std::size_t c = 0;
       for (; c + 4 <= count; c += 4) {
@@ -179,7 +179,7 @@ class head_attention {
     const std::size_t columns = gemm_->columns;
     for (std::size_t first = 0; first < values.cols(); first += columns) {
       std::uint32_t* to = panels.data() + first * values.rows();
-      const std::size_t count = std::min(columns, values.cols() - first);
+      const std::size_t count = (std::min)(columns, values.cols() - first);
       for (std::size_t key = 0; key < values.rows(); ++key, to += columns) {
         std::memcpy(to, values.row(key) + first, count * sizeof(float));
         std::fill_n(to + count, columns - count, 0U);
@@ -217,7 +217,7 @@ class head_attention {
     const float* const key_bias = head.key_bias.empty() ? nullptr : head.key_bias.data() + t.key;
     if (to.empty()) return key_bias;
     const std::size_t end = head.causal ? head.first_query + query + 1 : t.key + t.keys;  // of the keys not behind it
-    const std::size_t seen = end > t.key ? std::min(end - t.key, t.keys) : 0;
+    const std::size_t seen = end > t.key ? (std::min)(end - t.key, t.keys) : 0;
     const float* const mask = head.query_mask.data() != nullptr ? head.query_mask.row(query) + t.key : nullptr;
     for (std::size_t key = 0; key < seen; ++key) {
       to[key] = mask != nullptr ? mask_bias(mask[key]) : key_bias != nullptr ? key_bias[key] : mask_bias(1.0F);

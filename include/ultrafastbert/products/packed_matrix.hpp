@@ -96,7 +96,7 @@ class packed_matrix {
     const std::size_t columns = kernels_->columns;
     for (std::size_t n = 0; n < outputs_; n += columns) {
       std::uint32_t* to = word(n, input / kernels_->terms);
-      for (std::size_t i = 0; i < std::min(columns, outputs_ - n); ++i) {
+      for (std::size_t i = 0; i < (std::min)(columns, outputs_ - n); ++i) {
         if (storage_ == weight_storage::float32) {
           to[i] = std::bit_cast<std::uint32_t>(from[n + i]);
         } else {
@@ -130,7 +130,7 @@ class packed_matrix {
 
   /// Bytes that a product with up to `rows` rows takes from its workspace, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t rows) const noexcept {
-    return std::min(rows, rows_per_block) * (near_stride() * sizeof(std::uint32_t) + sizeof(float)) +
+    return (std::min)(rows, rows_per_block) * (near_stride() * sizeof(std::uint32_t) + sizeof(float)) +
            2 * buffer_alignment;
   }
 
@@ -150,9 +150,9 @@ class packed_matrix {
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 executor_ref threads, const packed_product& with = {}) const {
     check(x, y, with);
-    const std::size_t most = std::max<std::size_t>(threads.concurrency(), 1);
+    const std::size_t most = (std::max<std::size_t>)(threads.concurrency(), 1);
     const bool by_rows = x.rows() >= most * rows_per_block;
-    const std::size_t tasks = by_rows ? most : std::min(most, panel_count());
+    const std::size_t tasks = by_rows ? most : (std::min)(most, panel_count());
     core::run_tasks(tasks, scratch, threads, [&](std::size_t i, workspace& mine) {
       if (by_rows) {
         const auto rows = core::part_of(x.rows(), tasks, i);
@@ -222,7 +222,7 @@ class packed_matrix {
 
   // Integer sums are taken in one go.
   [[nodiscard]] std::size_t blocks_of_words() const noexcept {
-    return scaled() ? 1 : std::max<std::size_t>(parts_of(words_, words_per_block), 1);
+    return scaled() ? 1 : (std::max<std::size_t>)(parts_of(words_, words_per_block), 1);
   }
   // Of rows that are copied: an odd number of cache lines, so that they spread over the cache sets.
   [[nodiscard]] std::size_t near_stride() const noexcept {
@@ -273,10 +273,10 @@ class packed_matrix {
     if (x.rows() == 0 || panels.first == panels.last) return;
     const std::size_t inner_blocks = blocks_of_words();
     const std::size_t row_blocks = parts_of(x.rows(), rows_per_block);
-    const std::size_t most_rows = std::min(x.rows(), rows_per_block);
+    const std::size_t most_rows = (std::min)(x.rows(), rows_per_block);
     const bool copies = kernels_->convert != nullptr || (x.rows() > kernels_->rows && x.stride() > largest_near_stride);
     workspace::frame frame(scratch);
-    const auto near = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride());
+    const auto copied_x = frame.take_matrix<std::uint32_t>(copies ? most_rows : 0, near_stride());
     const auto scales = frame.take<float>(copies ? most_rows : 0);
     for (std::size_t i = 0; i < row_blocks; ++i) {
       const range rows = core::part_of(x.rows(), row_blocks, i);
@@ -284,10 +284,10 @@ class packed_matrix {
       for (std::size_t j = 0; j < inner_blocks; ++j) {
         const range inner = core::part_of(words_, inner_blocks, j);
         const std::size_t first = inner.first * kernels_->terms;
-        const std::size_t last = std::min(inner.last * kernels_->terms, inputs_);
+        const std::size_t last = (std::min)(inner.last * kernels_->terms, inputs_);
         const auto block_x = x.rows_from(rows.first, rows.size()).cols_from(first, last - first);
         const input_block block =
-            copies ? copied(block_x, near, scales)
+            copies ? copied(block_x, copied_x, scales)
                    : input_block{.x = reinterpret_cast<const std::byte*>(block_x.data()), .stride = x.stride()};
         const bool adds = with.add || j > 0;
         const bool ends = j + 1 == inner_blocks;
@@ -316,11 +316,11 @@ class packed_matrix {
     const std::size_t columns = kernels_->columns;
     const std::size_t step = columns_per_block / columns;
     for (std::size_t first = panels.first; first < panels.last; first += step) {
-      const range some{.first = first, .last = std::min(first + step, panels.last)};
+      const range some{.first = first, .last = (std::min)(first + step, panels.last)};
       multiply_strip(x, y, inner, some, with);
       if (!with.activation) continue;
       const auto activate = kernels::kernel_of(kernels::activations_of(isa_), *with.activation);
-      const std::size_t count = std::min(some.last * columns, outputs_) - some.first * columns;
+      const std::size_t count = (std::min)(some.last * columns, outputs_) - some.first * columns;
       for (std::size_t r = 0; r < y.rows(); ++r) activate(count, y.row(r) + some.first * columns);
     }
   }
@@ -345,7 +345,7 @@ class packed_matrix {
                                       .y_stride = y.stride(),
                                       .add = with.add,
                                       .bias = with.bias.empty() ? nullptr : with.bias.data() + p * columns,
-                                      .next = panel(std::min(p + step, panel_count() - 1), inner.first) +
+                                      .next = panel((std::min)(p + step, panel_count() - 1), inner.first) +
                                               core::part_of(inner.size() * columns, tiles, i).first,
                                       .next_step = columns / tiles,
                                       .row_scale = scaled() ? x.scale + rows.first : nullptr,

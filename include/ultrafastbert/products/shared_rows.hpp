@@ -33,9 +33,9 @@ inline void multiply_shared_rows(isa_level isa, const matrix_view<const float>& 
   for (; word + words_at_once <= columns.last; word += words_at_once) {
     for (std::size_t first = 0; first < x.rows(); first += states_at_once) {
       std::array<const float*, states_at_once> states{};
-      for (std::size_t t = 0; t < states_at_once; ++t) states[t] = x.row(std::min(first + t, x.rows() - 1));
+      for (std::size_t t = 0; t < states_at_once; ++t) states[t] = x.row((std::min)(first + t, x.rows() - 1));
       dots.rows_3_inputs_4(row(word), w.stride() * sizeof(float), states.data(), x.cols(), z.data(), {});
-      for (std::size_t t = 0; t < std::min(states_at_once, x.rows() - first); ++t) {
+      for (std::size_t t = 0; t < (std::min)(states_at_once, x.rows() - first); ++t) {
         for (std::size_t r = 0; r < words_at_once; ++r) y(first + t, word + r) = z[r * states_at_once + t];
       }
     }

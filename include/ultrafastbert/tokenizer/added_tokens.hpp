@@ -85,7 +85,7 @@ class added_token_matcher {
   [[nodiscard]] std::size_t next_start(std::string_view text, std::size_t at) const noexcept {
     if (tokens_.empty()) return text.size();
     // Most often all of them start with the same bracket.
-    if (one_start_) return std::min(text.find(tokens_.front().content[0], at), text.size());
+    if (one_start_) return (std::min)(text.find(tokens_.front().content[0], at), text.size());
     while (at < text.size()) {
       const range& same_start = by_first_byte_[static_cast<unsigned char>(text[at])];
       if (same_start.begin != same_start.end) break;

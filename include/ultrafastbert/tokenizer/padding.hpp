@@ -32,8 +32,8 @@ struct length_range {
 [[nodiscard]] inline length_range lengths_of(std::span<const encoding> encodings) noexcept {
   length_range out{.shortest = encodings.front().size()};
   const auto note = [&out](const encoding& each) {
-    out.shortest = std::min(out.shortest, each.size());
-    out.longest = std::max(out.longest, each.size());
+    out.shortest = (std::min)(out.shortest, each.size());
+    out.longest = (std::max)(out.longest, each.size());
   };
   for (const encoding& each : encodings) {
     note(each);

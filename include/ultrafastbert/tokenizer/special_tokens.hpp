@@ -26,8 +26,8 @@
 namespace ultrafastbert::tokenizers {
 
 /// One element for each role.
-template <class T>
-using by_role = std::array<T, special_roles.size()>;
+template <class Value>
+using by_role = std::array<Value, special_roles.size()>;
 
 [[nodiscard]] constexpr std::size_t index_of(special_role role) noexcept { return static_cast<std::size_t>(role); }
 

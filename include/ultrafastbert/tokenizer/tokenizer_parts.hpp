@@ -101,7 +101,7 @@ inline void add_segment(const tokenizer_parts& parts, std::string_view stretch, 
 /// Complexity: linear in the text.
 inline void tokenize_text(const tokenizer_parts& parts, std::string_view text, call_scratch& scratch,
                           text_tokens& out) {
-  constexpr std::size_t longest = std::numeric_limits<std::uint32_t>::max() - 1;
+  constexpr std::size_t longest = (std::numeric_limits<std::uint32_t>::max)() - 1;
   if (text.size() > longest) {
     fail_input("text", "at most " + std::to_string(longest) + " bytes", std::to_string(text.size()) + " bytes");
   }

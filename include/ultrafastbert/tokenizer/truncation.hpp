@@ -86,10 +86,10 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
 /// Source: the reference, which first cuts each text to `max_length` tokens by itself, and takes the first text for the
 ///   shorter one where they are then equal.
 [[nodiscard]] inline text_lengths cut_longest(const text_lengths& lengths, std::size_t room, std::size_t max_length) {
-  if (!lengths.is_pair) return {.first = std::min(lengths.first, room)};
-  const std::size_t first = std::min(lengths.first, max_length);
-  const std::size_t second = std::min(lengths.second, max_length);
-  const std::size_t shorter = std::min({first, second, room / 2});
+  if (!lengths.is_pair) return {.first = (std::min)(lengths.first, room)};
+  const std::size_t first = (std::min)(lengths.first, max_length);
+  const std::size_t second = (std::min)(lengths.second, max_length);
+  const std::size_t shorter = (std::min)({first, second, room / 2});
   return first <= second ? text_lengths{.first = shorter, .second = room - shorter, .is_pair = true}
                          : text_lengths{.first = room - shorter, .second = shorter, .is_pair = true};
 }
@@ -114,7 +114,7 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
 
 /// The part of a text of `count` tokens that stays where `kept` have room.
 [[nodiscard]] inline token_window first_window(std::size_t count, std::size_t kept, truncation_direction direction) {
-  kept = std::min(kept, count);
+  kept = (std::min)(kept, count);
   if (direction == truncation_direction::right) return {.begin = 0, .end = kept};
   return {.begin = count - kept, .end = count};
 }
@@ -137,7 +137,7 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
   std::vector<token_window> out;
   const std::size_t step = kept - options.stride;
   for (std::size_t cut = 0;; cut += step) {
-    const std::size_t end = std::min(cut + kept, count);
+    const std::size_t end = (std::min)(cut + kept, count);
     const bool right = options.direction == truncation_direction::right;
     out.push_back(right ? token_window{cut, end} : token_window{count - end, count - cut});
     if (end == count) return out;

@@ -79,7 +79,7 @@ class vocabulary {
   [[nodiscard]] const unreachable_entries& repeated() const noexcept { return repeated_; }  ///< replaced by later ones
 
  private:
-  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
 
   [[nodiscard]] std::string_view spelling(std::uint32_t entry) const noexcept {
     return {bytes_.data() + ends_[entry], ends_[entry + 1] - ends_[entry]};
@@ -104,7 +104,7 @@ class vocabulary {
   /// Sign of the comparison of `text` with `head` followed by `tail`.
   [[nodiscard]] static int compare(std::string_view text, std::string_view head, std::string_view tail) noexcept {
     if (!head.empty()) {
-      const std::size_t shared = std::min(text.size(), head.size());
+      const std::size_t shared = (std::min)(text.size(), head.size());
       const int order = std::string_view(text.data(), shared).compare(head);
       if (order != 0) return order;
       text.remove_prefix(shared);

@@ -73,7 +73,7 @@ class vocabulary::builder {
   }
 
   void add(std::string_view token, std::uint64_t id) {
-    constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<token_id>::max());
+    constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<token_id>::max)());
     const std::size_t entry = result_.ids_.size();
     if (entry >= form_.limits.max_tokens) {
       fail_limit(std::to_string(form_.limits.max_tokens) + " tokens", "more of them");
@@ -84,7 +84,7 @@ class vocabulary::builder {
     }
     result_.bytes_.append(token);
     result_.ends_.push_back(static_cast<std::uint32_t>(result_.bytes_.size()));
-    result_.ids_.push_back(static_cast<token_id>(std::min(id, largest)));
+    result_.ids_.push_back(static_cast<token_id>((std::min)(id, largest)));
     if (id >= largest) fail_at(entry, "an id below " + std::to_string(largest), std::to_string(id));
   }
 
@@ -141,7 +141,7 @@ inline std::uint64_t vocabulary::builder::resolve_group(const std::vector<std::u
   }
   if (group.size() > models + 1) fail_at(entry(models + 1), "each token once", token + " again");
   if (result_.spelling(entry(0)).empty()) {
-    for (std::size_t i = 0; i < std::max<std::size_t>(models, 1); ++i) result_.blank_.add(result_.ids_[entry(i)], {});
+    for (std::size_t i = 0; i < (std::max<std::size_t>)(models, 1); ++i) result_.blank_.add(result_.ids_[entry(i)], {});
   }
   if (models == 0) return group.front();
   for (std::size_t i = 0; i + 1 < models; ++i) replaced_.push_back(entry(i));
@@ -198,9 +198,9 @@ inline void vocabulary::builder::index_ids() {
   for (const std::uint32_t entry : entries) {
     std::uint32_t& owner = result_.entry_of_id_[static_cast<std::size_t>(result_.ids_[entry])];
     if (owner != none) {
-      fail_at(std::max(owner, entry), "an id of its own",
+      fail_at((std::max)(owner, entry), "an id of its own",
               "id " + std::to_string(result_.ids_[entry]) + ", which is that of " +
-                  excerpt(result_.spelling(std::min(owner, entry))));
+                  excerpt(result_.spelling((std::min)(owner, entry))));
     }
     owner = entry;
   }

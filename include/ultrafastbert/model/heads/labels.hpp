@@ -42,7 +42,7 @@ namespace models {
 /// The number of a classifier's classes: the rows of its head, whatever the configuration says. At least 1, so that a
 /// missing head is reported as such.
 [[nodiscard]] inline std::size_t class_count(const model_loader& loader) {
-  return std::max<std::size_t>(loader.rows_of(loader.description().head_prefix + "weight"), 1);
+  return (std::max<std::size_t>)(loader.rows_of(loader.description().head_prefix + "weight"), 1);
 }
 
 /// A class number as id2label spells it; nothing else is accepted, so that no two spellings are one number.

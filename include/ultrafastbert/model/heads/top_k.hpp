@@ -24,7 +24,7 @@ struct scored_index {
 /// Shapes: logits: (n); result: (min(k, n)). Throws: std::bad_alloc. Complexity: n + k log k.
 template <class Scalar>
 [[nodiscard]] std::vector<scored_index> top_k(std::span<const Scalar> logits, std::size_t k) {
-  k = std::min(k, logits.size());
+  k = (std::min)(k, logits.size());
   if (k == 0) return {};
   const auto before = [logits](std::size_t a, std::size_t b) {
     const bool a_is_number = !std::isnan(logits[a]);

@@ -64,7 +64,7 @@ inline void check_all_used(const load_report& report, const std::string& file) {
   constexpr std::size_t listed = 20;
   const std::size_t count = report.unused.size();
   std::string list;
-  for (std::size_t i = 0; i < std::min(count, listed); ++i) {
+  for (std::size_t i = 0; i < (std::min)(count, listed); ++i) {
     const reported_tensor& tensor = report.unused[i];
     list += (i == 0 ? "" : "; ") + excerpt(tensor.name, 120) + ' ' + shape_text(tensor.shape);
   }

@@ -170,11 +170,11 @@ class masked_lm : public text_model<Scalar, Backend> {
     workspace::frame frame(scratch);
     const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
     this->encode_packed(pass, states, scratch, threads);
-    const std::size_t most = std::min(masks.size(), masks_at_a_time);
+    const std::size_t most = (std::min)(masks.size(), masks_at_a_time);
     const auto scores = frame.take_matrix<Scalar>(most, vocabulary_size());
     const auto rows = frame.take<std::size_t>(most);
     for (std::size_t first = 0; first < masks.size(); first += masks_at_a_time) {
-      const auto part = masks.subspan(first, std::min(masks.size() - first, masks_at_a_time));
+      const auto part = masks.subspan(first, (std::min)(masks.size() - first, masks_at_a_time));
       for (std::size_t i = 0; i < part.size(); ++i) rows[i] = part[i].row;
       logits(states, rows.first(part.size()), scores.rows_from(0, part.size()), scratch, threads);
       for (std::size_t i = 0; i < part.size(); ++i) append(part[i], scores.row_span(i), options.top_k, results);

@@ -191,7 +191,7 @@ class text_model {
     if (encoder_.config().embedding.token_types != 0) batch.type_ids = texts.type_ids;
     if (encoder_.config().block.attention.causal) {
       std::size_t longest = 0;
-      for (std::size_t i = 0; i < texts.size(); ++i) longest = std::max(longest, texts.length(i));
+      for (std::size_t i = 0; i < texts.size(); ++i) longest = (std::max)(longest, texts.length(i));
       const auto mask = frame.take_matrix<float>(texts.size(), longest);
       for (std::size_t i = 0; i < texts.size(); ++i) std::fill_n(mask.row(i), longest, 1.0F);
       batch.mask = mask;
@@ -230,7 +230,7 @@ class text_model {
     constexpr std::size_t arrays = 16;  // of a padded batch and of a head, each rounded up to whole cache lines
     const auto need = encoder_.workspace_bytes(tokens);
     const std::size_t padded = need.own + tokens * (sizeof(token_id) + 4 * sizeof(std::size_t));
-    return arrays * buffer_alignment + tokens * head_.held + std::max(padded, tokens * head_.behind + need.part);
+    return arrays * buffer_alignment + tokens * head_.held + (std::max)(padded, tokens * head_.behind + need.part);
   }
 
   // Shapes: problems: (texts), or empty.

@@ -94,8 +94,8 @@ class wordpiece : public token_model {
                                                          std::vector<candidate>& candidates) const {
     const std::string_view head = begin == 0 ? std::string_view{} : std::string_view(options_.continuing_prefix);
     token_hash hash = begin == 0 ? token_hash{} : continuing_hash_;
-    const std::size_t room = longest_ - std::min(longest_, head.size());
-    const std::size_t last = begin + std::min(room, piece.size() - begin);
+    const std::size_t room = longest_ - (std::min)(longest_, head.size());
+    const std::size_t last = begin + (std::min)(room, piece.size() - begin);
     candidates.clear();
     for (std::size_t end = begin; end < last;) {
       do hash.add(piece[end++]);
@@ -117,7 +117,7 @@ class wordpiece : public token_model {
   void fill_prefix_filter() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
-      longest_ = std::max(longest_, tokens_->model_token(i).size());
+      longest_ = (std::max)(longest_, tokens_->model_token(i).size());
       bytes += tokens_->model_token(i).size();
     }
     constexpr std::size_t most_bits = std::size_t{1} << 24U;

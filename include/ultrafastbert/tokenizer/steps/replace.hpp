@@ -50,7 +50,7 @@ class replace_space_runs : public normalizer {
     replace_matches(text, content_, [](std::string_view all, std::size_t from) -> byte_range {
       const std::size_t at = all.find("  ", from);
       if (at == std::string_view::npos) return {};
-      return {.begin = at, .end = std::min(all.find_first_not_of(' ', at), all.size())};
+      return {.begin = at, .end = (std::min)(all.find_first_not_of(' ', at), all.size())};
     });
   }
 

@@ -36,7 +36,7 @@ namespace ultrafastbert::tokenizers {
 [[nodiscard]] inline template_piece read_template_piece(const json_value& piece, const json_value& processor,
                                                         const vocabulary& tokens) {
   const auto type_id = [](const json_value& body) {
-    return static_cast<std::uint32_t>(body.at("type_id").as_unsigned(0, std::numeric_limits<std::uint32_t>::max()));
+    return static_cast<std::uint32_t>(body.at("type_id").as_unsigned(0, (std::numeric_limits<std::uint32_t>::max)()));
   };
   if (const auto text = piece.find("Sequence")) {
     const json_value id = text->at("id");

@@ -180,7 +180,7 @@ class form_decomposer {
     constexpr char32_t first_hangul = 0xAC00;
     constexpr char32_t last_hangul = 0xD7A3;  // Hangul syllables are decomposed by rule, not by table
     const auto* property = ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
-    return property->combining_class == 0 && property->decomp_seqindex == std::numeric_limits<std::uint16_t>::max() &&
+    return property->combining_class == 0 && property->decomp_seqindex == (std::numeric_limits<std::uint16_t>::max)() &&
            (c < first_hangul || c > last_hangul);
   }
 
