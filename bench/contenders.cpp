@@ -101,12 +101,21 @@ dense_set::dense_set(const dense_shape& shape, bench_context& context, std::size
       own(make_own_dense(weights, context.options.isa, context.pool)),
       times(times_neurons) {}
 
+namespace {
+
+// Beside certified routes the second matrix is in float16.
+ufb::weight_storage second_of(ufb::weight_storage storage) {
+  return ufb::is_certified(storage) ? ufb::weight_storage::float16 : storage;
+}
+
+}  // namespace
+
 std::unique_ptr<fff_under_test> make_fff(const problem& what, ufb::fff_engine engine, ufb::weight_storage storage,
                                          ufb::isa_level isa, ufb::thread_pool& pool) {
   const bool has_levels = engine != ufb::fff_engine::blas;
   const ufb::fast_feedforward_options options{.engine = engine,
                                               .storage_in = storage,
-                                              .storage_out = storage,
+                                              .storage_out = second_of(storage),
                                               .isa = has_levels ? isa : ufb::isa_level::automatic};
   return std::make_unique<library_fff>(what.build(options), engine, storage, pool);
 }
@@ -221,7 +230,9 @@ double experiment::run(std::size_t batch) {
                           .case_name = problem_.name(),
                           .batch = batch,
                           .threads = context_.pool.concurrency(),
-                          .storage = std::string(ufb::name(engine.storage())),
+                          .storage = engine.storage() == ufb::weight_storage::certified_float16
+                                         ? "certified"
+                                         : std::string(ufb::name(engine.storage())),
                           .engine = engine.engine(),
                           .isa = engine.isa(),
                           .time = times[dense_indices.size() + i],
