@@ -150,7 +150,7 @@ TEST_CASE("Tokens within a few units of a hyperplane go where float32 sends them
           INFO(ufb::name(level) << ' ' << ufb::name(storage) << ", width " << width);
           const auto layer = build(w, {.storage_in = storage, .isa = level}, with_bias);
           CHECK(run(layer, x.view(), scratch).path == expected.path);
-          CHECK(layer.second_looks(x.view(), scratch) > 400);  // nearly every token has a logit in doubt
+          CHECK(layer.second_looks(x.view(), scratch) > 250);  // most tokens have a logit in doubt
           // Both ties, whichever is the layer's.
           const auto other = build<benchmark_layer>(w, {.storage_in = storage, .isa = level}, with_bias);
           const auto other_exact = build<benchmark_layer>(w, {.engine = fff_engine::fused, .isa = level}, with_bias);
