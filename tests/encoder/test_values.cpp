@@ -9,30 +9,12 @@
 #include "encoder/reference_stack.hpp"
 #include "encoder/support.hpp"
 #include "support/allocation_counter.hpp"
+#include "support/blas_allocation.hpp"
 #include "support/backends.hpp"
 
 using namespace ufb_test;
 
 namespace {
-
-// Some of OpenBLAS's kernels for small products call malloc, which no caller can help. The library's own kernels do not
-// meet them.
-template <class Backend, class Scalar>
-bool allocates_by_itself() {
-  using blas = ufb::blas::backend_traits<Backend>;
-  if (blas::has_kernels) return false;
-  random_numbers random(140);
-  const guarded_matrix<Scalar> a(24, 24, 0, random);
-  guarded_matrix<Scalar> c(24, 24);
-  const auto multiply = [&] {
-    for (std::size_t rows = 1; rows <= a.rows(); ++rows) {
-      blas::blas::multiply_transposed(Scalar{1}, a.view().rows_from(0, rows), a.view(), c.view().rows_from(0, rows));
-      blas::blas::multiply(Scalar{1}, a.view().rows_from(0, rows), a.view(), c.view().rows_from(0, rows));
-    }
-  };
-  multiply();
-  return allocations_in(multiply) != 0;
-}
 
 // Every step from what was recorded before it: sharp bounds in float and double.
 template <class TestType>
