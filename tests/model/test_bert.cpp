@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/support.hpp"
+#include "support/random.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 using namespace ultrafastbert;
@@ -93,7 +94,6 @@ TEST_CASE("A BERT classifier takes token types, and says which class loads which
 }
 
 TEST_CASE("FFF layers stand in place of a BERT's dense ones, told by the configuration or by their tensors", "[bert]") {
-  constexpr std::size_t depth = 3;
   constexpr std::size_t nodes = 15;
   random_numbers random(601);
   const folder_copy folder = copy_of("bert_mlm_full_names");
@@ -104,12 +104,12 @@ TEST_CASE("FFF layers stand in place of a BERT's dense ones, told by the configu
   }
   const auto told_by_tensors = masked_lm<float>::load(folder.path());
   const auto& shape = std::get<fast_feedforward_shape>(told_by_tensors.stack().config().block.feedforward);
-  CHECK(shape.depth == depth);
+  CHECK(shape.depth == 3);
   CHECK(shape.trees() == 1);
   const auto expected = states_of(told_by_tensors);
   folder.edit_json("config.json", [](ordered_json& config) {
     config["intermed_type"] = "fff";
-    config["intermed_depth"] = depth;
+    config["intermed_depth"] = 3;
     config["intermed_size"] = 1;
   });
   CHECK(states_of(masked_lm<float>::load(folder.path())) == expected);
