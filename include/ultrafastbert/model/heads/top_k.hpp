@@ -114,7 +114,7 @@ template <class Scalar>
 }  // namespace models
 
 /// The `k` largest logits in falling order; equal ones by rising index; NaN is smaller than everything. `isa` is the
-/// level of the kernels that sum up float probabilities.
+/// level of the kernels that sum up float probabilities, which are off by at most 1e-6 of themselves.
 /// Shapes: logits: (n); result: (min(k, n)). Throws: unsupported (the processor lacks the level), std::bad_alloc.
 /// Complexity: n + k log k.
 template <class Scalar>
