@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Decisions of float32 from narrow rows. A logit from a narrow row decides where its magnitude exceeds everything that
-// the narrow row and the float32 row can differ by; otherwise the float32 row is read, and its logit decides. So a
-// token takes the path of the float32 layer, whose rows are hardly ever read.
-//
-// Both dot products are off by rounding: |z - z'| <= (|w - w'| + gamma (|w| + |w'|)) |x|, where w' is the narrow row,
-// |.| the Euclidean norm and gamma the usual m u / (1 - m u) for chains of m roundings. Source: Higham, Accuracy and
-// Stability of Numerical Algorithms, section 3.1, with Cauchy-Schwarz. Layer: cmm.
+// Decisions of float32 from narrow rows. A logit from a narrow row decides where its magnitude exceeds all that it and
+// the float32 logit can differ by; otherwise the float32 row is read, and its logit decides. The bound is
+// |z - z'| <= (|w - w'| + gamma (|w| + |w'|)) |x| for the narrow row w', gamma = m u / (1 - m u) for m roundings.
+// Source: Higham, Accuracy and Stability of Numerical Algorithms, section 3.1, with Cauchy-Schwarz.
+// Layer: cmm.
 #pragma once
 
 #include <algorithm>

@@ -110,8 +110,8 @@ namespace ultrafastbert::kernels {
   return static_cast<std::int8_t>(std::lrint(ratio));
 }
 
-/// Rounds a row into storage, which is not certified; returns the factor that its products have to be multiplied by, 1 but for int8.
-/// Shapes: from: (n); to: n weights of the storage, on a boundary of their size.
+/// Rounds a row into storage, which is not certified; returns the factor that its products have to be multiplied by, 1
+/// but for int8. Shapes: from: (n); to: n weights of the storage, on a boundary of their size.
 inline float round_row(weight_storage storage, const float* from, std::size_t n, std::byte* to) noexcept {
   switch (storage) {
     case weight_storage::float16: {
