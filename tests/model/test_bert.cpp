@@ -132,14 +132,14 @@ TEST_CASE("What a BERT configuration asks for and this version does not compute 
       {"hidden_act", "gelu_fast", "unsupported"}, {"num_attention_heads", 5, "bad_value"},
       {"hidden_size", "32", "bad_type"},          {"intermed_type", "moe", "bad_value"},
       {"layer_norm_eps", -1, "bad_value"},        {"tie_word_embeddings", false, "unsupported"}};
-  for (const auto& [key, value, code] : refusals) {
-    INFO(key);
+  for (const refusal& refused : refusals) {
+    INFO(refused.key);
     const folder_copy folder = copy_of("bert_mlm_full_names");
-    folder.edit_json("config.json", [&](ordered_json& config) { config[key] = value; });
+    folder.edit_json("config.json", [&](ordered_json& config) { config[refused.key] = refused.value; });
     const auto problem = load_error(folder);
     REQUIRE(problem);
-    CHECK(name(problem->code()) == code);
-    CHECK(problem->where().find(key) != std::string::npos);
+    CHECK(name(problem->code()) == refused.code);
+    CHECK(problem->where().find(refused.key) != std::string::npos);
   }
   const folder_copy missing = copy_of("bert_mlm_full_names");
   missing.rename_tensors([](const std::string& name) {
