@@ -62,7 +62,7 @@ class certificate {
     double exact_square = 0;
     double narrow_square = 0;
     for (std::size_t k = 0; k < width_; ++k) {
-      const double w = exact[k];
+      const auto w = static_cast<double>(exact[k]);
       const double v = narrow_element(rounded, k, scale);
       difference += (w - v) * (w - v);
       exact_square += w * w;
