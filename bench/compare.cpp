@@ -21,7 +21,10 @@ namespace ufb = ultrafastbert;
 const std::map<std::string, ufb::weight_storage> storages{{"f32", ufb::weight_storage::float32},
                                                           {"f16", ufb::weight_storage::float16},
                                                           {"bf16", ufb::weight_storage::bfloat16},
-                                                          {"int8", ufb::weight_storage::int8}};
+                                                          {"int8", ufb::weight_storage::int8},
+                                                          {"certified", ufb::weight_storage::certified_float16},
+                                                          {"cf16", ufb::weight_storage::certified_float16},
+                                                          {"ci8", ufb::weight_storage::certified_int8}};
 const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
                                                    {"portable", ufb::isa_level::portable},
                                                    {"neon", ufb::isa_level::neon},
@@ -76,7 +79,7 @@ int main(int argc, char** argv) try {
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  app.add_option("--storage", options.storages, "f32, f16, bf16, int8, separated by commas")
+  app.add_option("--storage", options.storages, "f32, f16, bf16, int8, certified (or cf16), ci8, separated by commas")
       ->delimiter(',')
       ->transform(CLI::CheckedTransformer(storages));
   app.add_option("--isa", options.isa, "level of the library's kernels (automatic)")

@@ -7,9 +7,23 @@
 #include <set>
 #include <stdexcept>
 
+#include "ultrafastbert/cmm/walk.hpp"
+
 namespace ufb_bench {
 
 namespace {
+
+constexpr std::size_t most_waiting_tokens = 8;
+
+// Beside certified routes the second matrix is in float16.
+ufb::weight_storage second_of(ufb::weight_storage storage) {
+  return ufb::is_certified(storage) ? ufb::weight_storage::float16 : storage;
+}
+
+// Of a weight. Units: bytes.
+std::size_t bytes_of(ufb::weight_storage storage) {
+  return storage == ufb::weight_storage::float32 ? 4 : storage == ufb::weight_storage::int8 ? 1 : 2;
+}
 
 constexpr std::uint64_t dense_in_seed = 11;
 constexpr std::uint64_t dense_out_seed = 12;
@@ -106,7 +120,7 @@ std::unique_ptr<fff_under_test> make_fff(const problem& what, ufb::fff_engine en
   const bool has_levels = engine != ufb::fff_engine::blas;
   const ufb::fast_feedforward_options options{.engine = engine,
                                               .storage_in = storage,
-                                              .storage_out = storage,
+                                              .storage_out = second_of(storage),
                                               .isa = has_levels ? isa : ufb::isa_level::automatic};
   return std::make_unique<library_fff>(what.build(options), engine, storage, pool);
 }
@@ -217,17 +231,32 @@ double experiment::run(std::size_t batch) {
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     const auto& engine = *engines_[i];
     const bool automatic = engine.engine() == ufb::name(ufb::fff_engine::automatic);
+    const least_work work = work_of(batch, engine.storage());
+    const double to_us = 1e6 / static_cast<double>(batch);
+    std::optional<double> limit;
+    std::optional<double> chain;
+    if (work.flops > 0) {
+      limit = context_.limits.least_time(work) * to_us;
+      // Few tokens wait for a load on every level of their trees.
+      if (batch <= most_waiting_tokens) {
+        chain = static_cast<double>(problem_.path_length()) * context_.limits.latency(work.weight_table / 2) * to_us;
+      }
+    }
     context_.results.add({.group = group_,
                           .case_name = problem_.name(),
                           .batch = batch,
                           .threads = context_.pool.concurrency(),
-                          .storage = std::string(ufb::name(engine.storage())),
+                          .storage = engine.storage() == ufb::weight_storage::certified_float16
+                                         ? "certified"
+                                         : std::string(ufb::name(engine.storage())),
                           .engine = engine.engine(),
                           .isa = engine.isa(),
                           .time = times[dense_indices.size() + i],
                           .dense_time = dense.time,
                           .dense_backend = dense.name,
                           .own_dense_time = own_dense,
+                          .limit = limit,
+                          .chain = chain,
                           .verified = last_verdicts_[i].verified,
                           .goal = automatic && goal ? goal(batch, engine.storage()) : std::nullopt});
     if (!last_verdicts_[i].verified) {
@@ -236,6 +265,38 @@ double experiment::run(std::size_t batch) {
     }
   }
   return engines_.empty() ? 0.0 : times[dense_indices.size()].median;
+}
+
+// The mean over the batches that the timed calls take in turn.
+least_work experiment::work_of(std::size_t batch, ufb::weight_storage storage) const {
+  const auto& shape = problem_.shape();
+  const std::size_t per_tree = ufb::cmm::tree::node_count(shape.depth);
+  std::vector<std::size_t> seen(problem_.neurons(), 0);
+  std::size_t rows = 0;
+  std::size_t batches = 0;
+  for (std::size_t first = 0; first + batch <= expected_.tokens && batches < 256; first += batch) {
+    ++batches;
+    for (std::size_t i = first * expected_.path_length; i < (first + batch) * expected_.path_length; ++i) {
+      const std::size_t tree = i % expected_.path_length / expected_.levels;
+      std::size_t& last = seen[tree * per_tree + static_cast<std::size_t>(expected_.paths[i])];
+      if (last == batches) continue;
+      last = batches;
+      ++rows;
+    }
+  }
+  if (batches == 0) return {};
+  const double in_bytes = static_cast<double>(shape.input_width * bytes_of(ufb::first_rows_of(storage)));
+  const double out_bytes = static_cast<double>(shape.output_width * bytes_of(second_of(storage)));
+  const double distinct = static_cast<double>(rows) / static_cast<double>(batches);
+  const double x = static_cast<double>(batch * shape.input_width * sizeof(float));
+  const double y = static_cast<double>(batch * shape.output_width * sizeof(float));
+  // Outputs that no cache holds can be written past them; others are read for ownership first.
+  const bool streams = y >= static_cast<double>(ufb::cmm::cached_bytes);
+  return {.flops = static_cast<double>(2 * batch * problem_.path_length() * (shape.input_width + shape.output_width)),
+          .weight_bytes = distinct * (in_bytes + out_bytes),
+          .token_bytes = x + (streams ? y : 2 * y),
+          .weight_table = static_cast<std::size_t>(static_cast<double>(problem_.neurons()) * (in_bytes + out_bytes)),
+          .token_table = problem_.inputs().rows() * shape.input_width * sizeof(float) + static_cast<std::size_t>(y)};
 }
 
 void experiment::note_dense(std::size_t batch, const std::vector<std::size_t>& indices,

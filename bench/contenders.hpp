@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dense.hpp"
+#include "limits.hpp"
 #include "problem.hpp"
 #include "reference.hpp"
 #include "report.hpp"
@@ -38,6 +39,7 @@ struct bench_context {
   bench_options options;
   ufb::thread_pool pool;
   report results{};
+  machine_limits limits{options.threads};
 };
 
 /// An FFF layer in one form. Not for use from several threads at a time.
@@ -108,6 +110,7 @@ class experiment {
   void check_dense(dense_layer& layer, std::size_t batch);
   dense_result fastest_dense(std::size_t batch, const std::vector<std::size_t>& indices,
                              const std::vector<timing>& times);
+  [[nodiscard]] least_work work_of(std::size_t batch, ufb::weight_storage storage) const;
   void note_dense(std::size_t batch, const std::vector<std::size_t>& indices, const std::vector<timing>& times);
 
   bench_context& context_;

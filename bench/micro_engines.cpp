@@ -56,6 +56,8 @@ double limit_of(ufb::weight_storage storage) {
     case ufb::weight_storage::float16: return 4e-3;
     case ufb::weight_storage::bfloat16: return 4e-2;
     case ufb::weight_storage::int8: return 2e-1;
+    case ufb::weight_storage::certified_float16: return 4e-3;
+    case ufb::weight_storage::certified_int8: return 2e-1;
   }
   return 1e-6;
 }

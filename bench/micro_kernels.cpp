@@ -37,7 +37,7 @@ double value_of(ufb::weight_storage storage, const std::byte* row, std::size_t k
       return static_cast<double>(std::bit_cast<float>(bits << 16U));
     }
     case ufb::weight_storage::int8: return reinterpret_cast<const std::int8_t*>(row)[k];
-    case ufb::weight_storage::float32: break;
+    default: break;
   }
   return static_cast<double>(reinterpret_cast<const float*>(row)[k]);
 }

@@ -42,6 +42,8 @@ double limit_of(ufb::weight_storage storage, const problem& what) {
     case ufb::weight_storage::float16: return 2e-3;
     case ufb::weight_storage::bfloat16: return 2e-2;
     case ufb::weight_storage::int8: return 1e-1;
+    case ufb::weight_storage::certified_float16: return 3.5e-4;
+    case ufb::weight_storage::certified_int8: return 2e-2;
   }
   return limit * std::sqrt(terms);
 }
@@ -93,7 +95,7 @@ void count_deviation(verdict& result, path_match match, std::size_t token) {
 
 void judge(verdict& result, ufb::weight_storage storage, double limit, bool bits_equal, bool finite) {
   constexpr double tokens_differ = 2.0;  // the worst token may exceed the limit so far
-  const bool exact = storage == ufb::weight_storage::float32;
+  const bool exact = storage == ufb::weight_storage::float32 || ufb::is_certified(storage);
   if (!bits_equal) {
     result.problem = "outputs depend on whether paths are recorded";
   } else if (!finite || result.overall > limit || result.worst > tokens_differ * limit) {

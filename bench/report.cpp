@@ -45,7 +45,9 @@ std::string json_object(const report_row& row) {
          ", \"dense_us_per_token\": " + json_number(row.dense_time) +
          ", \"dense_backend\": " + (row.dense_backend.empty() ? "null" : json_string(row.dense_backend)) +
          ", \"ratio\": " + json_number(row.ratio()) + ", \"ratio_own\": " + json_number(row.ratio_own()) +
-         ", \"verified\": " + (row.verified ? "true" : "false") + ", \"goal\": " + json_number(row.goal) + '}';
+         ", \"limit_us\": " + json_number(row.limit) + ", \"share_of_limit\": " + json_number(row.share_of_limit()) +
+         ", \"chain_us\": " + json_number(row.chain) + ", \"verified\": " + (row.verified ? "true" : "false") +
+         ", \"goal\": " + json_number(row.goal) + '}';
 }
 
 std::string line_of(const std::vector<std::string>& cells) {
@@ -67,9 +69,12 @@ std::optional<double> report_row::ratio() const { return quotient(dense_time, ti
 
 std::optional<double> report_row::ratio_own() const { return quotient(own_dense_time, time.median); }
 
+std::optional<double> report_row::share_of_limit() const { return quotient(limit, time.median); }
+
 void report::begin_table(const std::string& heading) {
   begin_table(heading, {"case", "batch", "threads", "storage", "engine", "isa", "us/token", "spread", "dense us/token",
-                        "fastest dense", "ratio", "ratio, own dense", "goal", "verified"});
+                        "fastest dense", "ratio", "ratio, own dense", "limit us", "share of limit", "chain us", "goal",
+                        "verified"});
 }
 
 void report::begin_table(const std::string& heading, const std::vector<std::string>& columns) {
@@ -82,7 +87,8 @@ void report::add(const report_row& row) {
   add({row.case_name, std::to_string(row.batch), std::to_string(row.threads), row.storage, row.engine, row.isa,
        short_number(row.time.median), short_number(row.time.least) + "-" + short_number(row.time.most),
        cell(row.dense_time), row.dense_backend.empty() ? "-" : row.dense_backend, cell(row.ratio()),
-       cell(row.ratio_own()), cell(row.goal), row.verified ? "yes" : "**NO**"},
+       cell(row.ratio_own()), cell(row.limit), cell(row.share_of_limit()), cell(row.chain), cell(row.goal),
+       row.verified ? "yes" : "**NO**"},
       json_object(row), row.verified);
   last_ratio_ = row.ratio().value_or(0.0);
 }

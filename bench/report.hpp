@@ -26,11 +26,14 @@ struct report_row {
   std::optional<double> dense_time{};  ///< of the fastest external dense layer, microseconds per token
   std::string dense_backend{};
   std::optional<double> own_dense_time{};  ///< of the library's own prepacked dense layer
+  std::optional<double> limit{};  ///< the least that the machine's arithmetic and memory allow, microseconds per token
+  std::optional<double> chain{};  ///< of the loads that wait for each other, microseconds per token; for few tokens
   bool verified = false;
   std::optional<double> goal{};  ///< ratio to reach
 
   [[nodiscard]] std::optional<double> ratio() const;
   [[nodiscard]] std::optional<double> ratio_own() const;
+  [[nodiscard]] std::optional<double> share_of_limit() const;
 };
 
 /// Collects rows and prints them.

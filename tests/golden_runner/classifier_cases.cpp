@@ -29,7 +29,7 @@ golden_result run(const golden_case& golden, const Rows& rows, const Shape& shap
     const model_batch batch = read_batch(inputs, name);
     static_cast<void>(run_encoder(model, batch, name, workspace, result));
     ufb::matrix<float> logits({rows(batch), model.labels().size()});
-    model.logits(batch.id_view(), batch.mask_view(), logits.view(), workspace);
+    model.logits(batch.id_view(), batch.mask_view(), batch.type_view(), logits.view(), workspace);
     result.tensors.reals.push_back(as_tensor(name + ".logits", shape(batch, logits.cols()), logits));
   }
   return result;
@@ -39,14 +39,14 @@ golden_result run(const golden_case& golden, const Rows& rows, const Shape& shap
 
 golden_result compute_classifier(const golden_case& golden, std::string_view architecture) {
   using shape_type = std::vector<std::size_t>;
-  if (architecture == "ScriptableLMForTokenClassification") {
+  if (architecture.ends_with("ForTokenClassification")) {
     return run<ufb::token_classifier<float>>(
         golden, [](const model_batch& batch) { return batch.tokens(); },
         [](const model_batch& batch, std::size_t classes) {
           return shape_type{batch.shape.batch, batch.shape.length, classes};
         });
   }
-  if (architecture != "ScriptableLMForSequenceClassification") {
+  if (!architecture.ends_with("ForSequenceClassification")) {
     throw mismatch("no class for " + std::string(architecture));
   }
   return run<ufb::sequence_classifier<float>>(

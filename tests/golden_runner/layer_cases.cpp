@@ -84,13 +84,14 @@ golden_result run(const golden_case& golden, const layer_weights& weights, ufb::
   const auto shape = shape_of(golden.entry);
   const ufb::fast_feedforward<float, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent, ufb::dynamic_extent,
                               TieRule, Backend>
-      layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out),
-            {.engine = engine}, layout);
+      layer(shape, view(weights.linear_in), weights.bias_in.values, view(weights.linear_out), {.engine = engine},
+            layout);
   const auto x = view(weights.input);
   tensor<float> output{.name = "output", .shape = weights.input.shape};
   output.shape.back() = shape.output_width;
   output.values.resize(x.rows() * shape.output_width);
-  tensor<std::int32_t> path{.name = "path", .shape = {x.rows(), shape.parallel_size, ufb::cmm::tree::levels(shape.depth)}};
+  tensor<std::int32_t> path{.name = "path",
+                            .shape = {x.rows(), shape.parallel_size, ufb::cmm::tree::levels(shape.depth)}};
   if (layout == ufb::linear_out_layout::row_per_node) path.shape.erase(path.shape.begin() + 1);
   path.values.resize(x.rows() * layer.path_length());
   ufb::workspace workspace;

@@ -25,7 +25,8 @@ struct batch_shape {
 struct model_batch {
   batch_shape shape{};
   tensor<std::int32_t> ids{};
-  tensor<float> mask{};  // empty for none
+  tensor<float> mask{};              // empty for none
+  tensor<std::uint32_t> type_ids{};  // empty for none
 
   [[nodiscard]] std::size_t tokens() const { return shape.batch * shape.length; }
   [[nodiscard]] ultrafastbert::matrix_view<const ultrafastbert::token_id> id_view() const {
@@ -34,6 +35,10 @@ struct model_batch {
   [[nodiscard]] ultrafastbert::matrix_view<const float> mask_view() const {
     if (mask.values.empty()) return {};
     return {mask.values.data(), {mask.values.size() / mask.shape.back(), mask.shape.back()}};
+  }
+  [[nodiscard]] ultrafastbert::matrix_view<const std::uint32_t> type_view() const {
+    if (type_ids.values.empty()) return {};
+    return {type_ids.values.data(), {shape.batch, shape.length}};
   }
 };
 
@@ -52,6 +57,12 @@ struct model_batch {
   model_batch out{.ids = read<std::int32_t>(inputs, name + ".input_ids")};
   out.shape = {out.ids.shape.at(0), out.ids.shape.at(1)};
   if (inputs.find(name + ".attention_mask") != nullptr) out.mask = read_mask(inputs, name + ".attention_mask");
+  if (inputs.find(name + ".token_type_ids") != nullptr) {
+    auto types = read<std::int32_t>(inputs, name + ".token_type_ids");
+    out.type_ids = {.name = types.name,
+                    .shape = std::move(types.shape),
+                    .values = std::vector<std::uint32_t>(types.values.begin(), types.values.end())};
+  }
   return out;
 }
 
@@ -71,7 +82,8 @@ ultrafastbert::matrix<float> run_encoder(const Model& model, const model_batch& 
                                          ultrafastbert::workspace& workspace, golden_result& result) {
   ultrafastbert::matrix<float> states({batch.tokens(), model.hidden_size()});
   ultrafastbert::encoder_trace<float> trace;
-  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace, {.padding_states = true}, &trace);
+  model.encode(batch.id_view(), batch.mask_view(), states.view(), workspace,
+               {.padding_states = true, .type_ids = batch.type_view()}, &trace);
   const auto [sequences, length] = batch.shape;
   result.tensors.reals.push_back(as_tensor(name + ".final", {sequences, length, states.cols()}, states));
   const auto* fast = std::get_if<ultrafastbert::fast_feedforward_shape>(&model.stack().config().block.feedforward);

@@ -162,7 +162,7 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
       {"/arch/embedding", 3, bad_type, "$.arch.embedding"},
       {"/arch/attention", nullptr, bad_type, "$.arch.attention"},
       {"/architectures", "ScriptableLM", bad_type, "$.architectures"},
-      {"/model_type", "bert", unsupported, "$.model_type"},
+      {"/model_type", "gpt2", unsupported, "$.model_type"},
   };
   for (const refusal& r : refusals) {
     auto config = published();

@@ -63,9 +63,8 @@ struct fff_shape {
 /// `interleaved` for some, `grouped` for many, which is the fastest of each range as measured for 1x11 trees of width
 /// 768. Narrow rows leave less for `grouped` to save.
 [[nodiscard]] constexpr fff_engine choose_walk(const fff_shape& shape, std::size_t tokens) noexcept {
-  const std::size_t many = shape.storage_in == weight_storage::float32 ? 96
-                           : shape.storage_in == weight_storage::int8  ? 4096
-                                                                       : 512;
+  const weight_storage rows = first_rows_of(shape.storage_in);
+  const std::size_t many = rows == weight_storage::float32 ? 96 : rows == weight_storage::int8 ? 4096 : 512;
   return tokens < 4 ? fff_engine::fused : tokens < many ? fff_engine::interleaved : fff_engine::grouped;
 }
 

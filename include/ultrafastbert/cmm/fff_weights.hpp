@@ -47,6 +47,12 @@ class fff_weights {
   virtual void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                         const matrix_view<std::int32_t>& paths) const = 0;
 
+  /// How many logits of certified storage were taken from float32 rows, because the narrow ones could not decide.
+  /// Shapes: x: (tokens, input_width). Throws: std::bad_alloc while scratch grows.
+  [[nodiscard]] virtual std::size_t second_looks(const matrix_view<const Scalar>& /*x*/, workspace& /*scratch*/) const {
+    return 0;
+  }
+
   /// Bytes that `multiply` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] virtual std::size_t workspace_bytes(std::size_t tokens) const noexcept = 0;
 

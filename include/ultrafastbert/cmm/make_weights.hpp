@@ -46,6 +46,10 @@ bool runs_kernels(const fff_shape& shape, fff_engine engine) {
     refuse_choices(shape, who, true);
     return false;
   } else {
+    if (is_certified(shape.storage_out)) {
+      fail_input("fast_feedforward.storage_out", "f32, f16, bf16 or int8, as certificates are for paths",
+                 std::string(name(shape.storage_out)));
+    }
     if (engine == fff_engine::blas) refuse_choices(shape, "the engine blas", true);
     if (engine == fff_engine::dense) refuse_choices(shape, "the engine dense", false);
     return engine != fff_engine::blas;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ultrafastbert/cmm/certificate.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/packed_rows.hpp"
@@ -31,7 +32,10 @@ class packed_fff final : public fff_weights<float> {
       : shape_(shape),
         engine_(engine),
         isa_(resolve(shape.isa)),
-        in_(shape.storage_in, shape_.nodes(), shape.input_width),
+        in_(first_rows_of(shape.storage_in), shape_.nodes(), shape.input_width),
+        exact_(shape.storage_in, shape_.nodes(), shape.input_width,
+               kernels::dots_of(isa_, first_rows_of(shape.storage_in)),
+               kernels::dots_of(isa_, weight_storage::float32)),
         out_(shape.storage_out, shape_.nodes(), shape.output_width),
         bias_(shape.with_bias ? shape_.nodes() : 0) {}
 
@@ -40,16 +44,38 @@ class packed_fff final : public fff_weights<float> {
   }
   [[nodiscard]] isa_level isa() const noexcept override { return isa_; }
   [[nodiscard]] std::size_t bytes() const noexcept override {
-    return in_.bytes() + out_.bytes() + bias_.size() * sizeof(float);
+    return in_.bytes() + exact_.bytes() + out_.bytes() + bias_.size() * sizeof(float);
   }
 
-  void store_in(std::size_t node, const float* row) noexcept override { in_.store(blocked_row(node), row); }
+  void store_in(std::size_t node, const float* row) noexcept override {
+    const std::size_t r = blocked_row(node);
+    const float scale = in_.store(r, row);
+    if (exact_.error() != nullptr) exact_.store(r, row, in_.row(r), scale);
+  }
   void store_out(std::size_t node, const float* row) noexcept override { out_.store(node, row); }
   void store_bias(std::size_t node, float bias) noexcept override { bias_[blocked_row(node)] = bias; }
   [[nodiscard]] matrix_view<float> plain_out() noexcept override { return out_.floats(); }
 
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths) const override {
+    multiply(x, y, scratch, paths, nullptr);
+  }
+
+  [[nodiscard]] std::size_t second_looks(const matrix_view<const float>& x, workspace& scratch) const override {
+    if (exact_.error() == nullptr) return 0;
+    std::size_t count = 0;
+    workspace::frame frame(scratch);
+    multiply(x, frame.take_matrix<float>(x.rows(), shape_.output_width), scratch, {}, &count);
+    return count;
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
+    return walk_bytes(shape_.depth, tokens);
+  }
+
+ private:
+  void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
+                const matrix_view<std::int32_t>& paths, std::size_t* second_looks) const {
     const routing_weights in{.rows = in_.data(),
                              .bias = bias_.size() != 0 ? bias_.data() : nullptr,
                              .scale = in_.scale(),
@@ -57,7 +83,12 @@ class packed_fff final : public fff_weights<float> {
                              .width = shape_.input_width,
                              .depth = shape_.depth,
                              .ties = direction<float>(shape_.zero_goes_right),
-                             .kernels = kernels::dots_of(isa_, shape_.storage_in)};
+                             .kernels = kernels::dots_of(isa_, first_rows_of(shape_.storage_in)),
+                             .error = exact_.error(),
+                             .exact_rows = exact_.error() != nullptr ? exact_.rows().data() : nullptr,
+                             .exact_stride = exact_.rows().stride(),
+                             .exact_kernels = kernels::dots_of(isa_, weight_storage::float32),
+                             .second_looks = second_looks};
     const output_weights out{.rows = out_.data(),
                              .scale = out_.scale(),
                              .stride = out_.stride(),
@@ -78,11 +109,6 @@ class packed_fff final : public fff_weights<float> {
     }
   }
 
-  [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
-    return walk_bytes(shape_.depth, tokens);
-  }
-
- private:
   [[nodiscard]] std::size_t blocked_row(std::size_t node) const noexcept {
     const std::size_t per_tree = tree::node_count(shape_.depth);
     const std::size_t local = node % per_tree;
@@ -94,6 +120,7 @@ class packed_fff final : public fff_weights<float> {
   fff_engine engine_;
   isa_level isa_;
   packed_rows in_;              // in blocked order
+  certificate exact_;           // in blocked order
   packed_rows out_;             // level by level
   aligned_buffer<float> bias_;  // in blocked order, or empty
 };

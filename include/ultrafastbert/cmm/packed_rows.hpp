@@ -26,15 +26,17 @@ class packed_rows {
         bytes_({rows, row_bytes(storage, width)}),
         scale_(storage == weight_storage::int8 ? rows : 0) {}
 
-  /// Rounds `from` into row r. Shapes: from: (width). Pre: no element overflows the storage.
-  void store(std::size_t r, const float* from) noexcept {
+  /// Rounds `from` into row r; returns the row's scale, 1 without scales. Shapes: from: (width).
+  float store(std::size_t r, const float* from) noexcept {
     const float scale = kernels::round_row(storage_, from, width_, bytes_.row(r));
     if (scale_.size() != 0) scale_[r] = scale;
+    return scale;
   }
 
-  [[nodiscard]] weight_storage storage() const noexcept { return storage_; }      ///< of the rows
-  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }  ///< first row
-  [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }   ///< bytes from row to row
+  [[nodiscard]] weight_storage storage() const noexcept { return storage_; }                  ///< of the rows
+  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }              ///< first row
+  [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return bytes_.row(r); }  ///< row r
+  [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }               ///< bytes from row to row
   /// (rows), or null.
   [[nodiscard]] const float* scale() const noexcept { return scale_.size() != 0 ? scale_.data() : nullptr; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.bytes() + scale_.size() * sizeof(float); }  ///< held

@@ -6,6 +6,7 @@
 // Layer: cmm.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -31,6 +32,12 @@ struct blocked_order {
   }
 };
 
+/// A token as it is routed: its input, and at least its norm where routes are certified.
+struct routed_token {
+  const float* x = nullptr;
+  float norm = 0;
+};
+
 /// The first matrix, ready to route tokens. Borrows its memory.
 struct routing_weights {
   const std::byte* rows = nullptr;  ///< (parallel_size * nodes) in blocked order
@@ -41,10 +48,31 @@ struct routing_weights {
   std::size_t depth = 0;
   direction<float> ties;
   kernels::dot_kernels kernels{};
+  // Of certified routes alone: see certificate.hpp.
+  const float* error = nullptr;           ///< (parallel_size * nodes) in blocked order, or null
+  const std::byte* exact_rows = nullptr;  ///< as `rows`, in float32
+  std::size_t exact_stride = 0;           ///< bytes from row to row
+  kernels::dot_kernels exact_kernels{};
+  std::size_t* second_looks = nullptr;  ///< counts the float32 rows that were read, or null
 
   [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return rows + r * stride; }  ///< row r
 
-  /// The logit that a dot product with a row stands for.
+  /// The logit of a token at a row, from the dot product with the row. Equal bits in every engine.
+  [[nodiscard]] float logit(std::size_t row, float dot, const routed_token& token) const noexcept {
+    const float z = logit(row, dot);
+    // Written so that NaN, too, is looked at again.
+    if (error == nullptr || std::fabs(z) > error[row] * token.norm) return z;
+    return exact_logit(row, token.x);
+  }
+
+ private:
+  [[gnu::noinline]] float exact_logit(std::size_t row, const float* x) const noexcept {
+    if (second_looks != nullptr) ++*second_looks;
+    float dot = 0;
+    exact_kernels.pair(exact_rows + row * exact_stride, x, width, &dot);
+    return bias != nullptr ? dot + bias[row] : dot;
+  }
+
   [[nodiscard]] float logit(std::size_t row, float dot) const noexcept {
     if (scale == nullptr) return bias != nullptr ? dot + bias[row] : dot;
     // A product of floats is exact in double: fused with the sum or not, as the compiler likes, the bits are the same.

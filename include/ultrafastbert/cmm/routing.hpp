@@ -12,6 +12,7 @@
 #include <span>
 #include <utility>
 
+#include "ultrafastbert/cmm/certificate.hpp"
 #include "ultrafastbert/cmm/packed_tree.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -23,7 +24,20 @@ struct routes {
   std::span<float> logits{};  // (tokens, stride): one per level
   std::size_t stride = 0;
   std::span<std::uint32_t> position{};  // (tokens): position on the level reached; at the end, the leaf's
+  std::span<const float> norm{};        // (tokens): at least the norms of the inputs, or empty
+
+  [[nodiscard]] routed_token token(const matrix_view<const float>& x, std::size_t t) const noexcept {
+    return {.x = x.row(t), .norm = norm.empty() ? 0.0F : norm[t]};
+  }
 };
+
+/// The norms that certified routes need, or nothing. Shapes: x: (tokens, input_width); to: (at least tokens).
+inline std::span<const float> norms_of(const routing_weights& w, const matrix_view<const float>& x,
+                                       std::span<float> to) noexcept {
+  if (w.error == nullptr) return {};
+  for (std::size_t t = 0; t < x.rows(); ++t) to[t] = norm_bound(x.row(t), x.cols());
+  return to.first(x.rows());
+}
 
 /// One token at a time.
 inline void route_fused(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
@@ -34,7 +48,7 @@ inline void route_fused(const routing_weights& w, std::size_t first_row, const m
       const std::size_t row = first_row + blocked_order::row(level, position, w.depth);
       float dot = 0;
       w.kernels.pair(w.row(row), x.row(t), w.width, &dot);
-      const float logit = w.logit(row, dot);
+      const float logit = w.logit(row, dot, to.token(x, t));
       to.logits[t * to.stride + level] = logit;
       if (level == w.depth) break;
       position *= 2;
@@ -49,14 +63,14 @@ inline void route_fused(const routing_weights& w, std::size_t first_row, const m
 }
 
 /// Logits of up to eight tokens, each with a row of its own.
-inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t> rows, std::span<const float* const> x,
-                           float* logits) noexcept {
+inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t> rows,
+                           std::span<const routed_token> tokens, float* logits) noexcept {
   std::array<const std::byte*, 8> row{};
   std::array<const float*, 8> input{};
   for (std::size_t i = 0; i < 8; ++i) {
     const std::size_t source = (std::min)(i, rows.size() - 1);
     row[i] = w.row(rows[source]);
-    input[i] = x[source];
+    input[i] = tokens[source].x;
   }
   std::array<float, 8> dots{};
   if (rows.size() == 1) {
@@ -64,7 +78,7 @@ inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t
   } else {
     w.kernels.pairs_8(row.data(), input.data(), w.width, dots.data());
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) logits[i] = w.logit(rows[i], dots[i]);
+  for (std::size_t i = 0; i < rows.size(); ++i) logits[i] = w.logit(rows[i], dots[i], tokens[i]);
 }
 
 /// Eight tokens side by side, level by level.
@@ -74,8 +88,8 @@ inline void route_interleaved(const routing_weights& w, std::size_t first_row, c
     const std::size_t count = (std::min<std::size_t>)(8, x.rows() - t);
     std::array<std::size_t, 8> position{};
     std::array<std::size_t, 8> row{};
-    std::array<const float*, 8> input{};
-    for (std::size_t i = 0; i < count; ++i) input[i] = x.row(t + i);
+    std::array<routed_token, 8> input{};
+    for (std::size_t i = 0; i < count; ++i) input[i] = to.token(x, t + i);
     for (std::size_t level = 0; level <= w.depth; ++level) {
       for (std::size_t i = 0; i < count; ++i) row[i] = first_row + blocked_order::row(level, position[i], w.depth);
       std::array<float, 8> logit{};
@@ -153,9 +167,10 @@ class grouped_router {
   // Stores the logits of both levels and the two decisions of the token in place `at`.
   void decide(std::uint32_t token, std::size_t at, std::size_t level, std::size_t row, float node, float left,
               float right) noexcept {
-    const float z0 = w_.logit(row, node);
+    const routed_token input = to_.token(x_, token);
+    const float z0 = w_.logit(row, node, input);
     const bool r0 = w_.ties.right(z0);
-    const float z1 = r0 ? w_.logit(row + 2, right) : w_.logit(row + 1, left);
+    const float z1 = r0 ? w_.logit(row + 2, right, input) : w_.logit(row + 1, left, input);
     float* z = to_.logits.data() + token * to_.stride + level;
     z[0] = z0;
     z[1] = z1;
@@ -193,11 +208,11 @@ class grouped_router {
     for (std::size_t s = 0; s < singles_; s += 8) {
       const std::size_t count = (std::min<std::size_t>)(8, singles_ - s);
       std::array<std::size_t, 8> row{};
-      std::array<const float*, 8> x{};
+      std::array<routed_token, 8> x{};
       for (std::size_t i = 0; i < count; ++i) {
         const std::uint32_t token = order[single_[s + i]];
         row[i] = row_of_block(level, to_.position[token]);
-        x[i] = x_.row(token);
+        x[i] = to_.token(x_, token);
       }
       std::array<float, 8> node{};
       std::array<float, 8> child{};
@@ -217,7 +232,7 @@ class grouped_router {
   // The deepest level of a tree of even depth: one row per group.
   void last_level_alone(std::span<const std::uint32_t> order, std::size_t level, std::size_t groups) noexcept {
     std::array<std::size_t, 8> row{};
-    std::array<const float*, 8> x{};
+    std::array<routed_token, 8> x{};
     std::array<std::uint32_t, 8> at{};
     std::size_t count = 0;
     const auto flush = [&] {
@@ -232,7 +247,7 @@ class grouped_router {
     for (std::size_t g = 0; g < groups; ++g) {
       for (std::uint32_t i = groups_[g].first; i < groups_[g].first + groups_[g].count; ++i) {
         row[count] = row_of_block(level, groups_[g].position);
-        x[count] = x_.row(order[i]);
+        x[count] = to_.token(x_, order[i]);
         at[count++] = i;
         if (count == 8) flush();
       }

@@ -57,12 +57,14 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
   workspace::frame frame(call.scratch);
   const std::size_t most = (std::min)(x.rows(), tokens_per_tile);
   routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
+  const auto norms = frame.take<float>(call.in.error != nullptr ? most : 0);
   std::fill(all.logits.begin(), all.logits.end(), 0.0F);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
     const std::size_t tokens = (std::min)(tokens_per_tile, x.rows() - first);
     const auto inputs = x.rows_from(first, tokens);
     const auto logits = all.logits.first(tokens * stride);
     const auto leaves = all.position.first(tokens);
+    all.norm = norms_of(call.in, inputs, norms);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {
       const std::size_t first_row = p * tree::node_count(depth);
       if (interleaved) {
@@ -88,6 +90,7 @@ class grouped_pass {
         past_caches_(past_caches),
         logits_(frame.take<float>(tokens * stride_)),
         position_(frame.take<std::uint32_t>(tokens)),
+        norms_(frame.take<float>(call.in.error != nullptr ? tokens : 0)),
         order_(frame.take<std::uint32_t>(tokens)),
         sorted_(frame.take<std::uint32_t>(tokens)),
         coefficients_(frame.take<float>((std::min)(tokens, tokens_per_tile) * stride_)),
@@ -95,12 +98,16 @@ class grouped_pass {
     std::fill(logits_.begin(), logits_.end(), 0.0F);
   }
 
-  /// Shapes: x: (tokens, input_width); y: (tokens, output_width). Adds to y for every tree but the first.
+  /// Shapes: x: (tokens, input_width); y: (tokens, output_width). Adds to y for every tree but the first, which comes
+  /// first.
   void run(const matrix_view<const float>& x, const matrix_view<float>& y, std::size_t p, std::size_t first_token) {
     const std::size_t depth = call_.in.depth;
     const std::size_t first_row = p * tree::node_count(depth);
-    const routes all{
-        .logits = logits_.first(x.rows() * stride_), .stride = stride_, .position = position_.first(x.rows())};
+    if (p == 0) norm_ = norms_of(call_.in, x, norms_);
+    const routes all{.logits = logits_.first(x.rows() * stride_),
+                     .stride = stride_,
+                     .position = position_.first(x.rows()),
+                     .norm = norm_};
     workspace::frame frame(call_.scratch);
     grouped_router router(call_.in, first_row, x, all, x.rows(), frame);
     const auto order = order_.first(x.rows());
@@ -169,6 +176,8 @@ class grouped_pass {
   bool past_caches_;
   std::span<float> logits_;
   std::span<std::uint32_t> position_;
+  std::span<float> norms_;
+  std::span<const float> norm_{};  // of the tokens at hand
   std::span<std::uint32_t> order_;
   std::span<std::uint32_t> sorted_;
   std::span<float> coefficients_;    // of a tile, in the order of its leaves
@@ -192,8 +201,8 @@ inline void run_grouped(const engine_call& call, const matrix_view<const float>&
   const std::size_t pass = (std::min)(tokens, tokens_per_pass);
   const std::size_t tile = (std::min)(tokens, tokens_per_tile);
   const std::size_t logits = logit_stride(depth) * sizeof(float);
-  constexpr std::size_t arrays = 12;  // each is rounded up to a whole number of cache lines
-  return pass * (logits + 3 * sizeof(std::uint32_t) + grouped_router::bytes_per_token) +
+  constexpr std::size_t arrays = 13;  // each is rounded up to a whole number of cache lines
+  return pass * (logits + 3 * sizeof(std::uint32_t) + sizeof(float) + grouped_router::bytes_per_token) +
          tile * (logits + sizeof(std::uint32_t)) + arrays * buffer_alignment;
 }
 

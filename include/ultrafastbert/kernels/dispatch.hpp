@@ -18,10 +18,10 @@
 
 namespace ultrafastbert::kernels {
 
-/// Dot products of rows of a storage type at a level. Pre: `level` comes from `resolve`.
+/// Dot products of rows of a storage type at a level. Pre: `level` comes from `resolve`; storage is not certified.
 [[nodiscard]] UFB_FUNCTION const dot_kernels& dots_of(isa_level level, weight_storage storage) noexcept;
 
-/// Weighted sums of rows of a storage type at a level. Pre: `level` comes from `resolve`.
+/// Weighted sums of rows of a storage type at a level. Pre: `level` comes from `resolve`; storage is not certified.
 [[nodiscard]] UFB_FUNCTION const sum_kernels& sums_of(isa_level level, weight_storage storage) noexcept;
 
 /// The activations at a level. Pre: `level` comes from `resolve`.
@@ -69,7 +69,7 @@ UFB_FUNCTION const dot_kernels& dots_of(isa_level level, weight_storage storage)
     case weight_storage::float16: return UFB_OF_LEVEL(level, dots<float16_bits>);
     case weight_storage::bfloat16: return UFB_OF_LEVEL(level, dots<bfloat16_bits>);
     case weight_storage::int8: return UFB_OF_LEVEL(level, dots<std::int8_t>);
-    case weight_storage::float32: break;
+    default: break;
   }
   return UFB_OF_LEVEL(level, dots<float>);
 }
@@ -79,7 +79,7 @@ UFB_FUNCTION const sum_kernels& sums_of(isa_level level, weight_storage storage)
     case weight_storage::float16: return UFB_OF_LEVEL(level, sums<float16_bits>);
     case weight_storage::bfloat16: return UFB_OF_LEVEL(level, sums<bfloat16_bits>);
     case weight_storage::int8: return UFB_OF_LEVEL(level, sums<std::int8_t>);
-    case weight_storage::float32: break;
+    default: break;
   }
   return UFB_OF_LEVEL(level, sums<float>);
 }

@@ -47,15 +47,24 @@ namespace ultrafastbert::kernels {
   return {static_cast<std::uint16_t>(sign | rounded)};
 }
 
-/// Bytes of a weight in storage.
+/// The number itself. Source: IEEE 754, binary16.
+[[nodiscard]] inline float widened(float16_bits value) noexcept {
+  const std::uint32_t sign = std::uint32_t{value.bits & 0x8000U} << 16U;
+  const std::uint32_t magnitude = value.bits & 0x7fffU;
+  if (magnitude >= 0x7c00U) return std::bit_cast<float>(sign | 0x7f800000U | (magnitude & 0x3ffU) << 13U);
+  if (magnitude >= 0x400U) return std::bit_cast<float>(sign | ((magnitude << 13U) + (112U << 23U)));
+  const float subnormal = static_cast<float>(magnitude) * 0x1p-24F;
+  return sign != 0 ? -subnormal : subnormal;
+}
+
+/// Bytes of a weight in storage, which is not certified.
 [[nodiscard]] constexpr std::size_t bytes_of(weight_storage storage) noexcept {
   switch (storage) {
     case weight_storage::float16:
     case weight_storage::bfloat16: return 2;
     case weight_storage::int8: return 1;
-    case weight_storage::float32: break;
+    default: return 4;
   }
-  return 4;
 }
 
 /// Index of the first finite element of a row that storage would make infinite, or n. Shapes: row: (n).
@@ -101,8 +110,8 @@ namespace ultrafastbert::kernels {
   return static_cast<std::int8_t>(std::lrint(ratio));
 }
 
-/// Rounds a row into storage; returns the factor that its products have to be multiplied by, 1 but for int8.
-/// Shapes: from: (n); to: n weights of the storage, on a boundary of their size.
+/// Rounds a row into storage, which is not certified; returns the factor that its products have to be multiplied by, 1
+/// but for int8. Shapes: from: (n); to: n weights of the storage, on a boundary of their size.
 inline float round_row(weight_storage storage, const float* from, std::size_t n, std::byte* to) noexcept {
   switch (storage) {
     case weight_storage::float16: {
@@ -121,10 +130,8 @@ inline float round_row(weight_storage storage, const float* from, std::size_t n,
       for (std::size_t k = 0; k < n; ++k) bytes[k] = round_to_int8(from[k], scale);
       return scale;
     }
-    case weight_storage::float32: break;
+    default: std::memcpy(to, from, n * sizeof(float)); return 1.0F;
   }
-  std::memcpy(to, from, n * sizeof(float));
-  return 1.0F;
 }
 
 /// How a row of inputs is taken to int8: an element times `inverse` is rounded, a sum is multiplied by `scale`.

@@ -35,6 +35,7 @@ struct dot_kernels {
   void (*pairs_8)(const std::byte* const* rows, const float* const* x, std::size_t width, float* z);
   /// z[0] = row . x.
   void (*pair)(const std::byte* row, const float* x, std::size_t width, float* z);
+  std::size_t partial_sums = 1;  ///< chains times lanes: a chain has width / partial_sums terms, rounded up
 };
 
 /// Columns [first, last) of a row. `first` is a multiple of row_padding.

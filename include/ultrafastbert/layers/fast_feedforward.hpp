@@ -190,6 +190,13 @@ class fast_feedforward {
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept { return weights_->engine(tokens); }
   /// Level of the kernels that run; `portable` for the `blas` engine.
   [[nodiscard]] isa_level isa() const noexcept { return weights_->isa(); }
+  /// How many of the logits of some tokens, of which each takes one per tree and level, certified storage took from
+  /// float32 rows because the narrow ones could not decide; 0 with other storage. The tokens are computed for it.
+  /// Shapes: x: (tokens, input_width). Throws: invalid_input (another width), std::bad_alloc while the workspace grows.
+  [[nodiscard]] std::size_t second_looks(const matrix_view<const Scalar>& x, workspace& scratch) const {
+    core::check_extents(x, x.rows(), input_width(), "x");
+    return weights_->second_looks(x, scratch);
+  }
   /// Bytes that `forward` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept {
     return weights_->workspace_bytes(tokens);

@@ -199,7 +199,7 @@ class packed_matrix {
         start_(scale_.size()) {}
 
   static weight_storage checked_storage(weight_storage storage, std::size_t inputs) {
-    if (storage == weight_storage::float16) {
+    if (storage == weight_storage::float16 || is_certified(storage)) {
       fail(error_code::unsupported,
            {.where = "packed matrix", .expected = "f32, bf16 or int8", .found = std::string(name(storage))});
     }

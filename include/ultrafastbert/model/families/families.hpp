@@ -9,6 +9,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/model/families/bert.hpp"
 #include "ultrafastbert/model/families/crammed.hpp"
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
@@ -16,7 +17,9 @@
 namespace ultrafastbert::models {
 
 /// Every family, in the order in which configurations are tried.
-[[nodiscard]] inline std::array<const model_family*, 1> all_families() noexcept { return {&crammed_family}; }
+[[nodiscard]] inline std::array<const model_family*, 2> all_families() noexcept {
+  return {&crammed_family, &bert_family};
+}
 
 /// The family of a configuration.
 /// Throws: unsupported (no family's; the message says what the configuration calls itself), bad_type.

@@ -21,6 +21,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/prediction_head.hpp"
@@ -177,13 +178,16 @@ class masked_lm : public text_model<Scalar, Backend> {
       const auto part = masks.subspan(first, (std::min)(masks.size() - first, masks_at_a_time));
       for (std::size_t i = 0; i < part.size(); ++i) rows[i] = part[i].row;
       logits(states, rows.first(part.size()), scores.rows_from(0, part.size()), scratch, threads);
-      for (std::size_t i = 0; i < part.size(); ++i) append(part[i], scores.row_span(i), options.top_k, results);
+      std::vector<std::vector<scored_index>> best(part.size());
+      core::run_tasks(part.size(), scratch, threads, [&](std::size_t i, workspace& /*scratch*/) {
+        best[i] = top_k<Scalar>(scores.row_span(i), options.top_k, this->stack().options().isa);
+      });
+      for (std::size_t i = 0; i < part.size(); ++i) append(part[i], best[i], results);
     }
   }
 
-  void append(const mask_place& place, std::span<const Scalar> scores, std::size_t k,
-              std::vector<candidates>& results) const {
-    for (const scored_index& best : top_k<Scalar>(scores, k)) {
+  void append(const mask_place& place, std::span<const scored_index> found, std::vector<candidates>& results) const {
+    for (const scored_index& best : found) {
       const auto id = static_cast<token_id>(best.index);
       results[place.text].push_back({.position = place.position,
                                      .id = id,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -57,7 +58,15 @@ class sequence_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const;
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
+    this->logits(ids, mask, matrix_view<const std::uint32_t>{}, logits, scratch, threads);
+  }
+
+  /// The same with token types. Shapes: type_ids: (batch, length), or empty for all 0; else as above.
+  /// Throws: as above, and invalid_input (a token type that the model does not have).
+  void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<const std::uint32_t>& type_ids, const matrix_view<Scalar>& logits, workspace& scratch,
+              executor_ref threads = {}) const;
 
   /// All labels of a text or a pair by falling score, the best first; see `text_classifier`.
   /// Source: the scores are those of the text classification pipeline of the transformers package.
@@ -109,6 +118,7 @@ auto sequence_classifier<Scalar, Backend>::load(const std::filesystem::path& fol
 template <class Scalar, class Backend>
 void sequence_classifier<Scalar, Backend>::logits(const matrix_view<const token_id>& ids,
                                                   const matrix_view<const float>& mask,
+                                                  const matrix_view<const std::uint32_t>& type_ids,
                                                   const matrix_view<Scalar>& logits, workspace& scratch,
                                                   executor_ref threads) const {
   core::check_extents(logits, ids.rows(), this->labels().size(), "logits");
@@ -116,7 +126,8 @@ void sequence_classifier<Scalar, Backend>::logits(const matrix_view<const token_
   const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
   const auto offsets = frame.take<std::size_t>(ids.rows() + 1);
   for (std::size_t b = 0; b < offsets.size(); ++b) offsets[b] = b * ids.cols();
-  this->encode(ids, mask, states, scratch, {.padding_states = pooler_.shape().kind != pooler_kind::zero_index}, nullptr,
+  this->encode(ids, mask, states, scratch,
+               {.padding_states = pooler_.shape().kind != pooler_kind::zero_index, .type_ids = type_ids}, nullptr,
                threads);
   forward_head(states, offsets, logits, scratch, threads);
 }

@@ -67,7 +67,15 @@ class token_classifier
   /// Throws: invalid_input (an id, length, mask or shape out of range; logits is untouched then), std::bad_alloc while
   ///   the workspace grows. Complexity: see `encoder::forward`; no allocation after warm-up.
   void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
-              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const;
+              const matrix_view<Scalar>& logits, workspace& scratch, executor_ref threads = {}) const {
+    this->logits(ids, mask, matrix_view<const std::uint32_t>{}, logits, scratch, threads);
+  }
+
+  /// The same with token types. Shapes: type_ids: (batch, length), or empty for all 0; else as above.
+  /// Throws: as above, and invalid_input (a token type that the model does not have).
+  void logits(const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
+              const matrix_view<const std::uint32_t>& type_ids, const matrix_view<Scalar>& logits, workspace& scratch,
+              executor_ref threads = {}) const;
 
   /// The tokens of a text or a pair, from left to right, each with its best label; see `text_classifier`. The
   /// template's own tokens are left out, all others are there, whatever their label.
@@ -122,12 +130,14 @@ auto token_classifier<Scalar, Backend>::load(const std::filesystem::path& folder
 
 template <class Scalar, class Backend>
 void token_classifier<Scalar, Backend>::logits(const matrix_view<const token_id>& ids,
-                                               const matrix_view<const float>& mask, const matrix_view<Scalar>& logits,
-                                               workspace& scratch, executor_ref threads) const {
+                                               const matrix_view<const float>& mask,
+                                               const matrix_view<const std::uint32_t>& type_ids,
+                                               const matrix_view<Scalar>& logits, workspace& scratch,
+                                               executor_ref threads) const {
   core::check_extents(logits, ids.rows() * ids.cols(), this->labels().size(), "logits");
   workspace::frame frame(scratch);
   const auto states = frame.take_matrix<Scalar>(ids.rows() * ids.cols(), hidden_size());
-  this->encode(ids, mask, states, scratch, {.padding_states = true}, nullptr, threads);
+  this->encode(ids, mask, states, scratch, {.padding_states = true, .type_ids = type_ids}, nullptr, threads);
   head_.forward(states, logits, scratch, threads);
 }
 
