@@ -51,6 +51,7 @@ struct says_nothing {};
 static_assert(ufb::tie_rule<archetype>);
 static_assert(!ufb::tie_rule<not_constant> && !ufb::tie_rule<needs_an_object> && !ufb::tie_rule<is_a_function>);
 static_assert(!ufb::tie_rule<not_a_decision> && !ufb::tie_rule<known_too_late> && !ufb::tie_rule<says_nothing>);
+const bool known_too_late::zero_goes_right = true;
 
 }  // namespace
 
