@@ -32,7 +32,8 @@ struct archetype {
   static constexpr bool zero_goes_right = true;
 };
 struct not_constant {
-  static inline bool zero_goes_right = true;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+  [[maybe_unused]] static inline bool zero_goes_right =
+      true;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 };
 struct needs_an_object {
   bool zero_goes_right = true;
@@ -44,7 +45,7 @@ struct not_a_decision {
   static constexpr int zero_goes_right = 2;
 };
 struct known_too_late {
-  static const bool zero_goes_right;
+  [[maybe_unused]] static const bool zero_goes_right;
 };
 struct says_nothing {};
 
