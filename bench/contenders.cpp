@@ -237,9 +237,9 @@ double experiment::run(std::size_t batch) {
     std::optional<double> chain;
     if (work.flops > 0) {
       limit = context_.limits.least_time(work) * to_us;
-      // Few tokens wait for a load on every level of their trees.
+      // Few tokens wait for a load on every level; trees do not wait for each other.
       if (batch <= most_waiting_tokens) {
-        chain = static_cast<double>(problem_.path_length()) * context_.limits.latency(work.weight_table / 2) * to_us;
+        chain = static_cast<double>(expected_.levels) * context_.limits.latency(work.weight_table / 2) * to_us;
       }
     }
     context_.results.add({.group = group_,

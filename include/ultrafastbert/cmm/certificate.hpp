@@ -68,7 +68,7 @@ class certificate {
       exact_square += w * w;
       narrow_square += v * v;
     }
-    constexpr double unit = 0x1p-24;
+    constexpr double unit = 0x1p-23;  // of any rounding mode that the host may have set
     const double gamma = roundings_ * unit / (1.0 - roundings_ * unit);
     const double relative = std::sqrt(difference) + gamma * (std::sqrt(exact_square) + std::sqrt(narrow_square));
     // Products and inputs below 2^-126 may be lost; the norm is never taken for less than the root of as many squares.
