@@ -135,10 +135,10 @@ void pair(benchmark::State& state, const kernel_case& what) {
   const auto kernel = ufb::kernels::dots_of(what.level, what.storage).pair;
   kernel_data data(what.storage);
   const std::byte* row = data.advance(1);
-  kernel(row, data.inputs[0], width, data.z.data());
+  kernel(row, data.inputs[0], width, data.z.data(), {});
   verify(state, data.is_dot(0, row, 0));
   for ([[maybe_unused]] auto _ : state) {
-    kernel(data.advance(1), data.inputs[0], width, data.z.data());
+    kernel(data.advance(1), data.inputs[0], width, data.z.data(), {});
     benchmark::DoNotOptimize(data.z);
   }
   set_counters(state, {.tokens = 1, .flops = 2.0 * width, .bytes_per_token = data.bytes_per_token(1.0)});
@@ -152,7 +152,7 @@ void sum(benchmark::State& state, const kernel_case& what) {
     const std::byte* first = data.advance(levels);
     for (std::size_t i = 0; i < levels; ++i) rows[i] = first + i * data.stride;
     kernel(rows.data(), data.coefficients.data(), levels, {0, width}, ufb::kernels::sum_target::overwrite,
-           data.y.row(0));
+           data.y.row(0), {});
   };
   run();
   bool right = true;

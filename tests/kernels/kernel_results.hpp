@@ -60,13 +60,13 @@ struct result_collector {
     const kernels::dot_kernels& dots = kernels::dots_of(level, storage);
     dots.rows_3_inputs_4(rows[0], stride * sizeof(Weight), x.data(), width, z.data(), {});
     dots.pairs_8(rows.data(), x.data(), width, z.data() + 12);
-    dots.pair(rows[7], x[0], width, z.data() + 20);
+    dots.pair(rows[7], x[0], width, z.data() + 20, {});
     all.insert(all.end(), z.begin(), z.end());
 
     std::vector<float> y(2 * width);
     const kernels::sum_kernels& sums = kernels::sums_of(level, storage);
-    sums.sum(rows.data(), x[4], 8, {0, width}, kernels::sum_target::overwrite, y.data());
-    sums.sum(rows.data(), x[5], 8, {64, width}, kernels::sum_target::add, y.data() + width);
+    sums.sum(rows.data(), x[4], 8, {0, width}, kernels::sum_target::overwrite, y.data(), {});
+    sums.sum(rows.data(), x[5], 8, {64, width}, kernels::sum_target::add, y.data() + width, {});
     all.insert(all.end(), y.begin(), y.end());
   }
 

@@ -47,7 +47,7 @@ struct operands {
 template <class Weight>
 float alone(const operands<Weight>& o, const kernels::dot_kernels& dots, std::size_t row, std::size_t input) {
   float z = 0;
-  dots.pair(o.bytes[row], o.x[input], o.width, &z);
+  dots.pair(o.bytes[row], o.x[input], o.width, &z, {});
   return z;
 }
 
@@ -72,7 +72,7 @@ void require_equal_in_all_kernels(const operands<Weight>& o, const kernels::dot_
   REQUIRE(eight.surroundings_intact());
 
   fenced<float> one(1, where);
-  dots.pair(o.bytes[7], o.x[7], o.width, one.data());
+  dots.pair(o.bytes[7], o.x[7], o.width, one.data(), {});
   REQUIRE(equal_bits(one[0], eight[7]));
   REQUIRE(one.surroundings_intact());
 }

@@ -90,14 +90,14 @@ TEMPLATE_TEST_CASE("A new level multiplies and sums rows of every storage type",
       std::vector<float> z(21);
       by.rows_3_inputs_4(rows[0], weights.stride(), x.data(), width, z.data(), {.block = rows[3], .x = x.data() + 4});
       by.pairs_8(rows.data(), x.data(), width, z.data() + 12);
-      by.pair(rows[7], x[0], width, z.data() + 20);
+      by.pair(rows[7], x[0], width, z.data() + 20, {});
       return z;
     };
     REQUIRE(near(all_dots(dots), all_dots(other_dots), 2 * static_cast<double>(width) + 8));
     const std::vector<float> before = random.reals<float>(width);
     const auto all_sums = [&](const kernels::sum_kernels& by, kernels::sum_target target) {
       std::vector<float> y = before;
-      by.sum(rows.data(), x[1], std::min<std::size_t>(width, 8), {0, width}, target, y.data());
+      by.sum(rows.data(), x[1], std::min<std::size_t>(width, 8), {0, width}, target, y.data(), {});
       if (by.finish != nullptr) by.finish();
       return y;
     };

@@ -50,7 +50,7 @@ kernels::sum_target target_of(bool add) { return add ? kernels::sum_target::add 
 template <class Weight>
 std::vector<float> alone(const terms<Weight>& list, const kernels::sum_kernels& sums, std::size_t t, std::size_t count,
                          bool add, std::vector<float> y) {
-  sums.sum(list.bytes[t].data(), list.coefficients[t].data(), count, {0, y.size()}, target_of(add), y.data());
+  sums.sum(list.bytes[t].data(), list.coefficients[t].data(), count, {0, y.size()}, target_of(add), y.data(), {});
   return y;
 }
 
@@ -100,7 +100,7 @@ TEMPLATE_TEST_CASE("Columns of a sum have the bits of the whole, and no others a
           CAPTURE(width, first, last);
           std::vector<float> y = before;
           sums.sum(list.bytes[0].data(), list.coefficients[0].data(), most_rows, {first, last},
-                   kernels::sum_target::add, y.data());
+                   kernels::sum_target::add, y.data(), {});
           for (std::size_t k = 0; k < width; ++k) {
             REQUIRE(equal_bits(y[k], k >= first && k < last ? whole[k] : before[k]));
           }
@@ -127,7 +127,7 @@ TEMPLATE_TEST_CASE("Sums written past the caches have the same bits", "[kernels]
         const std::vector<float> expected = alone(list, sums, 0, count, false, std::vector<float>(width));
         matrix<float> y({1, width});
         sums.sum(list.bytes[0].data(), list.coefficients[0].data(), count, {0, width}, kernels::sum_target::past_caches,
-                 y.row(0));
+                 y.row(0), {});
         sums.finish();
         for (std::size_t k = 0; k < width; ++k) REQUIRE(equal_bits(y(0, k), expected[k]));
       }
@@ -152,7 +152,8 @@ TEMPLATE_TEST_CASE("A single sum has the same bits everywhere, and stays within 
         for (const placement where : placements) {
           fenced<float> y(width, where);
           if (add) std::copy(before.begin(), before.end(), y.data());
-          sums.sum(list.bytes[2].data(), list.coefficients[2].data(), most_rows, {0, width}, target_of(add), y.data());
+          sums.sum(list.bytes[2].data(), list.coefficients[2].data(), most_rows, {0, width}, target_of(add), y.data(),
+                   {});
           REQUIRE(equal_bits(y.span(), expected));
           REQUIRE(y.surroundings_intact());
         }
@@ -173,7 +174,7 @@ TEMPLATE_TEST_CASE("A sum may be interrupted after any row and go on from its ou
       std::vector<float> y(width);
       if (first > 0) y = alone(list, sums, 0, first, false, y);
       sums.sum(list.bytes[0].data() + first, list.coefficients[0].data() + first, most_rows - first, {0, width},
-               target_of(first > 0), y.data());
+               target_of(first > 0), y.data(), {});
       REQUIRE(equal_bits(y, whole));
     }
   }

@@ -47,7 +47,7 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
     CAPTURE(std::string(name(level)));
     std::vector<float> sums(patterns);
     kernels::sums_of(level, storage_of<TestType>)
-        .sum(&rows, &one, 1, {0, patterns}, kernels::sum_target::overwrite, sums.data());
+        .sum(&rows, &one, 1, {0, patterns}, kernels::sum_target::overwrite, sums.data(), {});
     const kernels::dot_kernels& dots = kernels::dots_of(level, storage_of<TestType>);
     for (std::size_t i = 0; i < patterns; ++i) {
       CAPTURE(i);

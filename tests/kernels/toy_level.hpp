@@ -29,6 +29,7 @@ inline constexpr std::size_t dot_chains = 2;
 inline constexpr bool tiles_dots = true;
 inline constexpr std::size_t rows_in_registers = 12;
 inline constexpr bool prefetches = true;
+inline constexpr bool prefetches_tiles = true;
 inline constexpr bool streams = true;
 inline constexpr std::size_t panel_vectors = 1;
 

@@ -48,7 +48,7 @@ TEST_CASE("Shared rows give the dot products of the level, in any part of the co
           for (std::size_t t = 0; t < rows; ++t) {
             for (std::size_t n = 0; n < outputs; ++n) {
               float z = 0;
-              dots.pair(bytes_of(w.row(n)), x.row(t), width, &z);
+              dots.pair(bytes_of(w.row(n)), x.row(t), width, &z, {});
               REQUIRE(equal_bits(y(t, n), z));
             }
           }

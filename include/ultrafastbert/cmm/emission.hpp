@@ -36,6 +36,7 @@ struct emission {
   std::span<const std::uint32_t> row{};   ///< (tokens): rows of y; empty for the first ones
   bool add = false;                       ///< to what y holds, or overwrites it
   bool past_caches = false;               ///< y is too large to be read from a cache afterwards; not with `add`
+  bool far = false;                       ///< y does not wait in the second-level cache
 
   [[nodiscard]] std::size_t row_of(std::size_t token) const noexcept { return row.empty() ? token : row[token]; }
 };
@@ -57,6 +58,21 @@ inline constexpr std::size_t tokens_at_once = 8;     // neighbors in the order o
 inline constexpr std::size_t columns_at_once = 768;  // of twelve rows fit a first-level cache of 48 KiB as float
 static_assert(columns_at_once <= kernels::streamed_columns && columns_at_once % kernels::row_padding == 0);
 
+/// What the token in place t needs that the one before it did not: its deepest rows that differ, if they are cold, and
+/// where its outputs go.
+inline kernels::upcoming_sum what_differs(const output_weights& w, std::size_t first_row, const emission& what,
+                                          std::size_t t, const matrix_view<float>& y) noexcept {
+  kernels::upcoming_sum next;
+  if (t >= what.leaf.size() || what.past_caches) return next;
+  const std::uint32_t differs = what.leaf[t] ^ what.leaf[t - 1];
+  for (std::size_t up = 0; up < next.rows.size() && up <= w.depth && w.depth - up >= w.cold_level; ++up) {
+    if (differs >> up == 0) break;
+    next.rows[up] = w.row(first_row + tree::first_of_level(w.depth - up) + (std::size_t{what.leaf[t]} >> up));
+  }
+  if (what.far) next.y = y.row(what.row_of(t));
+  return next;
+}
+
 /// One token at a time, whole rows. Shapes: y: (tokens, output_width).
 inline void emit_each(const output_weights& w, std::size_t first_row, const emission& what,
                       const matrix_view<float>& y) noexcept {
@@ -64,7 +80,8 @@ inline void emit_each(const output_weights& w, std::size_t first_row, const emis
   for (std::size_t t = 0; t < what.leaf.size(); ++t) {
     path_rows(w, first_row, what.leaf[t], rows);
     w.kernels.sum(rows.data(), what.coefficients.data() + t * what.stride, w.depth + 1, {0, w.width},
-                  what.add ? kernels::sum_target::add : kernels::sum_target::overwrite, y.row(what.row_of(t)));
+                  what.add ? kernels::sum_target::add : kernels::sum_target::overwrite, y.row(what.row_of(t)),
+                  what_differs(w, first_row, what, t + 1, y));
   }
 }
 
@@ -85,7 +102,8 @@ inline void emit_sorted(const output_weights& w, std::size_t first_row, const em
       for (std::size_t t = 0; t < count; ++t) {
         const float* coefficients = what.coefficients.data() + (first + t) * what.stride;
         float* out = y.row(what.row_of(first + t));
-        w.kernels.sum(rows[t].data(), coefficients, w.depth + 1, columns, target, out);
+        w.kernels.sum(rows[t].data(), coefficients, w.depth + 1, columns, target, out,
+                      what_differs(w, first_row, what, first + t + 1, y));
       }
     }
   }

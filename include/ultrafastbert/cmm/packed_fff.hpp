@@ -15,6 +15,7 @@
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/cmm/walk.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
+#include "ultrafastbert/core/cache_sizes.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
@@ -94,13 +95,15 @@ class packed_fff final : public fff_weights<float> {
                              .stride = out_.stride(),
                              .width = shape_.output_width,
                              .depth = shape_.depth,
-                             .kernels = kernels::sums_of(isa_, shape_.storage_out)};
+                             .kernels = kernels::sums_of(isa_, shape_.storage_out),
+                             .cold_level = first_cold_level(shape_.depth, shape_.parallel_size, out_.stride(), cache_)};
     const engine_call call{.in = in,
                            .out = out,
                            .parallel_size = shape_.parallel_size,
                            .activate = kernels::kernel_of(kernels::activations_of(isa_), shape_.activation),
                            .scratch = scratch,
-                           .paths = paths};
+                           .paths = paths,
+                           .cache = cache_};
     const fff_engine now = engine(x.rows());
     if (now == fff_engine::grouped) {
       run_grouped(call, x, y);
@@ -119,6 +122,7 @@ class packed_fff final : public fff_weights<float> {
   fff_shape shape_;
   fff_engine engine_;
   isa_level isa_;
+  std::size_t cache_ = core::second_level_cache();
   packed_rows in_;              // in blocked order
   certificate exact_;           // in blocked order
   packed_rows out_;             // level by level

@@ -6,6 +6,7 @@
 // Layer: cmm.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -69,7 +70,7 @@ struct routing_weights {
   [[gnu::noinline]] float exact_logit(std::size_t row, const float* x) const noexcept {
     if (second_looks != nullptr) ++*second_looks;
     float dot = 0;
-    exact_kernels.pair(exact_rows + row * exact_stride, x, width, &dot);
+    exact_kernels.pair(exact_rows + row * exact_stride, x, width, &dot, {});
     return bias != nullptr ? dot + bias[row] : dot;
   }
 
@@ -81,6 +82,17 @@ struct routing_weights {
   }
 };
 
+/// The first level of trees whose rows will not wait in the second-level cache for the next token that needs them; past
+/// the deepest level if all of them will. Units: cache, stride: bytes.
+[[nodiscard]] constexpr std::size_t first_cold_level(std::size_t depth, std::size_t trees, std::size_t stride,
+                                                     std::size_t cache) noexcept {
+  // Inputs, outputs and the other matrix need their share.
+  const std::size_t rows = cache / 4 / ((std::max)(stride, std::size_t{1}) * (std::max)(trees, std::size_t{1}));
+  std::size_t level = 0;
+  while (level <= depth && tree::node_count(level) <= rows) ++level;
+  return level;
+}
+
 /// The second matrix, ready to be summed. Borrows its memory.
 struct output_weights {
   const std::byte* rows = nullptr;  ///< (parallel_size * nodes), level by level
@@ -89,8 +101,16 @@ struct output_weights {
   std::size_t width = 0;            ///< output width
   std::size_t depth = 0;
   kernels::sum_kernels kernels{};
+  std::size_t cold_level = 0;  ///< rows from this level on are asked for before they are summed
 
   [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return rows + r * stride; }  ///< row r
+
+  /// The row of a node, to be asked for while another product runs; nothing on warm levels.
+  [[nodiscard]] kernels::upcoming_row later(std::size_t first_row, std::size_t level,
+                                            std::size_t position) const noexcept {
+    if (level < cold_level) return {};
+    return {.row = row(first_row + tree::first_of_level(level) + position), .bytes = stride};
+  }
 };
 
 }  // namespace ultrafastbert::cmm

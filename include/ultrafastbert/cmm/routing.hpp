@@ -39,15 +39,15 @@ inline std::span<const float> norms_of(const routing_weights& w, const matrix_vi
   return to.first(x.rows());
 }
 
-/// One token at a time.
-inline void route_fused(const routing_weights& w, std::size_t first_row, const matrix_view<const float>& x,
-                        const routes& to) noexcept {
+/// One token at a time. The rows of `out` that a token will need are asked for on the way.
+inline void route_fused(const routing_weights& w, const output_weights& out, std::size_t first_row,
+                        const matrix_view<const float>& x, const routes& to) noexcept {
   for (std::size_t t = 0; t < x.rows(); ++t) {
     std::size_t position = 0;
     for (std::size_t level = 0;; ++level) {
       const std::size_t row = first_row + blocked_order::row(level, position, w.depth);
       float dot = 0;
-      w.kernels.pair(w.row(row), x.row(t), w.width, &dot);
+      w.kernels.pair(w.row(row), x.row(t), w.width, &dot, out.later(first_row, level, position));
       const float logit = w.logit(row, dot, to.token(x, t));
       to.logits[t * to.stride + level] = logit;
       if (level == w.depth) break;
@@ -74,7 +74,7 @@ inline void multiply_pairs(const routing_weights& w, std::span<const std::size_t
   }
   std::array<float, 8> dots{};
   if (rows.size() == 1) {
-    w.kernels.pair(row[0], input[0], w.width, dots.data());
+    w.kernels.pair(row[0], input[0], w.width, dots.data(), {});
   } else {
     w.kernels.pairs_8(row.data(), input.data(), w.width, dots.data());
   }
@@ -136,7 +136,8 @@ class grouped_router {
       } else {
         singles_ = 0;
         for (std::size_t g = 0; g < groups; ++g) {
-          multiply_group(order, level, groups_[g], g + 1 < groups ? block(level, groups_[g + 1].position) : nullptr);
+          multiply_group(order, level, groups_[g], g + 1 < groups ? block(level, groups_[g + 1].position) : nullptr,
+                         true);
         }
         multiply_singles(order, level);
       }
@@ -177,9 +178,10 @@ class grouped_router {
     digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (w_.ties.right(z1) ? 1U : 0U));
   }
 
-  // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null.
-  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g,
-                      const std::byte* next) noexcept {
+  // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null. Where
+  // inputs are read for the first time, the next ones are asked for; later they wait in a cache.
+  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g, const std::byte* next,
+                      bool inputs_are_far) noexcept {
     const std::size_t row = row_of_block(level, g.position);
     const std::uint32_t end = g.first + g.count;
     std::uint32_t i = g.first;
@@ -189,11 +191,12 @@ class grouped_router {
       std::array<const float*, 4> next_x{};
       for (std::uint32_t t = 0; t < 4; ++t) {
         x[t] = x_.row(order[i + (std::min)(t, count - 1)]);
-        next_x[t] = x_.row(order[(std::min<std::size_t>)(i + count + t, order.size() - 1)]);
+        if (inputs_are_far) next_x[t] = x_.row(order[(std::min<std::size_t>)(i + count + t, order.size() - 1)]);
       }
       std::array<float, 12> z{};
-      w_.kernels.rows_3_inputs_4(w_.row(row), w_.stride, x.data(), w_.width, z.data(),
-                                 {.block = end - i < count + 3 ? next : nullptr, .x = next_x.data()});
+      w_.kernels.rows_3_inputs_4(
+          w_.row(row), w_.stride, x.data(), w_.width, z.data(),
+          {.block = end - i < count + 3 ? next : nullptr, .x = inputs_are_far ? next_x.data() : nullptr});
       for (std::uint32_t t = 0; t < count; ++t) decide(order[i + t], i + t, level, row, z[t], z[4 + t], z[8 + t]);
       i += count;
     }

@@ -17,10 +17,24 @@ namespace ultrafastbert::kernels {
 /// Weight rows are padded with zeros to this many elements, so that kernels read whole vectors of them.
 inline constexpr std::size_t row_padding = 16;
 
-/// What will be multiplied after the operands at hand: kernels may bring it into the nearest cache meanwhile.
+/// What will be multiplied after the operands at hand: kernels may bring it into the nearest cache meanwhile, line by
+/// line between their own products.
 struct upcoming {
   const std::byte* block = nullptr;  ///< three rows, or null
   const float* const* x = nullptr;   ///< four inputs, or null
+};
+
+/// A row that will be summed some time after the product at hand: kernels may bring it into the second-level cache.
+struct upcoming_row {
+  const std::byte* row = nullptr;  ///< or null
+  std::size_t bytes = 0;           ///< of the row
+};
+
+/// What will be summed after the rows at hand: kernels may bring it into the nearest cache meanwhile.
+struct upcoming_sum {
+  static constexpr std::size_t most = 4;
+  std::array<const std::byte*, most> rows{};  ///< those that differ from the rows at hand, or null
+  float* y = nullptr;                         ///< where their sum goes, or null
 };
 
 /// Dot products of weight rows of one storage type with inputs. `width` is the inputs' true length; rows are padded and
@@ -34,7 +48,7 @@ struct dot_kernels {
   /// z[i] = rows[i] . x[i], for 8 pairs.
   void (*pairs_8)(const std::byte* const* rows, const float* const* x, std::size_t width, float* z);
   /// z[0] = row . x.
-  void (*pair)(const std::byte* row, const float* x, std::size_t width, float* z);
+  void (*pair)(const std::byte* row, const float* x, std::size_t width, float* z, const upcoming_row& later);
   std::size_t partial_sums = 1;  ///< chains times lanes: a chain has width / partial_sums terms, rounded up
 };
 
@@ -56,7 +70,7 @@ struct sum_kernels {
   /// In the given columns: y = (add ? y : 0) + sum of coefficients[r] * rows[r] for r < count, in that order.
   /// Pre: past the caches, at most `streamed_columns` columns at a time, and `finish` before anyone reads y.
   void (*sum)(const std::byte* const* rows, const float* coefficients, std::size_t count, const column_range& columns,
-              sum_target target, float* y);
+              sum_target target, float* y, const upcoming_sum& next);
   void (*finish)() = nullptr;  ///< null where the level has no stores past the caches
 };
 

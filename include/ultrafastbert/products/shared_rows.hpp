@@ -41,7 +41,7 @@ inline void multiply_shared_rows(isa_level isa, const matrix_view<const float>& 
     }
   }
   for (; word < columns.last; ++word) {
-    for (std::size_t t = 0; t < x.rows(); ++t) dots.pair(row(word), x.row(t), x.cols(), &y(t, word));
+    for (std::size_t t = 0; t < x.rows(); ++t) dots.pair(row(word), x.row(t), x.cols(), &y(t, word), {});
   }
 }
 

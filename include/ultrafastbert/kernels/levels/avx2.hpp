@@ -32,7 +32,8 @@ inline constexpr std::size_t dot_vectors = 1;
 inline constexpr std::size_t dot_chains = 2;
 inline constexpr bool tiles_dots = true;
 inline constexpr std::size_t rows_in_registers = 12;
-inline constexpr bool prefetches = false;
+inline constexpr bool prefetches = true;        // what comes next, within rows
+inline constexpr bool prefetches_tiles = false;  // and within tiles of rows and inputs
 inline constexpr bool streams = true;
 inline constexpr std::size_t panel_vectors = 2;
 

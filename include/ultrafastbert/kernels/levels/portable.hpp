@@ -41,7 +41,8 @@ inline constexpr std::size_t dot_vectors = 4;
 inline constexpr std::size_t dot_chains = 1;
 inline constexpr bool tiles_dots = false;
 inline constexpr std::size_t rows_in_registers = 0;
-inline constexpr bool prefetches = false;
+inline constexpr bool prefetches = false;        // what comes next, within rows
+inline constexpr bool prefetches_tiles = false;  // and within tiles of rows and inputs
 inline constexpr bool streams = false;
 inline constexpr std::size_t panel_vectors = 2;
 
