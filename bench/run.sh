@@ -7,7 +7,8 @@
 #   bench/run.sh static [--quick] [--isa LEVEL] [--json FILE]
 # the whole encoder against the same encoder with dense layers:
 #   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
-# the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not:
+# the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not
+# (5 GB of memory):
 #   bench/run.sh peers [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
 # the levels of BLAS that the paper compares, for dense layers and the FFF layer, beside the paper's own figures:
 #   bench/run.sh paper [--quick] [--batch LIST] [--rounds N] [--json FILE]

@@ -6,8 +6,8 @@
 # onnxruntime-node, without its install script, into FOLDER/../peers-npm) and becomes its worker. Where that fails, the
 # reason is the only answer, as peers.hpp describes it.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$here/../../tests/support/packages.sh"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$root/tests/support/packages.sh"
 folder=$2
 threads=$3
 
@@ -30,10 +30,10 @@ case $1 in
     find_python || ufb_require_packages $UFB_TORCH_PACKAGES >&2 </dev/null ||
       give_up "$UFB_TORCH_PACKAGES could not be installed"
     find_python || give_up "no python3 has PyTorch"
-    exec "$python" "$here/torch_worker.py" "$folder" "$threads"
+    exec "$python" "$root/bench/peers/torch_worker.py" "$folder" "$threads"
     ;;
   onnxruntime)
-    [ -f "$folder/dense.onnx" ] || give_up "its model is written by PyTorch, which is left out"
+    [ -f "$folder/dense.onnx" ] || give_up "its model, which PyTorch writes, is not there"
     { command -v node && command -v npm; } >/dev/null || ufb_require_packages $UFB_NODE_PACKAGES >&2 </dev/null ||
       give_up "$UFB_NODE_PACKAGES could not be installed"
     modules=$(dirname "$folder")/peers-npm
@@ -42,7 +42,7 @@ case $1 in
       npm install --prefix "$modules" --ignore-scripts --no-audit --no-fund onnxruntime-node >&2 </dev/null ||
         give_up "npm could not install onnxruntime-node"
     fi
-    NODE_PATH=$modules/node_modules exec node "$here/onnxruntime_worker.cjs" "$folder" "$threads"
+    NODE_PATH=$modules/node_modules exec node "$root/bench/peers/onnxruntime_worker.cjs" "$folder" "$threads"
     ;;
   *) give_up "no peer is called '$1'" ;;
 esac

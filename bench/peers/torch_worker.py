@@ -6,6 +6,7 @@ FOLDER has dense/model.safetensors and fff/model.safetensors, and the token ids 
 """
 import array
 import ctypes
+import inspect
 import json
 import math
 import mmap
@@ -186,6 +187,25 @@ def quantized(model):
     return best
 
 
+def blas_of_this_process():
+    """The library that PyTorch's products run on, by its folder or file: which one it is decides their speed."""
+    names = set()
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            folder, file = os.path.split(line.split()[-1])
+            if file.startswith(("libblas", "libopenblas", "libmkl")):
+                names.add(os.path.basename(folder) if "blas" in folder else file)
+    return ", ".join(sorted(names)) or "a BLAS of its own"
+
+
+def export(model, file, opset):
+    """Writes the model as ONNX, by the exporter that traces: it needs no further package."""
+    options = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    axes = {0: "batch", 1: "length"}
+    torch.onnx.export(model, (torch.zeros((2, 16), dtype=torch.long),), file, opset_version=opset, input_names=["ids"],
+                      output_names=["states"], dynamic_axes={"ids": axes, "states": axes}, **options)
+
+
 def main():
     folder, threads = sys.argv[1], int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -209,7 +229,7 @@ def main():
         torch.backends.quantized.engine = int8[1]
         models["torch_dense_int8"] = int8[2]
         note = ", int8 by " + int8[1]
-    answers.write("@version PyTorch %s%s\n" % (torch.__version__, note))
+    answers.write("@version PyTorch %s over %s%s\n" % (torch.__version__, blas_of_this_process(), note))
     answers.write("@ready\n")
 
     variants = []
@@ -229,10 +249,7 @@ def main():
                 with open(os.path.join(folder, "states.bin"), "wb") as file:
                     file.write(ctypes.string_at(states.data_ptr(), 4 * states.numel()))
             elif words[0] == "export":
-                torch.onnx.export(models["torch_dense"], (torch.zeros((2, 16), dtype=torch.long),),
-                                  os.path.join(folder, "dense.onnx"), opset_version=int(words[1]),
-                                  input_names=["ids"], output_names=["states"],
-                                  dynamic_axes={"ids": {0: "batch", 1: "length"}, "states": {0: "batch", 1: "length"}})
+                export(models["torch_dense"], os.path.join(folder, "dense.onnx"), int(words[1]))
             elif words[0] != "ping":
                 raise ValueError("no request is called '%s'" % words[0])
             answers.write("@ok\n")
