@@ -45,12 +45,18 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
     throw std::runtime_error(
         "static takes one token at a time, on one thread, in f32: no --threads, --batch, --storage");
   }
+  if (group == "paper" && (options.threads != 1 || !options.storages.empty())) {
+    throw std::runtime_error("paper compares levels of BLAS on one thread, in f32: no --threads, --storage");
+  }
   ufb_bench::bench_context context{.options = options, .pool = ufb::thread_pool(options.threads)};
   std::cout
       << "# Fast feedforward against dense layers\n\n"
-      << ufb_bench::describe_machine(options.threads) << "- Medians of " << options.rounds
+      << ufb_bench::describe_machine(options.threads) << "- OpenBLAS: " << ufb_bench::openblas_version()
+      << "\n- Eigen: " << ufb_bench::eigen_version() << "; oneDNN: " << ufb_bench::onednn_version() << "\n- Medians of "
+      << options.rounds
       << " interleaved rounds; spread: fastest and slowest round; ratio: fastest external dense layer of the batch / "
          "this engine; every engine verified against double precision first\n";
+  if (group == "paper") ufb_bench::run_paper(context);
   const bool all = group == "all";
   if (all || group == "cmm") ufb_bench::run_cmm(context);
   if (all || group == "family") ufb_bench::run_family(context);
@@ -72,8 +78,9 @@ int main(int argc, char** argv) try {
   std::string json;
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
-  app.add_option("group", group, "cmm (default), family, gpt3, depth, static, encoder or all")
-      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "all"}));
+  app.add_option("group", group,
+                 "cmm (default), family, gpt3, depth, static, encoder, paper or all, which leaves paper out")
+      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "paper", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")

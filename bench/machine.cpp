@@ -7,12 +7,14 @@
 #include <string>
 #include <thread>
 
-#include "dense.hpp"
 #include "ultrafastbert/core/version.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
 
 namespace ufb_bench {
 
 namespace {
+
+namespace ufb = ultrafastbert;
 
 // The rest of the first line of `file` that starts with `key`, without separators; empty if there is none.
 std::string value_in(const char* file, const std::string& key) {
@@ -47,8 +49,6 @@ std::string describe_machine(std::size_t threads) {
           "; transparent huge pages: " + or_unknown(value_in("/sys/kernel/mm/transparent_hugepage/enabled", "")) +
           "; memory: " + or_unknown(value_in("/proc/meminfo", "MemTotal")) +
           "; load: " + or_unknown(value_in("/proc/loadavg", "")) + '\n';
-  text += "- OpenBLAS: " + openblas_version() + '\n';
-  text += "- Eigen: " + eigen_version() + "; oneDNN: " + onednn_version() + '\n';
   text += "- Compiler: " __VERSION__ "; ultrafastbert " + std::to_string(UFB_VERSION_MAJOR) + '.' +
           std::to_string(UFB_VERSION_MINOR) + '.' + std::to_string(UFB_VERSION_PATCH) +
           ", no -march; threads: " + std::to_string(threads) + '\n';

@@ -8,7 +8,7 @@
 
 namespace ufb_bench {
 
-/// A Markdown list: processor, cores, instruction set level, governor, memory, libraries, compiler, date.
+/// A Markdown list: processor, cores, instruction set level, governor, memory, compiler, date.
 [[nodiscard]] std::string describe_machine(std::size_t threads);
 
 /// Memory that can be taken now, 0 if unknown. Units: bytes.

@@ -7,6 +7,11 @@
 #   bench/run.sh static [--quick] [--isa LEVEL] [--json FILE]
 # the whole encoder against the same encoder with dense layers:
 #   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
+# the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not
+# (5 GB of memory):
+#   bench/run.sh peers [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
+# the levels of BLAS that the paper compares, for dense layers and the FFF layer, beside the paper's own figures:
+#   bench/run.sh paper [--quick] [--batch LIST] [--rounds N] [--json FILE]
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
 #   bench/run.sh compile [--quick] [--rounds N] [--json FILE]
 #   bench/run.sh micro [--benchmark_filter=REGEX] [--benchmark_min_time=SECONDS]
@@ -37,7 +42,15 @@ case ${1:-} in
     build_bench ufb_bench_micro $UFB_MICRO_BENCH_PACKAGES
     exec "$root/build-bench/bench/ufb_bench_micro" "${@:2}"
     ;;
-  *) build_bench ufb_bench_compare $UFB_BENCH_PACKAGES ;;
+  peers)
+    build_bench ufb_bench_peers $UFB_EXAMPLE_PACKAGES
+    shift
+    set -- ufb_bench_peers --folder "$root/build-bench/peers" --scripts "$root/bench/peers" "$@"
+    ;;
+  *)
+    build_bench ufb_bench_compare $UFB_BENCH_PACKAGES
+    set -- ufb_bench_compare "$@"
+    ;;
 esac
 
 threads=1
@@ -58,4 +71,4 @@ for variable in OPENBLAS_CORETYPE OPENBLAS_L2_SIZE; do
   [ -z "${!variable:-}" ] || echo "$variable=${!variable} is not passed on: OpenBLAS chooses by the processor" >&2
   unset "$variable"
 done
-exec "$root/build-bench/bench/ufb_bench_compare" "$@"
+exec "$root/build-bench/bench/$1" "${@:2}"

@@ -25,6 +25,8 @@ tokenize	examples/demo.sh && echo "one line" | build/examples/tokenize --tokeniz
 tests	tests/run.sh && build/tests/ufb_golden tests/golden && build/tests/ufb_invariance --model examples/models/tiny-mlm
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
+peers	bench/run.sh peers --quick --shapes 1x16
+paper	bench/run.sh paper --quick --batch 1
 compile	bench/run.sh compile --quick
 LIST
 }

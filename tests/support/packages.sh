@@ -5,6 +5,8 @@
 UFB_BUILD_PACKAGES="g++ cmake ninja-build pkg-config libopenblas-dev libeigen3-dev nlohmann-json3-dev libutf8proc-dev"
 UFB_EXAMPLE_PACKAGES="$UFB_BUILD_PACKAGES libcli11-dev"
 UFB_BENCH_PACKAGES="$UFB_EXAMPLE_PACKAGES libdnnl-dev"
+UFB_TORCH_PACKAGES="python3-torch"
+UFB_NODE_PACKAGES="nodejs npm"
 UFB_MICRO_BENCH_PACKAGES="$UFB_BUILD_PACKAGES libbenchmark-dev"
 UFB_COMPILE_BENCH_PACKAGES="$UFB_BUILD_PACKAGES time"
 UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES catch2"
