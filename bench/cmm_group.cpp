@@ -36,8 +36,8 @@ void run_uniform(bench_context& context, const std::vector<std::size_t>& batches
   add_engines(runs, storages);
   runs.add(ufb::fff_engine::blas, {ufb::weight_storage::float32});
   runs.add(make_level2_fff(*problem, context.pool));
-  runs.goal = [&](std::size_t batch, ufb::weight_storage storage) {
-    return cmm_goal(batch, context.options.threads, storage);
+  runs.goal = [&](std::size_t batch, ufb::weight_storage storage, std::optional<double> limit_ratio) {
+    return cmm_goal(batch, context.options.threads, storage, limit_ratio);
   };
   for (const std::size_t batch : batches) runs.run(batch);
   runs.add_notes();
@@ -79,9 +79,9 @@ void run_cmm(bench_context& context) {
   const auto batches = options.batches.empty() ? std::vector<std::size_t>{1, 8, 32, 128, 2048, 16384} : options.batches;
   auto storages = options.storages;
   if (storages.empty()) {
-    storages = {ufb::weight_storage::float32, ufb::weight_storage::float16, ufb::weight_storage::bfloat16,
-                ufb::weight_storage::int8, ufb::weight_storage::certified_float16,
-                ufb::weight_storage::certified_int8};
+    storages = {ufb::weight_storage::float32,           ufb::weight_storage::float16,
+                ufb::weight_storage::bfloat16,          ufb::weight_storage::int8,
+                ufb::weight_storage::certified_float16, ufb::weight_storage::certified_int8};
   }
   const std::size_t tokens = std::max(rotated_tokens, *std::max_element(batches.begin(), batches.end()));
   {

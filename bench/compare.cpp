@@ -57,6 +57,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
       << " interleaved rounds; spread: fastest and slowest round; ratio: fastest external dense layer of the batch / "
          "this engine; every engine verified against double precision first\n";
   if (group == "paper") ufb_bench::run_paper(context);
+  if (group == "choice") ufb_bench::run_choice(context);
   const bool all = group == "all";
   if (all || group == "cmm") ufb_bench::run_cmm(context);
   if (all || group == "family") ufb_bench::run_family(context);
@@ -79,8 +80,8 @@ int main(int argc, char** argv) try {
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
   app.add_option("group", group,
-                 "cmm (default), family, gpt3, depth, static, encoder, paper or all, which leaves paper out")
-      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "paper", "all"}));
+                 "cmm (default), family, gpt3, depth, static, encoder, paper, choice or all, which leaves these two out")
+      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")

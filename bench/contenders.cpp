@@ -242,6 +242,8 @@ double experiment::run(std::size_t batch) {
         chain = static_cast<double>(expected_.levels) * context_.limits.latency(work.weight_table / 2) * to_us;
       }
     }
+    std::optional<double> limit_ratio;
+    if (limit && dense.time) limit_ratio = *dense.time / *limit;
     context_.results.add({.group = group_,
                           .case_name = problem_.name(),
                           .batch = batch,
@@ -258,7 +260,7 @@ double experiment::run(std::size_t batch) {
                           .limit = limit,
                           .chain = chain,
                           .verified = last_verdicts_[i].verified,
-                          .goal = automatic && goal ? goal(batch, engine.storage()) : std::nullopt});
+                          .goal = automatic && goal ? goal(batch, engine.storage(), limit_ratio) : std::nullopt});
     if (!last_verdicts_[i].verified) {
       notes_.push_back("NOT VERIFIED: " + problem_.name() + ", batch " + std::to_string(batch) + ", " +
                        engine.engine() + ": " + last_verdicts_[i].problem);

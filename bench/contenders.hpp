@@ -89,7 +89,10 @@ class experiment {
   void add(std::unique_ptr<fff_under_test> one);
 
   /// The ratio that the automatic choice has to reach.
-  std::function<std::optional<double>(std::size_t batch, ufb::weight_storage storage)> goal{};
+  /// `limit_ratio`: what the machine's limit allows, if it is known.
+  std::function<std::optional<ratio_goal>(std::size_t batch, ufb::weight_storage storage,
+                                          std::optional<double> limit_ratio)>
+      goal{};
 
   /// Verifies, measures and reports all engines. Throws: std::runtime_error if a dense layer computes something else.
   /// Returns the median time of the first engine in microseconds per token.
@@ -124,7 +127,8 @@ class experiment {
   ufb::matrix<float> y_{};
 };
 
-// The groups: cmm_group.cpp, size_groups.cpp, static_group.cpp, encoder_group.cpp, paper_group.cpp.
+// The groups: cmm_group.cpp, size_groups.cpp, static_group.cpp, encoder_group.cpp, paper_group.cpp,
+// choice_group.cpp.
 void run_cmm(bench_context& context);
 void run_family(bench_context& context);
 void run_depth(bench_context& context);
@@ -132,5 +136,6 @@ void run_gpt3(bench_context& context);
 void run_static(bench_context& context);
 void run_encoder(bench_context& context);
 void run_paper(bench_context& context);
+void run_choice(bench_context& context);
 
 }  // namespace ufb_bench

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "report.hpp"
 #include "ultrafastbert/core/storage.hpp"
 
 namespace ufb_bench {
@@ -20,46 +21,56 @@ struct goal {
 
 /// 1x11 of width 768 on uniform data, against 4095 neurons.
 inline constexpr std::array cmm_goals{
-    goal{1, 1, ultrafastbert::weight_storage::float32, 300},      //
-    goal{8, 1, ultrafastbert::weight_storage::float32, 130},      //
-    goal{32, 1, ultrafastbert::weight_storage::float32, 105},     //
-    goal{128, 1, ultrafastbert::weight_storage::float32, 115},    //
-    goal{2048, 1, ultrafastbert::weight_storage::float32, 150},   //
-    goal{16384, 1, ultrafastbert::weight_storage::float32, 165},  //
-    goal{8, 2, ultrafastbert::weight_storage::float32, 130},      //
-    goal{32, 2, ultrafastbert::weight_storage::float32, 110},     //
-    goal{128, 2, ultrafastbert::weight_storage::float32, 115},    //
-    goal{2048, 2, ultrafastbert::weight_storage::float32, 140},   //
-    goal{16384, 2, ultrafastbert::weight_storage::float32, 140},  //
-    goal{1, 1, ultrafastbert::weight_storage::float16, 480},      //
-    goal{8, 1, ultrafastbert::weight_storage::float16, 190},      //
-    goal{32, 1, ultrafastbert::weight_storage::float16, 140},     //
-    goal{128, 1, ultrafastbert::weight_storage::float16, 155},    //
-    goal{2048, 1, ultrafastbert::weight_storage::float16, 170},   //
-    goal{16384, 1, ultrafastbert::weight_storage::float16, 170},  //
-    goal{1, 1, ultrafastbert::weight_storage::int8, 600},         //
-    goal{8, 1, ultrafastbert::weight_storage::int8, 220},         //
-    goal{32, 1, ultrafastbert::weight_storage::int8, 165},        //
-    goal{128, 1, ultrafastbert::weight_storage::int8, 170},       //
-    goal{2048, 1, ultrafastbert::weight_storage::int8, 195},      //
-    goal{16384, 1, ultrafastbert::weight_storage::int8, 170},
+    goal{1, 1, ultrafastbert::weight_storage::float32, 300},                //
+    goal{8, 1, ultrafastbert::weight_storage::float32, 100},                //
+    goal{32, 1, ultrafastbert::weight_storage::float32, 78},                //
+    goal{128, 1, ultrafastbert::weight_storage::float32, 78},               //
+    goal{2048, 1, ultrafastbert::weight_storage::float32, 78},              //
+    goal{16384, 1, ultrafastbert::weight_storage::float32, 90},             //
+    goal{8, 2, ultrafastbert::weight_storage::float32, 100},                //
+    goal{32, 2, ultrafastbert::weight_storage::float32, 78},                //
+    goal{128, 2, ultrafastbert::weight_storage::float32, 78},               //
+    goal{2048, 2, ultrafastbert::weight_storage::float32, 78},              //
+    goal{16384, 2, ultrafastbert::weight_storage::float32, 90},             //
+    goal{1, 1, ultrafastbert::weight_storage::certified_float16, 450},      //
+    goal{8, 1, ultrafastbert::weight_storage::certified_float16, 130},      //
+    goal{32, 1, ultrafastbert::weight_storage::certified_float16, 100},     //
+    goal{128, 1, ultrafastbert::weight_storage::certified_float16, 90},     //
+    goal{2048, 1, ultrafastbert::weight_storage::certified_float16, 90},    //
+    goal{16384, 1, ultrafastbert::weight_storage::certified_float16, 110},  //
+    goal{1, 1, ultrafastbert::weight_storage::int8, 550},                   //
+    goal{8, 1, ultrafastbert::weight_storage::int8, 150},                   //
+    goal{32, 1, ultrafastbert::weight_storage::int8, 120},                  //
+    goal{128, 1, ultrafastbert::weight_storage::int8, 110},                 //
+    goal{2048, 1, ultrafastbert::weight_storage::int8, 110},                //
+    goal{16384, 1, ultrafastbert::weight_storage::int8, 120},               //
 };
 
-[[nodiscard]] constexpr std::optional<double> cmm_goal(std::size_t batch, std::size_t threads,
-                                                       ultrafastbert::weight_storage storage) {
+/// From this batch on half of the limit's ratio will do, where memory allows no more than that.
+inline constexpr std::size_t limited_batch = 8;
+inline constexpr double share_of_limit = 0.5;
+
+[[nodiscard]] constexpr std::optional<ratio_goal> cmm_goal(std::size_t batch, std::size_t threads,
+                                                           ultrafastbert::weight_storage storage,
+                                                           std::optional<double> limit_ratio) {
   for (const goal& one : cmm_goals) {
-    if (one.batch == batch && one.threads == threads && one.storage == storage) return one.ratio;
+    if (one.batch != batch || one.threads != threads || one.storage != storage) continue;
+    if (batch >= limited_batch && limit_ratio && share_of_limit * *limit_ratio < one.ratio) {
+      return ratio_goal{.ratio = share_of_limit * *limit_ratio, .of_limit = true};
+    }
+    return ratio_goal{.ratio = one.ratio};
   }
   return std::nullopt;
 }
 
-/// A share of the bound for K trees of a depth, at batch 2048.
-[[nodiscard]] constexpr double family_goal(std::size_t depth, double bound) {
-  if (depth >= 9) return 0.5 * bound;
-  return depth >= 6 ? 0.4 * bound : 1.0;
+/// Several trees at batch 2048: a share of the limit's ratio, but never less than the dense layer.
+[[nodiscard]] constexpr std::optional<ratio_goal> family_goal(std::optional<double> limit_ratio) {
+  constexpr double share = 0.6;
+  if (!limit_ratio || share * *limit_ratio < 1.0) return ratio_goal{.ratio = 1.0};
+  return ratio_goal{.ratio = share * *limit_ratio, .of_limit = true};
 }
 
 inline constexpr double gpt3_share_of_bound = 0.9;  // at batch 1
-inline constexpr double gpt3_ratio_at_128 = 600;
+inline constexpr double gpt3_ratio_at_128 = 450;    // with certified float16
 
 }  // namespace ufb_bench

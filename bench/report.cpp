@@ -20,6 +20,11 @@ std::optional<double> quotient(const std::optional<double>& dense, double own) {
 
 std::string cell(const std::optional<double>& value) { return value ? short_number(*value) : "-"; }
 
+std::string goal_cell(const std::optional<ratio_goal>& goal) {
+  if (!goal) return "-";
+  return short_number(goal->ratio) + (goal->of_limit ? " (of limit)" : "");
+}
+
 std::string json_number(const std::optional<double>& value) {
   if (!value || !std::isfinite(*value)) return "null";
   std::array<char, 32> text{};
@@ -47,7 +52,8 @@ std::string json_object(const report_row& row) {
          ", \"ratio\": " + json_number(row.ratio()) + ", \"ratio_own\": " + json_number(row.ratio_own()) +
          ", \"limit_us\": " + json_number(row.limit) + ", \"share_of_limit\": " + json_number(row.share_of_limit()) +
          ", \"chain_us\": " + json_number(row.chain) + ", \"verified\": " + (row.verified ? "true" : "false") +
-         ", \"goal\": " + json_number(row.goal) + '}';
+         ", \"goal\": " + json_number(row.goal ? std::optional(row.goal->ratio) : std::nullopt) +
+         ", \"goal_of_limit\": " + (row.goal && row.goal->of_limit ? "true" : "false") + '}';
 }
 
 std::string line_of(const std::vector<std::string>& cells) {
@@ -87,7 +93,7 @@ void report::add(const report_row& row) {
   add({row.case_name, std::to_string(row.batch), std::to_string(row.threads), row.storage, row.engine, row.isa,
        short_number(row.time.median), short_number(row.time.least) + "-" + short_number(row.time.most),
        cell(row.dense_time), row.dense_backend.empty() ? "-" : row.dense_backend, cell(row.ratio()),
-       cell(row.ratio_own()), cell(row.limit), cell(row.share_of_limit()), cell(row.chain), cell(row.goal),
+       cell(row.ratio_own()), cell(row.limit), cell(row.share_of_limit()), cell(row.chain), goal_cell(row.goal),
        row.verified ? "yes" : "**NO**"},
       json_object(row), row.verified);
   last_ratio_ = row.ratio().value_or(0.0);

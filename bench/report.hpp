@@ -13,6 +13,12 @@
 
 namespace ufb_bench {
 
+/// A ratio to reach.
+struct ratio_goal {
+  double ratio = 0;
+  bool of_limit = false;  ///< it is a share of what the machine allows, because that is less than what was aimed at
+};
+
 /// One line of a table: an engine at one batch size.
 struct report_row {
   std::string group{};
@@ -29,7 +35,7 @@ struct report_row {
   std::optional<double> limit{};  ///< the least that the machine's arithmetic and memory allow, microseconds per token
   std::optional<double> chain{};  ///< of the loads that wait for each other, microseconds per token; for few tokens
   bool verified = false;
-  std::optional<double> goal{};  ///< ratio to reach
+  std::optional<ratio_goal> goal{};
 
   [[nodiscard]] std::optional<double> ratio() const;
   [[nodiscard]] std::optional<double> ratio_own() const;

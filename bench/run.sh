@@ -5,6 +5,8 @@
 #   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
 # small layers of static sizes against layers of the same sizes at run time:
 #   bench/run.sh static [--quick] [--isa LEVEL] [--json FILE]
+# the engine that a layer chooses by itself against the best one, over widths, depths and batch sizes:
+#   bench/run.sh choice [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
 # the whole encoder against the same encoder with dense layers:
 #   bench/run.sh encoder [--model DIR] [--threads N] [--shapes LIST] [--projection f32|bf16|int8] [--json FILE]
 # the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not
@@ -15,7 +17,7 @@
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
 #   bench/run.sh compile [--quick] [--rounds N] [--json FILE]
 #   bench/run.sh micro [--benchmark_filter=REGEX] [--benchmark_min_time=SECONDS]
-# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8; shapes: 1x16, 1x128,
+# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8, certified, ci8; shapes: 1x16, 1x128,
 # 8x128, mixed or any batch x length.
 # Installs missing Debian packages and builds first, as Release and without -march. Standard output carries the Markdown
 # tables only; everything else goes to standard error.

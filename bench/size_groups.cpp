@@ -63,10 +63,10 @@ void run_family(bench_context& context) {
     const auto problem = stored_problem::random(shape, std::max<std::size_t>(4096, largest(batches)));
     experiment runs(context, "family", *problem, &dense, verified_tokens(used));
     runs.add(ufb::fff_engine::automatic, storages);
-    const double goal = family_goal(depth, bound);
-    runs.goal = [goal](std::size_t batch, ufb::weight_storage storage) -> std::optional<double> {
+    runs.goal = [](std::size_t batch, ufb::weight_storage storage,
+                   std::optional<double> limit_ratio) -> std::optional<ratio_goal> {
       if (batch != 2048 || storage != ufb::weight_storage::float32) return std::nullopt;
-      return goal;
+      return family_goal(limit_ratio);
     };
     for (const std::size_t batch : batches) {
       runs.run(batch);
@@ -128,10 +128,10 @@ void run_gpt3(bench_context& context) {
   for (const auto storage : storages) {  // one layer at a time fits
     experiment runs(context, "gpt3", problem, &dense, 512);
     runs.add(ufb::fff_engine::automatic, {storage});
-    runs.goal = [bound](std::size_t batch, ufb::weight_storage kind) -> std::optional<double> {
-      if (kind != ufb::weight_storage::float32) return std::nullopt;
-      if (batch == 1) return gpt3_share_of_bound * bound;
-      if (batch == 128) return gpt3_ratio_at_128;
+    runs.goal = [bound](std::size_t batch, ufb::weight_storage kind,
+                        std::optional<double> /*limit_ratio*/) -> std::optional<ratio_goal> {
+      if (batch == 1 && kind == ufb::weight_storage::float32) return ratio_goal{.ratio = gpt3_share_of_bound * bound};
+      if (batch == 128 && kind == ufb::weight_storage::certified_float16) return ratio_goal{.ratio = gpt3_ratio_at_128};
       return std::nullopt;
     };
     for (const std::size_t batch : batches) runs.run(batch);

@@ -18,6 +18,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "ultrafastbert/cmm/make_weights.hpp"
+#include "ultrafastbert/core/cache_sizes.hpp"
 
 using namespace ufb_test;
 using ufb::fff_engine;
@@ -37,25 +38,39 @@ constexpr ufb::cmm::fff_shape shape_of(std::size_t depth, std::size_t trees,
 }
 
 // The one place where an engine is chosen. Shallow trees are dense whatever the number of tokens, if nothing is rounded
-// and there are enough nodes; the others walk by the number of tokens, and later in groups where rows are narrow.
-using ufb::cmm::choose_engine;
+// and there are enough nodes; the others walk by the number of tokens, and in groups where that saves more than sorting
+// costs: many tokens and long rows, or weights far beyond the caches.
+constexpr std::size_t cache = std::size_t{1} << 20U;
+constexpr fff_engine choose_engine(const ufb::cmm::fff_shape& shape, std::size_t tokens) {
+  return ufb::cmm::choose_engine(shape, tokens, cache);
+}
+constexpr fff_engine choose_wide(std::size_t width, std::size_t depth, std::size_t tokens,
+                                 weight_storage storage = weight_storage::float32) {
+  auto shape = shape_of(depth, 1, storage, storage);
+  shape.input_width = shape.output_width = width;
+  return choose_engine(shape, tokens);
+}
 static_assert(choose_engine(shape_of(0, 32), 1) == fff_engine::dense);
 static_assert(choose_engine(shape_of(0, 31), 1) == fff_engine::fused);
 static_assert(choose_engine(shape_of(2, 5), 100'000) == fff_engine::dense);
-static_assert(choose_engine(shape_of(2, 4), 100'000) == fff_engine::grouped);
+static_assert(choose_engine(shape_of(2, 4), 100'000) == fff_engine::interleaved);
 static_assert(choose_engine(shape_of(3, 100), 1) == fff_engine::fused);
 static_assert(choose_engine(shape_of(1, 100, weight_storage::float16), 1) == fff_engine::fused);
 static_assert(choose_engine(shape_of(1, 100, weight_storage::float32, weight_storage::int8), 1) == fff_engine::fused);
 static_assert(choose_engine(shape_of(11, 1), 0) == fff_engine::fused);
 static_assert(choose_engine(shape_of(11, 1), 3) == fff_engine::fused);
 static_assert(choose_engine(shape_of(11, 1), 4) == fff_engine::interleaved);
-static_assert(choose_engine(shape_of(11, 1), 95) == fff_engine::interleaved);
-static_assert(choose_engine(shape_of(11, 1), 96) == fff_engine::grouped);
-static_assert(choose_engine(shape_of(11, 1, weight_storage::bfloat16), 511) == fff_engine::interleaved);
-static_assert(choose_engine(shape_of(11, 1, weight_storage::bfloat16), 512) == fff_engine::grouped);
-static_assert(choose_engine(shape_of(11, 1, weight_storage::int8), 4095) == fff_engine::interleaved);
-static_assert(choose_engine(shape_of(11, 1, weight_storage::int8), 4096) == fff_engine::grouped);
-static_assert(ufb::cmm::choose_walk(shape_of(0, 32), 1) == fff_engine::fused);
+static_assert(choose_engine(shape_of(3, 1), 5) == fff_engine::fused);
+static_assert(choose_engine(shape_of(3, 1), 6) == fff_engine::interleaved);
+static_assert(choose_wide(192, 7, 100'000) == fff_engine::interleaved);
+static_assert(choose_wide(192, 11, 4096) == fff_engine::grouped);
+static_assert(choose_wide(192, 11, 4095) == fff_engine::interleaved);
+static_assert(choose_wide(768, 11, 511) == fff_engine::interleaved);
+static_assert(choose_wide(768, 11, 512) == fff_engine::grouped);
+static_assert(choose_wide(768, 6, 100'000) == fff_engine::interleaved);
+static_assert(choose_wide(768, 11, 100'000, weight_storage::float16) == fff_engine::interleaved);
+static_assert(choose_wide(768, 13, 4096, weight_storage::float16) == fff_engine::grouped);
+static_assert(ufb::cmm::choose_walk(shape_of(0, 32), 1, cache) == fff_engine::fused);
 
 template <class Scalar>
 ufb::cmm::fff_shape packed_shape(const cmm_problem<Scalar>& problem, bool zero_goes_right) {
@@ -136,7 +151,9 @@ TEST_CASE("Every engine of the kernels follows the reference, ties either way, w
                                     fff_engine::grouped, fff_engine::dense, fff_engine::blas}) {
       CAPTURE(std::string(name(engine)), sizes.tokens, sizes.depth, sizes.parallel_size);
       const auto weights = weights_of<float, ufb::kernel_backend>(problem, shape, engine);
-      const fff_engine expected = engine == fff_engine::automatic ? choose_engine(shape, sizes.tokens) : engine;
+      const fff_engine expected = engine == fff_engine::automatic
+                                      ? ufb::cmm::choose_engine(shape, sizes.tokens, ufb::core::second_level_cache())
+                                      : engine;
       CHECK(weights->engine(sizes.tokens) == expected);
       REQUIRE(judge(*weights, problem, zero_goes_right) <= 1);
     }

@@ -328,7 +328,7 @@ TEST_CASE("A layer reports its engine, its level and its bytes, and refuses a le
   const auto layer = p.layer({});
   CHECK(layer.isa() == resolve(isa_level::automatic));
   CHECK(layer.engine(1) == fff_engine::fused);
-  CHECK(layer.engine(100'000) == fff_engine::grouped);
+  CHECK(layer.engine(100'000) == fff_engine::interleaved);
   CHECK(p.layer({.engine = fff_engine::blas}).engine(7) == fff_engine::blas);
   CHECK(layer.bytes() == 2 * 15 * 64 * sizeof(float));
   CHECK(p.layer({.storage_in = weight_storage::float16, .storage_out = weight_storage::int8}).bytes() ==

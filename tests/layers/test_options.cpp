@@ -254,6 +254,6 @@ TEST_CASE("A loaded layer of shallow trees walks, too, where its weights are no 
   source.add("linear_out.weight", {2, 48}, values);
   const auto layer = layer_type::load(source, "", shape);
   CHECK(layer.engine(1) == fff_engine::fused);
-  CHECK(layer.engine(500) == fff_engine::grouped);
+  CHECK(layer.engine(500) == fff_engine::interleaved);
   CHECK(layer_type::load(source, "", shape, {.engine = fff_engine::dense}).engine(1) == fff_engine::dense);
 }

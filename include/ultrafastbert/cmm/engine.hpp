@@ -59,25 +59,46 @@ struct fff_shape {
   [[nodiscard]] constexpr std::size_t nodes() const noexcept { return parallel_size * tree::node_count(depth); }
 };
 
-/// The engine that walks the trees at a number of tokens when the choice is automatic: `fused` for up to three tokens,
-/// `interleaved` for some, `grouped` for many, which is the fastest of each range as measured for 1x11 trees of width
-/// 768. Narrow rows leave less for `grouped` to save.
-[[nodiscard]] constexpr fff_engine choose_walk(const fff_shape& shape, std::size_t tokens) noexcept {
-  const weight_storage rows = first_rows_of(shape.storage_in);
-  const std::size_t many = rows == weight_storage::float32 ? 96 : rows == weight_storage::int8 ? 4096 : 512;
-  return tokens < 4 ? fff_engine::fused : tokens < many ? fff_engine::interleaved : fff_engine::grouped;
+/// Bytes of the rows that engines walk, of both matrices; rows that only certified routes look at again do not count.
+[[nodiscard]] constexpr std::size_t walked_bytes(const fff_shape& shape) noexcept {
+  const auto bytes = [](weight_storage storage) {
+    const weight_storage rows = first_rows_of(storage);
+    return rows == weight_storage::float32 ? sizeof(float) : rows == weight_storage::int8 ? 1U : 2U;
+  };
+  return shape.nodes() * (shape.input_width * bytes(shape.storage_in) + shape.output_width * bytes(shape.storage_out));
+}
+
+/// The engine that walks the trees at a number of tokens when the choice is automatic. `fused` is for so few tokens
+/// that eight side by side would be too many. `grouped` sorts tokens to read each row once for several of them, which
+/// pays where many tokens meet long rows of float32, or weights far beyond the caches; `interleaved` is for the rest.
+/// The bounds are those of the grid of `bench/run.sh choice`. Units: cache: bytes of the second-level cache.
+[[nodiscard]] constexpr fff_engine choose_walk(const fff_shape& shape, std::size_t tokens, std::size_t cache) noexcept {
+  const std::size_t few = shape.depth <= 3 ? 6 : 4;
+  if (tokens < few) return fff_engine::fused;
+  constexpr std::size_t long_row = 768;
+  constexpr std::size_t many = 512;
+  constexpr std::size_t very_many = 4096;
+  const std::size_t bytes = walked_bytes(shape);
+  if (first_rows_of(shape.storage_in) != weight_storage::float32) {
+    return tokens >= very_many && bytes / 32 > cache ? fff_engine::grouped : fff_engine::interleaved;
+  }
+  // The deepest level of a tree of even depth stands alone and is not shared.
+  const bool shares_all = shape.depth % 2 == 1 && shape.depth >= 5;
+  if (shape.input_width >= long_row && tokens >= many && (shares_all || bytes / 4 > cache)) return fff_engine::grouped;
+  return tokens >= very_many && bytes / 3 > cache ? fff_engine::grouped : fff_engine::interleaved;
 }
 
 /// The engine that an automatic choice stands for at a number of tokens: `dense` for shallow trees, whatever the
 /// number, else what `choose_walk` says. Of a tree of up to three levels a token visits so many nodes that walking pays
 /// for few batches or none. Fewer than 32 nodes would not fill a panel of the packed product, and narrow storage is for
 /// the other engines. Layers with weights that are not finite walk, too.
-[[nodiscard]] constexpr fff_engine choose_engine(const fff_shape& shape, std::size_t tokens) noexcept {
+[[nodiscard]] constexpr fff_engine choose_engine(const fff_shape& shape, std::size_t tokens,
+                                                 std::size_t cache) noexcept {
   constexpr std::size_t deepest = 2;
   constexpr std::size_t fewest_nodes = 32;
   const bool rounds = shape.storage_in != weight_storage::float32 || shape.storage_out != weight_storage::float32;
   if (shape.depth <= deepest && shape.nodes() >= fewest_nodes && !rounds) return fff_engine::dense;
-  return choose_walk(shape, tokens);
+  return choose_walk(shape, tokens, cache);
 }
 
 }  // namespace cmm

@@ -12,6 +12,7 @@
 #if UFB_WITH_BODIES
 #include "ultrafastbert/cmm/dense_fff.hpp"
 #include "ultrafastbert/cmm/packed_fff.hpp"
+#include "ultrafastbert/core/cache_sizes.hpp"
 #endif
 
 namespace ultrafastbert::cmm {
@@ -25,7 +26,8 @@ namespace ultrafastbert::cmm {
 
 UFB_FUNCTION std::unique_ptr<fff_weights<float>> make_kernel_weights(const fff_shape& shape, fff_engine engine) {
   const bool dense =
-      engine == fff_engine::dense || (engine == fff_engine::automatic && choose_engine(shape, 1) == fff_engine::dense);
+      engine == fff_engine::dense ||
+      (engine == fff_engine::automatic && choose_engine(shape, 1, core::second_level_cache()) == fff_engine::dense);
   if (dense) return std::make_unique<dense_fff>(shape, engine);
   return std::make_unique<packed_fff>(shape, engine);
 }

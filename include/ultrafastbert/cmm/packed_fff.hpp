@@ -41,7 +41,7 @@ class packed_fff final : public fff_weights<float> {
         bias_(shape.with_bias ? shape_.nodes() : 0) {}
 
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept override {
-    return engine_ == fff_engine::automatic ? choose_walk(shape_, tokens) : engine_;
+    return engine_ == fff_engine::automatic ? choose_walk(shape_, tokens, cache_) : engine_;
   }
   [[nodiscard]] isa_level isa() const noexcept override { return isa_; }
   [[nodiscard]] std::size_t bytes() const noexcept override {
