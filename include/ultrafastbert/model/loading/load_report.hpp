@@ -45,11 +45,14 @@ namespace models {
   const auto among = [](const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
+  std::vector<std::string> copies = description.copies;
+  for (const std::string& copy : description.word_copies) {
+    copies.push_back(description.stored_name ? description.stored_name(copy) : copy);
+  }
   load_report report;
   for (std::size_t i = 0; i < source.size(); ++i) {
     const std::string_view name = source.tensor_name(i);
-    const bool redundant =
-        among(description.word_copies, name) || among(description.buffers, name.substr(name.rfind('.') + 1));
+    const bool redundant = among(copies, name) || among(description.buffers, name.substr(name.rfind('.') + 1));
     auto& list = source.was_read(i) ? report.used : redundant ? report.redundant : report.unused;
     const tensor_entry& entry = source.entry(i);
     list.push_back(

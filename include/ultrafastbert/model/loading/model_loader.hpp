@@ -70,6 +70,11 @@ class model_loader {
   [[nodiscard]] json_value config() const { return document_.root(); }                          ///< whole configuration
   [[nodiscard]] parameter_list& parameters() noexcept { return parameters_; }                   ///< noted so far
 
+  /// For sequence classifiers, whose head some families call otherwise than those of tokens.
+  void prefer_sequence_head() {
+    if (!description_.sequence_head_prefix.empty()) description_.head_prefix = description_.sequence_head_prefix;
+  }
+
   /// The pooler of a sequence classifier. Throws: missing_key, bad_type, bad_value.
   [[nodiscard]] pooler_shape pooler() const { return family_->pooler(document_.root(), description_); }
 
@@ -158,13 +163,12 @@ class model_loader {
     for (const std::string_view loader : loaders) {
       expected += (expected.empty() ? "a folder for " : " or ") + std::string(loader);
     }
-    for (const written_class& known : family_->classes) {
-      if (known.name != architecture) continue;
-      if (accepts(known.loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
-      const bool bare = known.loader == "encoder_model";
+    if (const written_class* known = models::find_class(*family_, architecture)) {
+      if (accepts(known->loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
+      const bool bare = known->loader == "encoder_model";
       classes->fail_unsupported(expected, excerpt(architecture),
-                                "this folder holds " + std::string(known.what) + ": load it with " +
-                                    std::string(known.loader) +
+                                "this folder holds " + std::string(known->what) + ": load it with " +
+                                    std::string(known->loader) +
                                     (bare ? "" : ", or its encoder alone with encoder_model"));
     }
     classes->fail_unsupported(expected, excerpt(architecture),
