@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "invariance/batches.hpp"
 #include "model/support.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
@@ -352,6 +353,13 @@ TEST_CASE("An untied decoder matters to masked language models alone", "[hub]") 
   CHECK(after.view()(0, word) != before.view()(0, word));
   CHECK(equal(states_of(encoder_model<float>::load(folder.path())), states));
 
+  // Such a decoder has its own bias, too.
+  folder.poke("cls.predictions.decoder.bias", 3, 100.0F);
+  CHECK(logits_of(masked_lm<float>::load(folder.path())).view()(0, 3) > after.view()(0, 3) + 50);
+  folder.edit_json("config.json", [](ordered_json& config) { config["tie_word_embeddings"] = nullptr; });
+  CHECK(equal(logits_of(masked_lm<float>::load(folder.path())), before));
+  folder.edit_json("config.json", [](ordered_json& config) { config["tie_word_embeddings"] = false; });
+
   folder.rename_tensors([](const std::string& name) {
     return name == "cls.predictions.decoder.weight" ? std::string("elsewhere") : name;
   });
@@ -431,4 +439,31 @@ TEST_CASE("Keys that are absent have the defaults of the package that wrote the 
   folder.edit_json("config.json", [](ordered_json& config) { config.erase("num_attention_heads"); });
   CHECK(load_error<masked_lm<float>>(folder).find("expected a divisor of hidden_size 32; found 12, the default") !=
         std::string::npos);
+}
+
+TEST_CASE("Sequences of the families keep their bits in every company", "[hub]") {
+  thread_pool threads(3);
+  folder_copy distilbert = renamed("bert_mlm_full_names", to_distilbert);
+  as_distilbert(distilbert, "DistilBertForMaskedLM");
+  folder_copy roberta = renamed("bert_mlm_full_names", to_roberta);
+  as_roberta(roberta, "RobertaForMaskedLM");
+  for (const folder_copy* folder : {&distilbert, &roberta}) {
+    for (const weight_storage storage : {weight_storage::float32, weight_storage::int8}) {
+      const auto model = masked_lm<float>::load(folder->path(), {.projections = {.storage = storage}});
+      random_numbers random(85);
+      const auto pool = random_pool(model.stack().config(), 10, 30, random);
+      const auto alone = run_alone(model.stack(), pool);
+      workspace scratch;
+      for (int round = 0; round < 12; ++round) {
+        const company drawn = random_company(pool.size(), random);
+        const batch_choices choices{.padding_states = random.coin(), .shift = random.size(0, 15)};
+        const auto ragged = run_ragged(model.stack(), pool, drawn, choices, threads, scratch);
+        const auto padded = run_padded(model.stack(), pool, drawn, choices, threads, scratch);
+        for (std::size_t i = 0; i < drawn.size(); ++i) {
+          CHECK_FALSE(first_difference(ragged, i, alone[drawn[i]]));
+          CHECK_FALSE(first_difference(padded, i, alone[drawn[i]]));
+        }
+      }
+    }
+  }
 }

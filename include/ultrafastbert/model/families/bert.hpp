@@ -82,7 +82,7 @@ inline constexpr hub::config_keys keys{.width = {"hidden_size", 768},
 }
 
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights) {
-  const hub::tensor_names where(names, weights);
+  const hub::tensor_names where = hub::find_names(config, names, weights);
   model_description out = hub::describe(config, weights, where, read_encoder(config, weights, where));
   out.family = "BERT";
   out.encoder_pooler = read_pooler(config, out);

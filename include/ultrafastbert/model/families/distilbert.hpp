@@ -70,7 +70,7 @@ inline constexpr hub::config_keys keys{.width = {"dim", 768},
 }
 
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights) {
-  const hub::tensor_names where(names, weights);
+  const hub::tensor_names where = hub::find_names(config, names, weights);
   encoder_config encoder = hub::read_encoder(config, keys, weights, where);
   encoder.block.norm.epsilon = 1e-12;  // no key changes it
   encoder.embedding.norm = encoder.block.norm;

@@ -46,6 +46,18 @@ struct config_keys {
   std::string_view activation{};
 };
 
+/// Whether the decoder is the word matrix, as it is unless a configuration says otherwise. Throws: bad_type.
+[[nodiscard]] inline bool is_tied(const json_value& config) {
+  const auto tied = find_set(config, "tie_word_embeddings");
+  return !tied || tied->as_boolean();
+}
+
+/// Where a folder keeps its tensors. Throws: bad_type, std::bad_alloc.
+[[nodiscard]] inline tensor_names find_names(const json_value& config, const name_table& table,
+                                             const tensor_source& weights) {
+  return tensor_names(table, weights, !is_tied(config));
+}
+
 /// The activation that a word of the transformers package stands for. Throws: bad_type, unsupported.
 [[nodiscard]] inline activation_kind read_activation(const json_value& value) {
   struct meaning {
@@ -201,9 +213,9 @@ struct config_keys {
   out.encoder_prefix = "encoder.";
   const std::string embedding = "encoder.embedding.word_embedding.weight";
   const std::string decoder = "decoder.weight";
-  const bool tied = !find_set(config, "tie_word_embeddings") || read_flag(config, "tie_word_embeddings", true);
   out.words = embedding;
-  if (tied) {
+  if (is_tied(config)) {
+    if (const std::string other = names.other_bias(); !other.empty()) out.copies.push_back(other);
     out.word_copies = {embedding, decoder};
     if (!weights.contains(names.stored(embedding)) && weights.contains(names.stored(decoder))) out.words = decoder;
   } else {
@@ -216,7 +228,6 @@ struct config_keys {
                                               .activation = activation_of(out.encoder),
                                               .norm = out.encoder.block.norm};
   out.decoder_bias = "decoder.bias";
-  if (const std::string other = names.other_bias(); !other.empty()) out.copies.push_back(other);
   out.pooler_prefix = "pooler.";
   out.head_prefix = "classifier.";
   return out;

@@ -40,9 +40,10 @@ struct name_table {
 /// Where a folder keeps its tensors.
 class tensor_names {
  public:
-  /// Looks for the prefix, for FFF layers and for names of old files. Pre: what `table` refers to outlives the names.
+  /// Looks for the prefix, for FFF layers and for names of old files. A decoder of its own, `untied`, has its own bias,
+  /// too, where the file has both. Pre: what `table` refers to outlives the names.
   /// Throws: std::bad_alloc.
-  tensor_names(const name_table& table, const tensor_source& weights) : table_(&table) {
+  tensor_names(const name_table& table, const tensor_source& weights, bool untied) : table_(&table) {
     const std::string inside = std::string(table.prefix) + "embeddings.";
     bool prefixed = false;
     for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -55,7 +56,8 @@ class tensor_names {
     layer_ = prefix_ + std::string(table.layer);
     linear_in_ = place_in_layer(weights, "linear_in.weight").value_or("ffn.");
     linear_out_ = place_in_layer(weights, "linear_out.weight").value_or("ffn.");
-    const bool own_bias = !weights.contains(table.decoder_bias) && weights.contains(table.other_decoder_bias);
+    const bool own_bias =
+        weights.contains(table.other_decoder_bias) && (untied || !weights.contains(table.decoder_bias));
     decoder_bias_ = own_bias ? table.other_decoder_bias : table.decoder_bias;
   }
 

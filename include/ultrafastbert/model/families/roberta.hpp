@@ -65,7 +65,7 @@ inline constexpr hub::name_table names{.prefix = "roberta.",
 }
 
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights) {
-  const hub::tensor_names where(names, weights);
+  const hub::tensor_names where = hub::find_names(config, names, weights);
   model_description out = hub::describe(config, weights, where, read_encoder(config, weights, where));
   out.family = "RoBERTa";
   out.prediction_head->activation = activation_kind::gelu;  // whatever the layers have

@@ -35,6 +35,7 @@ struct load_report {
   std::vector<reported_tensor> redundant{};  ///< says nothing new: the other tied copy, a buffer such as position_ids
   std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
   std::size_t words_without_row = 0;         ///< words whose id is beyond the word matrix; an error under `strict`
+  std::vector<std::string> notes{};          ///< what was decided because no file says it
 };
 
 namespace models {

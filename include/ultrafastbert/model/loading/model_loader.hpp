@@ -28,6 +28,7 @@
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/load_report.hpp"
+#include "ultrafastbert/model/loading/sentence_modules.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
@@ -159,6 +160,7 @@ class model_loader {
       return std::find(loaders.begin(), loaders.end(), loader) != loaders.end();
     };
     if (accepts(architecture)) return;
+    const bool embeds = accepts("embedder");
     std::string expected;
     for (const std::string_view loader : loaders) {
       expected += (expected.empty() ? "a folder for " : " or ") + std::string(loader);
@@ -166,10 +168,12 @@ class model_loader {
     if (const written_class* known = models::find_class(*family_, architecture)) {
       if (accepts(known->loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
       const bool bare = known->loader == "encoder_model";
+      if (embeds && bare) return;
+      const bool sentences = models::lists_modules(folder_.path());
       classes->fail_unsupported(expected, excerpt(architecture),
-                                "this folder holds " + std::string(known->what) + ": load it with " +
-                                    std::string(known->loader) +
-                                    (bare ? "" : ", or its encoder alone with encoder_model"));
+                                "this folder holds " + std::string(sentences ? "a model of embeddings" : known->what) +
+                                    ": load it with " + std::string(sentences ? "embedder" : known->loader) +
+                                    (bare && !sentences ? "" : ", or its encoder alone with encoder_model"));
     }
     classes->fail_unsupported(expected, excerpt(architecture),
                               "the family " + std::string(family_->name) + " has no such class");
