@@ -234,6 +234,9 @@ TEST_CASE("Texts are cut where the folder says, and put into lower case where it
   CHECK(embedder<float>::load(folder.path()).max_tokens() == 64);
   folder.write("tokenizer_config.json", R"({"do_lower_case": false, "model_max_length": 9})");
   CHECK(embedder<float>::load(folder.path()).max_tokens() == 9);
+  folder.write("tokenizer_config.json",
+               R"({"do_lower_case": false, "model_max_length": 1000000000000000019884624838656})");
+  CHECK(embedder<float>::load(folder.path()).max_tokens() == 64);
   folder.write("sentence_bert_config.json", R"({"max_seq_length": 5, "do_lower_case": true})");
   const auto model = embedder<float>::load(folder.path());
   CHECK(model.max_tokens() == 5);

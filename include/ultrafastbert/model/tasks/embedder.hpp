@@ -265,18 +265,19 @@ auto embedder<Scalar, Backend>::embed_all(std::span<const std::string_view> text
     fail_input("dimensions", "at most " + std::to_string(dimensions_), std::to_string(options.dimensions));
   }
   const tokenizer& reader = text_tokenizer();
+  const auto cased = [&](std::string text) { return modules_.lower_case ? models::lower_text(text) : text; };
   const std::string prompt = prompt_for(options);
   text_options how = options.texts;
   if (how.truncation && how.max_length == 0) how.max_length = max_tokens_;
   // The prompt's tokens without the template's last one, as the package counts them.
   const bool leave_out = !modules_.prompt_counts && !prompt.empty();
-  const std::size_t skipped = leave_out ? (std::max<std::size_t>)(reader.encode(prompt).size(), 1) - 1 : 0;
+  const std::size_t skipped = leave_out ? (std::max<std::size_t>)(reader.encode(cased(prompt)).size(), 1) - 1 : 0;
   const std::size_t columns = options.dimensions == 0 ? dimensions_ : options.dimensions;
   matrix<Scalar> vectors({texts.size(), columns});
   std::string whole;
   const auto encode = [&](std::size_t i, const encode_options& cut) {
     whole.assign(prompt).append(texts[i]);
-    encoding text = reader.encode(modules_.lower_case ? models::lower_text(whole) : whole, cut);
+    encoding text = reader.encode(cased(whole), cut);
     if (text.size() > max_tokens_ && !how.truncation) {
       fail_input("texts[" + std::to_string(i) + ']',
                  "at most " + std::to_string(max_tokens_) + " tokens, or truncation", std::to_string(text.size()));
