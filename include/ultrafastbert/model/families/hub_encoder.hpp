@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <string>
@@ -182,8 +183,7 @@ struct config_keys {
   return {.kind = pooler_kind::zero_index, .width = width, .head_dim = width, .activation = activation};
 }
 
-/// Whether a configuration gives one of some types, or none and has one of some keys that only old files lack it with.
-/// Throws: bad_type.
+/// Whether a configuration gives one of some types. Throws: bad_type.
 [[nodiscard]] inline bool has_type(const json_value& config, std::initializer_list<std::string_view> types) {
   const auto type = find_set(config, "model_type");
   if (!type) return false;

@@ -30,7 +30,7 @@ enum class sentence_pooling : std::uint8_t {
   lasttoken,      ///< the last token's state
 };
 
-/// The word for a pooling in configurations. `mean_sqrt_len_tokens` is the longest of them.
+/// The word for a pooling in configurations.
 [[nodiscard]] inline std::string_view name(sentence_pooling pooling) {
   constexpr std::array<std::string_view, 6> words{"cls",          "max",      "mean", "mean_sqrt_len_tokens",
                                                   "weightedmean", "lasttoken"};

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/file.hpp"
