@@ -19,13 +19,10 @@
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
+#include "ultrafastbert/model/auto_model.hpp"
 #include "ultrafastbert/model/families/families.hpp"
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/loading/load_report.hpp"
-#include "ultrafastbert/model/tasks/encoder_model.hpp"
-#include "ultrafastbert/model/tasks/masked_lm.hpp"
-#include "ultrafastbert/model/tasks/sequence_classifier.hpp"
-#include "ultrafastbert/model/tasks/token_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace {
@@ -62,28 +59,10 @@ std::string describe(const ufb::tokenizer& tokenizer) {
   return "tokenizer, " + count(tokenizer.vocabulary_size(), "token");
 }
 
-template <class Model>
-void load(const path& folder, ufb::load_report& report) {
-  static_cast<void>(Model::load(folder, {.report = &report}));
-}
-
-// Chooses the class by what wrote the checkpoint.
-void load_as(std::string_view architecture, const path& folder, ufb::load_report& report) {
-  if (architecture == "ScriptableLMForSequenceClassification") {
-    load<ufb::sequence_classifier<float>>(folder, report);
-  } else if (architecture == "ScriptableLMForTokenClassification") {
-    load<ufb::token_classifier<float>>(folder, report);
-  } else if (architecture == "ScriptableLM") {
-    load<ufb::encoder_model<float>>(folder, report);
-  } else {
-    load<ufb::masked_lm<float>>(folder, report);
-  }
-}
-
 std::string load_model(const path& folder) {
   const auto config = read_config(ufb::checkpoint_folder::open(folder).config());
   ufb::load_report report;
-  load_as(config.architecture, folder, report);
+  static_cast<void>(ufb::auto_model<float>::load(folder, {.report = &report}));
   return "model, " + describe(config) + "; tensors: " + std::to_string(report.used.size()) + " used, " +
          std::to_string(report.redundant.size()) + " redundant, " + std::to_string(report.unused.size()) + " unused";
 }

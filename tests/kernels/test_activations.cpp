@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// ReLU, SiLU and Tanh of every level against the exact functions; GELU has a file of its own.
+// ReLU, SiLU, Tanh and the GELU by tanh of every level against the exact functions; GELU has a file of its own.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ using namespace ultrafastbert;
 namespace {
 
 constexpr activation_kind kinds[] = {activation_kind::gelu, activation_kind::relu, activation_kind::silu,
-                                     activation_kind::tanh};
+                                     activation_kind::tanh, activation_kind::gelu_tanh};
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 kernels::activation_kernel kernel(isa_level level, activation_kind kind) {
@@ -112,6 +113,46 @@ TEST_CASE("Tanh is odd, keeps signed zeros, and ends at exactly one", "[kernels]
       CHECK(value_of(level, activation_kind::tanh, x) == 1.0F);
       CHECK(value_of(level, activation_kind::tanh, -x) == -1.0F);
     }
+  }
+}
+
+TEST_CASE("The GELU by tanh is within 2e-7 of its definition", "[kernels]") {
+  const auto definition = [](double v) {
+    return 0.5 * v * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
+  };
+  auto x = numbers(0x1p-126F, 3e38F, 1999);
+  const auto dense = numbers(0x1p-4F, 16.0F, 61);
+  x.insert(x.end(), dense.begin(), dense.end());
+  for (const isa_level level : levels_of_this_machine()) {
+    CAPTURE(std::string(name(level)));
+    std::vector<float> y = x;
+    kernel(level, activation_kind::gelu_tanh)(y.size(), y.data());
+    double largest = 0;
+    double largest_of_twin = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double expected = definition(exact(x[i]));
+      const double unit = std::max(1.0, std::abs(exact(x[i])));
+      const double error = std::abs(exact(y[i]) - expected) / unit;
+      const double error_of_twin = std::abs(kernels::gelu_tanh{}(exact(x[i])) - expected) / unit;
+      if (!(error <= largest)) largest = error;  // NaN, too
+      if (!(error_of_twin <= largest_of_twin)) largest_of_twin = error_of_twin;
+    }
+    CHECK(largest <= 2e-7);
+    CHECK(largest_of_twin <= 1e-15);
+    for (const float value : {0.0F, -0.0F, 0x1p-140F, 12.0F, 3e38F, infinity}) {
+      const float expected = value == 0x1p-140F ? 0x1p-141F : value;
+      CHECK(equal_bits(value_of(level, activation_kind::gelu_tanh, value), expected));
+    }
+    CHECK(value_of(level, activation_kind::gelu_tanh, -20.0F) == 0.0F);
+    CHECK(std::isnan(value_of(level, activation_kind::gelu_tanh, -infinity)));
+  }
+}
+
+TEST_CASE("The two GELUs differ as far as they are known to", "[kernels]") {
+  for (const isa_level level : levels_of_this_machine()) {
+    const double difference =
+        exact(value_of(level, activation_kind::gelu, 2.7F)) - exact(value_of(level, activation_kind::gelu_tanh, 2.7F));
+    CHECK(std::abs(difference + 4.7323e-4) <= 1e-6);
   }
 }
 

@@ -152,6 +152,7 @@ TEST_CASE("A new level has the row operations and the activations", "[kernels]")
     REQUIRE(near(activated(kernels::toy::activations.gelu), activated(by.gelu), 8));
     REQUIRE(near(activated(kernels::toy::activations.silu), activated(by.silu), 8));
     REQUIRE(near(activated(kernels::toy::activations.tanh), activated(by.tanh), 8));
+    REQUIRE(near(activated(kernels::toy::activations.gelu_tanh), activated(by.gelu_tanh), 8));
     REQUIRE(activated(kernels::toy::activations.relu) == activated(by.relu));
   }
 }

@@ -25,7 +25,7 @@ using namespace ultrafastbert;
 namespace {
 
 constexpr activation_kind kinds[] = {activation_kind::gelu, activation_kind::relu, activation_kind::silu,
-                                     activation_kind::tanh};
+                                     activation_kind::tanh, activation_kind::gelu_tanh};
 
 template <class Scalar>
 std::vector<double> widened(const std::vector<Scalar>& x) {

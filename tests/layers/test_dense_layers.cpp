@@ -126,7 +126,7 @@ TEMPLATE_LIST_TEST_CASE("Dense feedforward follows the reference, also in severa
   ufb::workspace scratch;
   for (const std::size_t tokens : {0U, 1U, 30U, 511U, 512U, 513U, 1030U}) {
     const auto kind = random.pick({ufb::activation_kind::gelu, ufb::activation_kind::relu, ufb::activation_kind::silu,
-                                   ufb::activation_kind::tanh});
+                                   ufb::activation_kind::tanh, ufb::activation_kind::gelu_tanh});
     const std::size_t width = random.size(1, 12);
     const std::size_t hidden = random.size(1, 20);
     const guarded_matrix<Scalar> dense_in(hidden, width, 0, random);

@@ -14,9 +14,9 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "support/random.hpp"
+#include "ultrafastbert/cmm/walk.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
-#include "ultrafastbert/cmm/walk.hpp"
 
 using namespace ultrafastbert;
 using namespace ufb_test;
@@ -197,7 +197,8 @@ TEST_CASE("The dense engine takes the reference's paths and comes near its outpu
     auto shape = random_shape(random);
     shape.depth = static_cast<std::size_t>(round) % 4;
     shape.parallel_size = random.pick<std::size_t>({1, 2, 5, 40});
-    shape.activation = random.pick({activation_kind::gelu, activation_kind::relu, activation_kind::tanh});
+    shape.activation =
+        random.pick({activation_kind::gelu, activation_kind::gelu_tanh, activation_kind::relu, activation_kind::tanh});
     const problem p(shape, random.coin(), random);
     const auto x = random.reals<float>(250 * shape.input_width);
     const auto exact = run(p.layer({.engine = fff_engine::blas}), x, scratch);

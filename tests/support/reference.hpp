@@ -149,6 +149,7 @@ class arithmetic {
       case activation_kind::gelu: return {0.5 * z * std::erfc(-z / std::sqrt(2.0)), rounding};
       case activation_kind::silu:
         return {z >= 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z)), rounding};
+      case activation_kind::gelu_tanh: return {ultrafastbert::kernels::gelu_tanh{}(z), rounding};
       case activation_kind::tanh: return {std::tanh(z), rounding};
       case activation_kind::relu: break;
     }

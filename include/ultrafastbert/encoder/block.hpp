@@ -131,7 +131,7 @@ class block {
     workspace::frame frame(scratch);
     auto buffers = block_buffers<Scalar>::take(frame, states.rows(), states.cols());
     buffers.states = states;
-    const auto masks = layers::resolve_masks(batch, is_causal(), frame);
+    const auto masks = layers::resolve_masks(batch, is_causal(), frame, attn_.shape().masked_score);
     if (record != nullptr) {
       encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
     }

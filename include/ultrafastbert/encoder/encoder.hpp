@@ -206,7 +206,7 @@ class encoder {
     const std::size_t groups = trace != nullptr ? 1 : deal(now.batch, pass, members, ends, scratch);
     const auto offsets = frame.take<std::size_t>(members.size() + 1);
     const sequence_batch batch = gather(now.batch, members, offsets, frame);
-    const auto masks = layers::resolve_masks(batch, is_causal(), frame);
+    const auto masks = layers::resolve_masks(batch, is_causal(), frame, config_.block.attention.masked_score);
     const auto buffers = block_buffers<Scalar>::take(frame, batch.total_rows(), config_.hidden_size());
     if (groups < 2) {
       return run_group(now, {.members = members, .offsets = offsets, .masks = masks, .buffers = buffers}, scratch,

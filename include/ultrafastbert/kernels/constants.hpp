@@ -44,6 +44,13 @@ inline constexpr std::array<float, 8> exp_series{1.0F / 5040, 1.0F / 720, 1.0F /
 
 }  // namespace gelu_constants
 
+namespace gelu_tanh_constants {
+
+inline constexpr float slope = 1.59576917F;          ///< 2 sqrt(2 / pi)
+inline constexpr float cubic = 0.0713548162726009F;  ///< 0.044715 times that
+
+}  // namespace gelu_tanh_constants
+
 namespace tanh_constants {
 
 inline constexpr float near_zero = 0.625F;  ///< up to here tanh(x) = x + x^3 P(x^2)

@@ -47,6 +47,9 @@ struct attention_shape {
   /// does: without one, and with a mask per token, it has no effect.
   bool causal = false;
   attention_layout layout = attention_layout::interleaved;
+  /// What a mask of 0 adds to a score. The lowest float lets a query whose keys are all masked attend to all of them
+  /// alike, as BERT does.
+  float masked_score = crammed_masked_score;
   /// Scales the scores; 0 for the checkpoint's `self_attention.norm_factor`.
   double norm_factor = 0;
 };
@@ -151,7 +154,7 @@ class attention {
     workspace::frame frame(scratch);
     const auto projected = frame.take_matrix<Scalar>(x.rows(), 3 * width());
     const auto context = dense_ ? frame.take_matrix<Scalar>(x.rows(), width()) : y;
-    const auto masks = layers::resolve_masks(batch, shape_.causal, frame);
+    const auto masks = layers::resolve_masks(batch, shape_.causal, frame, shape_.masked_score);
     project(x, projected, scratch, threads);
     attend(projected, context, batch.offsets, masks, scratch, threads);
     if (dense_) combine(context, y, scratch, threads);
@@ -259,6 +262,7 @@ class attention {
                        .visible_keys = mask.keys,
                        .key_bias = mask.key_bias,
                        .query_mask = mask.query_mask,
+                       .masked_score = mask.masked_score,
                        .causal = mask.causal},
                       to, scratch);
         return;
@@ -285,11 +289,11 @@ class attention {
   static void add_mask(const layers::sequence_mask& mask, std::size_t query, std::span<Scalar> row) noexcept {
     const std::size_t seen = mask.causal ? (std::min)(query + 1, mask.key_bias.size()) : mask.key_bias.size();
     for (std::size_t key = 0; key < mask.key_bias.size(); ++key) {
-      row[key] += static_cast<Scalar>(key < seen ? mask.key_bias[key] : mask_bias(0.0F));
+      row[key] += static_cast<Scalar>(key < seen ? mask.key_bias[key] : mask_bias(0.0F, mask.masked_score));
     }
     if (mask.query_mask.data() == nullptr) return;
     for (std::size_t key = 0; key < row.size(); ++key) {
-      row[key] += static_cast<Scalar>(mask_bias(mask.query_mask(query, key)));
+      row[key] += static_cast<Scalar>(mask_bias(mask.query_mask(query, key), mask.masked_score));
     }
   }
 

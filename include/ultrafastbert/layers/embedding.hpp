@@ -39,7 +39,10 @@ struct embedding_shape {
   std::size_t max_sequence_length = 0;  ///< rows of the position table
   std::size_t longest_sequence = 0;     ///< tokens of a sequence, if fewer; 0 for as many as positions
   position_kind positions = position_kind::scaled_sinusoidal;
-  std::size_t token_types = 0;       ///< rows of the table of token types; 0 for none
+  std::size_t token_types = 0;  ///< rows of the table of token types; 0 for none
+  /// Where it is set, positions do not count from 0: the tokens of a sequence that are not this id take the rows behind
+  /// its number, one after the other, and it takes the row of its own number, as RoBERTa does.
+  std::optional<token_id> padding{};
   std::optional<norm_shape> norm{};  ///< of the sum; its width is the embedding's
 };
 
@@ -69,14 +72,18 @@ template <class Scalar>
 class embedding {
  public:
   /// Sizes alone: `parameters` says what fills them. Float runs kernels of the level `isa`.
-  /// Throws: invalid_input (sinusoidal positions of an odd width), shape_mismatch (a norm of another width),
-  /// unsupported
+  /// Throws: invalid_input (sinusoidal positions of an odd width, a padding id without a row behind it), shape_mismatch
+  /// (a norm of another width), unsupported
   ///   (the processor lacks the level).
   explicit embedding(const embedding_shape& shape, isa_level isa = isa_level::automatic) : shape_(shape), rows_(isa) {
     const bool sinusoidal =
         shape.positions == position_kind::sinusoidal || shape.positions == position_kind::scaled_sinusoidal;
     if (sinusoidal && shape.width % 2 != 0) {
       fail_input("width", "an even width for sinusoidal positions", std::to_string(shape.width));
+    }
+    if (shape.padding && (*shape.padding < 0 || max_sequence_length() == 0)) {
+      fail_input("padding", "an id from 0 to " + std::to_string(shape.max_sequence_length) + " - 2",
+                 std::to_string(*shape.padding));
     }
     if (!shape.norm) return;
     if (shape.norm->width != shape.width) {
@@ -131,7 +138,8 @@ class embedding {
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return shape_.vocabulary_size; }  ///< word vectors
   /// The most tokens that a sequence may have.
   [[nodiscard]] std::size_t max_sequence_length() const noexcept {
-    const std::size_t most = shape_.max_sequence_length;
+    const std::size_t before = shape_.padding ? static_cast<std::size_t>(*shape_.padding) + 1 : 0;
+    const std::size_t most = shape_.max_sequence_length - (std::min)(before, shape_.max_sequence_length);
     return shape_.longest_sequence == 0 ? most : (std::min)(shape_.longest_sequence, most);
   }
   /// The position table of (the shape's max_sequence_length, width), without rows if there are no positions.
@@ -162,9 +170,14 @@ class embedding {
   void forward_sequence(std::span<const token_id> ids, const sequence_batch& batch, std::size_t i,
                         const matrix_view<Scalar>& y) const noexcept {
     const std::size_t first = batch.offsets[i];
+    const auto padding = static_cast<std::size_t>(shape_.padding.value_or(0));
+    std::size_t next = shape_.padding ? padding + 1 : 0;
     for (std::size_t s = 0; s < y.rows(); ++s) {
-      forward_row(static_cast<std::size_t>(ids[first + s]), batch.positions.empty() ? s : batch.positions[first + s],
-                  batch.type_ids.empty() ? 0 : batch.type_ids[first + s], y.row(s));
+      const token_id id = ids[first + s];
+      std::size_t position = shape_.padding == id ? padding : next++;
+      if (!batch.positions.empty()) position = batch.positions[first + s];
+      forward_row(static_cast<std::size_t>(id), position, batch.type_ids.empty() ? 0 : batch.type_ids[first + s],
+                  y.row(s));
     }
   }
 

@@ -124,22 +124,24 @@ inline void check_sequences(const sequence_batch& batch) {
 
 /// What the scores of one sequence's queries are lowered by.
 struct sequence_mask {
-  std::size_t keys = 0;                   ///< the first ones, which are looked at at all
-  std::span<const float> key_bias{};      ///< (keys), or empty: added to the scores of every query
-  matrix_view<const float> query_mask{};  ///< (length, at least keys), or empty
-  bool causal = false;                    ///< keys behind a query have the mask 0 instead
+  std::size_t keys = 0;                       ///< the first ones, which are looked at at all
+  std::span<const float> key_bias{};          ///< (keys), or empty: added to the scores of every query
+  matrix_view<const float> query_mask{};      ///< (length, at least keys), or empty
+  float masked_score = crammed_masked_score;  ///< what a mask of 0 adds
+  bool causal = false;                        ///< keys behind a query have the mask 0 instead
 };
 
 /// The masks of a batch as attention takes them, made once for all heads and layers. Borrows from the frame.
 /// Shapes: result: (sequences). Pre: the batch is valid. Throws: std::bad_alloc.
 [[nodiscard]] inline std::span<const sequence_mask> resolve_masks(const sequence_batch& batch, bool causal,
-                                                                  workspace::frame& frame) {
+                                                                  workspace::frame& frame,
+                                                                  float masked_score = crammed_masked_score) {
   const auto masks = frame.take<sequence_mask>(batch.size());
   const bool has_bias = batch.mask.data() != nullptr;
   const auto bias = frame.take<float>(has_bias ? batch.total_rows() : 0);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const std::size_t length = batch.length(i);
-    masks[i] = sequence_mask{.keys = length};
+    masks[i] = sequence_mask{.keys = length, .masked_score = masked_score};
     if (batch.query_mask.data() != nullptr) {
       masks[i].query_mask = batch.query_mask.rows_from(batch.offsets[i], length);
     }
@@ -148,7 +150,7 @@ struct sequence_mask {
     const auto own = bias.subspan(batch.offsets[i], length);
     masks[i].keys = visible_keys(whole, causal);
     masks[i].causal = causal;
-    std::transform(whole.begin(), whole.end(), own.begin(), mask_bias);
+    std::transform(whole.begin(), whole.end(), own.begin(), [=](float m) { return mask_bias(m, masked_score); });
     masks[i].key_bias = own.first(masks[i].keys);
   }
   return masks;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -24,9 +25,15 @@
 
 namespace ultrafastbert {
 
-/// What a mask of 0 to 1 adds to a score: rounded to float, never -infinity, so that a query whose keys are all masked
-/// attends to all of them.
-[[nodiscard]] inline float mask_bias(float mask) noexcept { return (1.0F - mask) * -10000.0F; }
+/// What a mask of 0 adds to a score in the published training code of crammed models.
+inline constexpr float crammed_masked_score = -10000.0F;
+
+/// What a mask of 0 to 1 adds to a score, `masked_score` for 0: rounded to float, never infinite, so that a query whose
+/// keys are all masked attends to all of them.
+[[nodiscard]] inline float mask_bias(float mask, float masked_score = crammed_masked_score) noexcept {
+  constexpr float most = (std::numeric_limits<float>::max)();
+  return std::clamp((1.0F - mask) * masked_score, -most, most);
+}
 
 /// The operands of one head of one sequence; borrows its memory. There are as many keys as values.
 struct attention_operands {
@@ -39,8 +46,9 @@ struct attention_operands {
   std::span<const float> key_bias{};
   /// (queries, at least visible_keys), or empty: a mask per query instead of a bias for all.
   matrix_view<const float> query_mask{};
-  bool causal = false;          ///< keys behind a query have the mask 0 instead
-  std::size_t first_query = 0;  ///< place of the first query in the sequence, for `causal`
+  float masked_score = crammed_masked_score;  ///< what a mask of 0 adds
+  bool causal = false;                        ///< keys behind a query have the mask 0 instead
+  std::size_t first_query = 0;                ///< place of the first query in the sequence, for `causal`
 };
 
 /// The kernels of fused attention at a level. Immutable; safe from any number of threads, each with its own workspace.
@@ -220,9 +228,11 @@ class head_attention {
     const std::size_t seen = end > t.key ? (std::min)(end - t.key, t.keys) : 0;
     const float* const mask = head.query_mask.data() != nullptr ? head.query_mask.row(query) + t.key : nullptr;
     for (std::size_t key = 0; key < seen; ++key) {
-      to[key] = mask != nullptr ? mask_bias(mask[key]) : key_bias != nullptr ? key_bias[key] : mask_bias(1.0F);
+      to[key] = mask != nullptr       ? mask_bias(mask[key], head.masked_score)
+                : key_bias != nullptr ? key_bias[key]
+                                      : mask_bias(1.0F);
     }
-    std::fill(to.begin() + static_cast<std::ptrdiff_t>(seen), to.end(), mask_bias(0.0F));
+    std::fill(to.begin() + static_cast<std::ptrdiff_t>(seen), to.end(), mask_bias(0.0F, head.masked_score));
     return to.data();
   }
 

@@ -6,24 +6,41 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/model/families/bert.hpp"
 #include "ultrafastbert/model/families/crammed.hpp"
+#include "ultrafastbert/model/families/distilbert.hpp"
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
+#include "ultrafastbert/model/families/roberta.hpp"
 
 namespace ultrafastbert::models {
 
 /// Every family, in the order in which configurations are tried.
-[[nodiscard]] inline std::array<const model_family*, 2> all_families() noexcept {
-  return {&crammed_family, &bert_family};
+[[nodiscard]] inline std::array<const model_family*, 4> all_families() noexcept {
+  return {&crammed_family, &bert_family, &distilbert_family, &roberta_family};
 }
 
-/// The family of a configuration.
+/// What a class that a family wrote checkpoints with is, or null if the family has no such class.
+[[nodiscard]] inline const written_class* find_class(const model_family& family, std::string_view architecture) {
+  for (const written_class& known : family.classes) {
+    if (known.name == architecture) return &known;
+  }
+  return nullptr;
+}
+
+/// The family of a configuration: the one of its type; where it has none, the one whose class it names, or whose keys
+/// it has.
 /// Throws: unsupported (no family's; the message says what the configuration calls itself), bad_type.
 [[nodiscard]] inline const model_family& family_of(const json_value& config) {
+  if (!find_set(config, "model_type")) {
+    for (const model_family* family : all_families()) {
+      if (find_class(*family, family->architecture(config)) != nullptr) return *family;
+    }
+  }
   std::string names;
   for (const model_family* family : all_families()) {
     if (family->matches(config)) return *family;

@@ -30,12 +30,17 @@ struct model_description {
   std::string encoder_prefix{};            ///< before the encoder's names
   std::string words{};                     ///< name of the word matrix to read
   std::vector<std::string> word_copies{};  ///< other names of the same matrix, which may be there, too
+  std::vector<std::string> copies{};       ///< the file's names of other tensors that say what another one says
   std::vector<std::string> buffers{};      ///< last words of names that say nothing new, such as "position_ids"
   std::string prediction_head_prefix{};    ///< of a masked language model
   std::optional<prediction_head_shape> prediction_head{};
+  std::string decoder{};        ///< name of a masked language model's matrix, or empty where it is the word matrix
   std::string decoder_bias{};   ///< name of a masked language model's bias, or empty for none
   std::string pooler_prefix{};  ///< of a sequence classifier
   std::string head_prefix{};    ///< of a classifier's last layer
+  std::string sequence_head_prefix{};  ///< the same of a sequence classifier, or empty where it is no other
+  /// The pooler, below "pooler.", that encoders without a head may have; or nothing.
+  std::optional<pooler_shape> encoder_pooler{};
   /// From a layer's name to the file's; empty where they are equal.
   std::function<std::string(const std::string&)> stored_name{};
   /// What most likely explains tensors that are missing or of another shape, or empty.

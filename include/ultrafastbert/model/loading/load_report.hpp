@@ -35,6 +35,7 @@ struct load_report {
   std::vector<reported_tensor> redundant{};  ///< says nothing new: the other tied copy, a buffer such as position_ids
   std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
   std::size_t words_without_row = 0;         ///< words whose id is beyond the word matrix; an error under `strict`
+  std::vector<std::string> notes{};          ///< what was decided because no file says it
 };
 
 namespace models {
@@ -45,11 +46,14 @@ namespace models {
   const auto among = [](const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
+  std::vector<std::string> copies = description.copies;
+  for (const std::string& copy : description.word_copies) {
+    copies.push_back(description.stored_name ? description.stored_name(copy) : copy);
+  }
   load_report report;
   for (std::size_t i = 0; i < source.size(); ++i) {
     const std::string_view name = source.tensor_name(i);
-    const bool redundant =
-        among(description.word_copies, name) || among(description.buffers, name.substr(name.rfind('.') + 1));
+    const bool redundant = among(copies, name) || among(description.buffers, name.substr(name.rfind('.') + 1));
     auto& list = source.was_read(i) ? report.used : redundant ? report.redundant : report.unused;
     const tensor_entry& entry = source.entry(i);
     list.push_back(

@@ -28,6 +28,7 @@
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/load_report.hpp"
+#include "ultrafastbert/model/loading/sentence_modules.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ultrafastbert {
@@ -69,6 +70,11 @@ class model_loader {
   [[nodiscard]] const safetensors_source& source() const noexcept { return source_; }           ///< the weights
   [[nodiscard]] json_value config() const { return document_.root(); }                          ///< whole configuration
   [[nodiscard]] parameter_list& parameters() noexcept { return parameters_; }                   ///< noted so far
+
+  /// For sequence classifiers, whose head some families call otherwise than those of tokens.
+  void prefer_sequence_head() {
+    if (!description_.sequence_head_prefix.empty()) description_.head_prefix = description_.sequence_head_prefix;
+  }
 
   /// The pooler of a sequence classifier. Throws: missing_key, bad_type, bad_value.
   [[nodiscard]] pooler_shape pooler() const { return family_->pooler(document_.root(), description_); }
@@ -154,18 +160,20 @@ class model_loader {
       return std::find(loaders.begin(), loaders.end(), loader) != loaders.end();
     };
     if (accepts(architecture)) return;
+    const bool embeds = accepts("embedder");
     std::string expected;
     for (const std::string_view loader : loaders) {
       expected += (expected.empty() ? "a folder for " : " or ") + std::string(loader);
     }
-    for (const written_class& known : family_->classes) {
-      if (known.name != architecture) continue;
-      if (accepts(known.loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
-      const bool bare = known.loader == "encoder_model";
+    if (const written_class* known = models::find_class(*family_, architecture)) {
+      if (accepts(known->loader) || accepts("encoder_model")) return;  // the encoder alone is in every folder
+      const bool bare = known->loader == "encoder_model";
+      if (embeds && bare) return;
+      const bool sentences = models::lists_modules(folder_.path());
       classes->fail_unsupported(expected, excerpt(architecture),
-                                "this folder holds " + std::string(known.what) + ": load it with " +
-                                    std::string(known.loader) +
-                                    (bare ? "" : ", or its encoder alone with encoder_model"));
+                                "this folder holds " + std::string(sentences ? "a model of embeddings" : known->what) +
+                                    ": load it with " + std::string(sentences ? "embedder" : known->loader) +
+                                    (bare && !sentences ? "" : ", or its encoder alone with encoder_model"));
     }
     classes->fail_unsupported(expected, excerpt(architecture),
                               "the family " + std::string(family_->name) + " has no such class");

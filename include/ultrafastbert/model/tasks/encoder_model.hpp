@@ -7,9 +7,11 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/core/compiled.hpp"
+#include "ultrafastbert/model/heads/pooler.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/model_loader.hpp"
 #include "ultrafastbert/model/texts/text_model.hpp"
@@ -22,7 +24,8 @@ template <class Scalar = float, class Backend = default_backend<Scalar>>
 class encoder_model : public text_model<Scalar, Backend> {
  public:
   /// Loads a folder as the hub or the training code lays it out: config.json (or model_config.json), model.safetensors
-  /// and, if it is there, tokenizer.json or vocab.txt. The tensors of a head are left alone.
+  /// and, if it is there, tokenizer.json or vocab.txt. The tensors of a head are left alone, but a pooler that the
+  /// family's encoders have is taken.
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
   ///   unused_tensor and bad_vocabulary (under `strict`), non_finite, invalid_input (options that contradict each other
@@ -30,10 +33,22 @@ class encoder_model : public text_model<Scalar, Backend> {
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static encoder_model load(const std::filesystem::path& folder, const load_options& options = {});
 
-  [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes(); }  ///< memory held by the weights
+  /// Memory held by the weights. Units: bytes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return this->stack().bytes() + (pooler_ ? pooler_->bytes() : 0); }
+
+  /// The pooler that the folder has beside the encoder, or null. Its `forward` takes final states, as `encode` gives
+  /// them, and the sequences' offsets.
+  [[nodiscard]] const pooler<Scalar, Backend>* pooling() const noexcept { return pooler_ ? &*pooler_ : nullptr; }
 
  private:
-  explicit encoder_model(model_loader& loader) : text_model<Scalar, Backend>(loader) {}
+  explicit encoder_model(model_loader& loader) : text_model<Scalar, Backend>(loader) {
+    const auto& shape = loader.description().encoder_pooler;
+    if (!shape || loader.rows_of("pooler.dense.weight") == 0) return;
+    pooler_.emplace(*shape, loader.head_options());
+    pooler_->parameters("pooler.", loader.parameters());
+  }
+
+  std::optional<pooler<Scalar, Backend>> pooler_{};
 };
 
 template <class Scalar, class Backend>

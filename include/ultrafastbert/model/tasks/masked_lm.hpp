@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,7 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/prediction_head.hpp"
 #include "ultrafastbert/encoder/tied_decoder.hpp"
+#include "ultrafastbert/layers/storing.hpp"
 #include "ultrafastbert/model/heads/top_k.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/model_loader.hpp"
@@ -53,8 +55,8 @@ struct mask_candidate {
   double probability = 0.0;  ///< softmax over the whole vocabulary
 };
 
-/// A masked language model with a tied decoder. Immutable after loading: share one between any number of threads, and
-/// give each thread its own workspace.
+/// A masked language model, whose decoder is mostly the word matrix. Immutable after loading: share one between any
+/// number of threads, and give each thread its own workspace.
 template <class Scalar = float, class Backend = default_backend<Scalar>>
 class masked_lm : public text_model<Scalar, Backend> {
   using base = text_model<Scalar, Backend>;
@@ -74,7 +76,8 @@ class masked_lm : public text_model<Scalar, Backend> {
 
   /// Memory held by the weights. Units: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return this->stack().bytes() + (head_ ? head_->bytes() : 0) + decoder_->bytes();
+    return this->stack().bytes() + (head_ ? head_->bytes() : 0) + decoder_->bytes() +
+           (own_words_ ? own_words_->bytes() : 0);
   }
   /// The token that stands for a word to be predicted. Throws: missing_token, invalid_input (no tokenizer).
   [[nodiscard]] token_id mask_id() const { return text_tokenizer().need_special_id(special_role::mask); }
@@ -197,6 +200,7 @@ class masked_lm : public text_model<Scalar, Backend> {
     }
   }
 
+  std::shared_ptr<matrix<Scalar>> own_words_{};  // the decoder's, where it is not the embedding's
   std::optional<head_type> head_{};
   std::optional<tied_decoder<Scalar, Backend>> decoder_{};  // set when loading ends
 };
@@ -207,15 +211,23 @@ auto masked_lm<Scalar, Backend>::load(const std::filesystem::path& folder, const
   masked_lm model(loader);
   aligned_buffer<Scalar> bias;
   const model_description& description = loader.description();
+  const std::size_t words = description.encoder.embedding.vocabulary_size;
+  if (!description.decoder.empty()) {
+    loader.parameters().add(description.decoder, {words, model.hidden_size()}, [&model, words](const tensor& from) {
+      model.own_words_ = std::make_shared<matrix<Scalar>>(matrix_extents{words, model.hidden_size()});
+      layers::read_matrix(from, model.own_words_->view());
+    });
+  }
   if (!description.decoder_bias.empty()) {
-    const std::size_t words = description.encoder.embedding.vocabulary_size;
     loader.parameters().add(description.decoder_bias, {words}, [&bias, words](const tensor& from) {
       bias = aligned_buffer<Scalar>(words);
       from.read(0, bias.span());
     });
   }
   model.finish_loading(loader);
-  model.decoder_.emplace(model.stack().embedding_layer().word_embedding(), std::move(bias), loader.head_options());
+  std::shared_ptr<const matrix<Scalar>> decoder = model.own_words_;
+  if (!decoder) decoder = model.stack().embedding_layer().word_embedding();
+  model.decoder_.emplace(std::move(decoder), std::move(bias), loader.head_options());
   return model;
 }
 

@@ -110,6 +110,7 @@ auto sequence_classifier<Scalar, Backend>::load(const std::filesystem::path& fol
   model_loader loader(folder, options, {"sequence_classifier"});
   const pooler_shape pooling = loader.pooler();
   loader.prefer_embedding();
+  loader.prefer_sequence_head();
   sequence_classifier model(loader, pooling);
   model.finish_loading(loader);
   return model;

@@ -284,8 +284,15 @@ class text_model {
     }
   }
 
-  // Published tokenizers have a few words more than the word matrix has rows.
+  // Published tokenizers have a few words more than the word matrix has rows, and templates may give types that the
+  // model lacks.
   void check_words(const encoding& text, const std::string& where) const {
+    const std::size_t types = encoder_.config().embedding.token_types;
+    for (std::size_t t = 0; t < text.size() && types != 0; ++t) {
+      if (text.type_ids[t] < types) continue;
+      fail_input(where, "token types below " + std::to_string(types) + ", which the model has",
+                 "type " + std::to_string(text.type_ids[t]) + " of " + excerpt(text.tokens[t]));
+    }
     const std::size_t words = vocabulary_size();
     for (std::size_t t = 0; t < text.size(); ++t) {
       if (static_cast<std::size_t>(text.ids[t]) < words) continue;

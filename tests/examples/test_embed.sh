@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_embed.sh PROGRAM JSON_AT MODELS
+set -eu
+. "$(dirname "$0")/support.sh"
+model=$models/tiny-mlm
+long=$(awk 'BEGIN { for (i = 0; i < 200; ++i) printf "the " }')
+
+check_texts --model "$model"
+same "one line for each text" "$(wc -l <"$work/lines")" "$(wc -l <"$work/piped")"
+same "192 numbers in each line" "192" "$(awk '{ print NF }' "$work/piped" | sort -u)"
+
+"$program" --model "$model" --json <"$work/lines" >"$work/piped" || complain "JSON lines"
+same "one JSON line for each text" "$(wc -l <"$work/lines")" "$(wc -l <"$work/piped")"
+"$json_at" /index '/embedding#' <"$work/piped" >"$work/values" || complain "JSON"
+awk -F '\t' '$1 != NR - 1 || $2 != 192' "$work/values" >"$work/odd"
+same "texts are counted from 0, and have 192 numbers" "" "$(cat "$work/odd")"
+same "the first columns alone" "5" \
+  "$("$program" --model "$model" --json --dimensions 5 "a house" | "$json_at" '/embedding#')"
+
+"$program" --model "$model" --similarity "a house" "a house" "the sun" >"$work/similar" || complain "similarity"
+same "a text is its own likeness" "1.0000${tab}1.0000" "$(head -n 1 "$work/similar" | cut -f 1,2)"
+same "a row for each text" "3" "$(wc -l <"$work/similar")"
+
+"$program" --model "$model" --npy "$work/vectors.npy" "a house" "the sun" || complain "npy"
+same "a header of 128 bytes and two rows of floats" "$((128 + 2 * 192 * 4))" "$(wc -c <"$work/vectors.npy")"
+same "the header says so" "1" "$(head -c 128 "$work/vectors.npy" | grep -ac "'shape': (2, 192)")"
+
+# The first answer comes while the input is still open.
+mkfifo "$work/in"
+"$program" --model "$model" --json <"$work/in" >"$work/early" &
+running=$!
+exec 3>"$work/in"
+echo "a house" >&3
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+  [ -s "$work/early" ] && break
+  sleep 1
+done
+same "an answer before the input ends" "1" "$(wc -l <"$work/early")"
+exec 3>&-
+wait "$running"
+
+same "it says how vectors are made" "1" "$("$program" --model "$model" --describe | grep -c 'no modules.json: pooling mean')"
+same "nothing for an empty pipe" "" "$("$program" --model "$model" </dev/null)"
+refused "a text that is too long, where that is asked for" 1 "line 1" --model "$model" --refuse-long \
+  "$long"
+"$program" --model "$model" --json --refuse-long --skip-bad "$long" "a house" \
+  >"$work/rest" 2>"$work/said" || complain "skipping"
+same "the others keep their numbers" "1" "$("$json_at" /index <"$work/rest")"
+same "what was skipped is counted" "skipped: 1 line" "$(tail -n 1 "$work/said")"
+refused "a prompt that the folder does not have" 1 "prompt_name" --model "$model" --prompt-name query a
+refused "more dimensions than there are" 1 "dimensions" --model "$model" --dimensions 1000 a
+refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
+refused "a model of another kind" 1 "sequence_classifier" --model "$models/tiny-classifier" a
+refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
+refused "no model" 106 "--model" a
+finish
