@@ -100,6 +100,7 @@ inline void check_ignored_members(const json_value& root) {
   parts.model = reader.read({.json = model, .tokens = parts.tokens, .file = parts.file});
   parts.templates = read_post_processor(root, *parts.tokens);
   parts.report.blank = parts.tokens->blank();
+  parts.report.repeated = parts.tokens->repeated();
   parts.roles = choose_special_tokens({.used = used_spellings(parts), .files = beside}, *parts.tokens,
                                       parts.special_ids, parts.report.conflicts);
   return out;

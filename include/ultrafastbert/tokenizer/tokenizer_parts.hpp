@@ -65,9 +65,15 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
   for (const auto& step : parts.pre_tokenizers) step->apply(text);
   const normalized_text& bytes = text.text();
   for (const byte_range& piece : text.pieces()) {
-    parts.model->tokenize(bytes.text().substr(piece.begin, piece.end - piece.begin), *scratch.model);
+    const std::string_view written = bytes.text().substr(piece.begin, piece.end - piece.begin);
+    parts.model->tokenize(written, *scratch.model);
     for (const auto& token : scratch.model->tokens) {
-      out.add(token.id, bytes.span(piece.begin + token.begin, piece.begin + token.end));
+      const text_span span = bytes.span(piece.begin + token.begin, piece.begin + token.end);
+      if (token.as_written) {
+        out.add_spelled(token.id, span, written.substr(token.begin, token.end - token.begin), *parts.tokens);
+      } else {
+        out.add(token.id, span);
+      }
     }
   }
 }
