@@ -141,6 +141,8 @@ template <class Reader, std::size_t Count>
     for (const auto& each : model_components) {
       if (each.read.recognizes(json)) return each.read;
     }
+    json.fail_unsupported("the key type, or the keys of a BPE, Unigram, WordPiece or WordLevel model",
+                          "neither type nor merges nor vocab");
   }
   return reader_of(model_components, json.at("type"));
 }

@@ -17,6 +17,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/special_tokens.hpp"
 #include "ultrafastbert/tokenizer/steps/decoder.hpp"
@@ -43,6 +44,8 @@ struct tokenizer_parts {
   std::unique_ptr<const token_model> model{};
   post_processor templates{};
   decoder_list decoders{};
+  std::optional<encode_options> truncation{};  ///< what the file says about truncation
+  std::optional<padding_options> padding{};    ///< what the file says about padding
   by_role<special_token> roles{};
   tokenizer_report report{};
 };

@@ -10,20 +10,10 @@ const os = require('os');
 const path = require('path');
 const { Tokenizer } = require('tokenizers');
 const configurations = require('./configurations.js');
+const describe = require('./describe.js');
 const { hostileLines } = require('./hostile_lines.js');
 
 const [program, count = '2000', seed = '1', ...names] = process.argv.slice(2);
-
-const describe = async (tokenizer, [text, pair]) => {
-  try {
-    const found = await tokenizer.encode(text, pair ?? null);
-    const ids = found.getIds();
-    return { ids, tokens: found.getTokens(), types: found.getTypeIds(), offsets: found.getOffsets(), special: found.getSpecialTokensMask(),
-      decoded: await tokenizer.decode(ids, true), decoded_all: await tokenizer.decode(ids, false) };
-  } catch (error) {
-    return { error: String(error.message) };
-  }
-};
 
 // The first member in which two answers differ, or nothing.
 const difference = (expected, found) => {

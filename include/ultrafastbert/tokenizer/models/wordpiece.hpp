@@ -147,11 +147,17 @@ class wordpiece : public token_model {
   return json.find("max_input_chars_per_word") || json.find("continuing_subword_prefix");
 }
 
-/// Makes a WordPiece model. Throws: bad_type, bad_value, missing_key.
+/// Makes a WordPiece model. One that names no type may lack one of the keys by which it is recognized.
+/// Throws: bad_type, bad_value, missing_key.
 [[nodiscard]] inline std::unique_ptr<const token_model> read_wordpiece(const model_source& source) {
-  wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(),
-                            .continuing_prefix = source.json.at("continuing_subword_prefix").as_string(),
-                            .max_code_points = source.json.at("max_input_chars_per_word").as_unsigned()};
+  const bool typed = source.json.find("type").has_value();
+  wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(), .continuing_prefix = "##"};
+  if (typed || source.json.find("continuing_subword_prefix")) {
+    options.continuing_prefix = source.json.at("continuing_subword_prefix").as_string();
+  }
+  if (typed || source.json.find("max_input_chars_per_word")) {
+    options.max_code_points = source.json.at("max_input_chars_per_word").as_unsigned();
+  }
   return std::make_unique<const wordpiece>(std::move(options), source.tokens, source.file);
 }
 

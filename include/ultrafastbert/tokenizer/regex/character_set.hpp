@@ -147,14 +147,18 @@ class character_set {
   return out;
 }
 
-/// Word characters: `\w`. Oniguruma has no zero-width joiners among them, and has the numbers of Latin-1.
-[[nodiscard]] inline character_set word_characters() {
+/// Word characters: `\w`. Oniguruma has no zero-width joiners among them. It has superscripts and fractions of Latin-1
+/// among them, but not where `\w` stands in a set.
+[[nodiscard]] inline character_set word_characters(bool in_set) {
   character_set out;
   out.add('0', '9');
   out.add('A', 'Z');
   out.add('_', '_');
   out.add('a', 'z');
-  for (const char32_t c : {U'\u00B2', U'\u00B3', U'\u00B9', U'\u00BC', U'\u00BD', U'\u00BE'}) out.add(c, c);
+  constexpr std::array<char32_t, 6> latin1_numbers{U'\u00B2', U'\u00B3', U'\u00B9', U'\u00BC', U'\u00BD', U'\u00BE'};
+  if (!in_set) {
+    for (const char32_t c : latin1_numbers) out.add(c, c);
+  }
   for (const auto& range : word_ranges) {
     if (range.first != 0x200C) out.add(range.first, range.last);
   }

@@ -223,7 +223,7 @@ class regex_parser {
     if (next_is("*") || next_is("+") || next_is("?") || next_is("{")) refuse("something to repeat");
     if (next_is("\\")) {
       char32_t single = 0;
-      if (!read_escape(out, single)) add_literal(out, single);
+      if (!read_escape(out, single, false)) add_literal(out, single);
       return out;
     }
     add_literal(out, take_character());
@@ -238,7 +238,7 @@ class regex_parser {
       if (next_is("[") || next_is("&&")) refuse("a set without sets in it");
       char32_t first = 0;
       if (next_is("\\")) {
-        if (read_escape(out, first)) continue;
+        if (read_escape(out, first, true)) continue;
       } else {
         first = take_character();
       }
@@ -250,7 +250,7 @@ class regex_parser {
       character_set several;
       char32_t last = 0;
       if (next_is("\\")) {
-        if (read_escape(several, last)) refuse("a character at the end of a range");
+        if (read_escape(several, last, true)) refuse("a character at the end of a range");
       } else {
         last = take_character();
       }
@@ -291,7 +291,7 @@ class regex_parser {
 
   /// Reads an escape. Where it stands for several characters, it adds them and returns true; otherwise it sets
   /// `single`.
-  bool read_escape(character_set& out, char32_t& single) {
+  bool read_escape(character_set& out, char32_t& single, bool in_set) {
     ++at_;
     const char32_t c = take_character();
     switch (c) {
@@ -307,7 +307,7 @@ class regex_parser {
       case 'd':
       case 'D': return add_class(out, characters_of("Nd"), c == 'D');
       case 'w':
-      case 'W': return add_class(out, word_characters(), c == 'W');
+      case 'W': return add_class(out, word_characters(in_set), c == 'W');
       case 'p':
       case 'P': return add_property(out, c == 'P');
       default:
