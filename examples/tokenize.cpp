@@ -120,7 +120,8 @@ int main(int argc, char** argv) {
                                 "most tokens of a text or pair, special ones included; others are cut")
                      ->check(CLI::PositiveNumber)
                      ->excludes(file_settings);
-  app.add_flag("--truncate", "texts may be cut, which --max-length says, too")->needs(length);
+  bool truncate = false;  // --max-length says so already
+  app.add_flag("--truncate", truncate, "texts may be cut, which --max-length says, too")->needs(length);
   app.add_option("--strategy", wanted.how.strategy,
                  "which text of a pair is cut: longest_first, only_first, only_second")
       ->transform(CLI::CheckedTransformer(strategies))

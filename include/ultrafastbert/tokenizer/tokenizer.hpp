@@ -184,7 +184,7 @@ class tokenizer {
 
   /// Joins the spellings of ids to a text.
   /// Shapes: ids: (tokens).
-  /// Throws: invalid_input (an id that no token has).
+  /// Throws: invalid_input (an id that no token has), limit_exceeded (a decoder multiplies the text).
   /// Complexity: linear in the length of the text.
   [[nodiscard]] std::string decode(std::span<const token_id> ids,
                                    const decode_options& options = {.skip_special_tokens = true}) const {
@@ -199,7 +199,7 @@ class tokenizer {
       }
       if (!options.skip_special_tokens || !is_special(ids[i])) spellings.emplace_back(*spelling);
     }
-    return tokenizers::join_decoded(parts_->decoders, std::move(spellings));
+    return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
   }
 
   /// Id of a token, added tokens included, or nothing. Of equal lines of a vocab.txt the last one counts.

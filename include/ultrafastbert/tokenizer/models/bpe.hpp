@@ -232,7 +232,11 @@ class bpe_merge_reader {
   };
   const auto text = [&find](std::string_view key) {
     const auto member = find(key);
-    return member ? member->as_string() : std::string();
+    if (!member) return std::string();
+    // Every character of a text may need a byte token for each byte of it.
+    constexpr std::size_t longest = 64;
+    if (member->as_string().size() > longest) io::fail_limit(member->file(), member->path(), "bytes", longest);
+    return member->as_string();
   };
   const auto flag = [&find](std::string_view key) {
     const auto member = find(key);

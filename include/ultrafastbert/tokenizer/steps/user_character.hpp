@@ -26,7 +26,7 @@ namespace ultrafastbert::tokenizers {
 /// Whether a code point stands by itself whatever is beside it: controls, and what separates lines.
 [[nodiscard]] inline bool is_control_character(char32_t c) noexcept {
   if (c < 0x80) return c < ' ' || c == 0x7F;
-  if (starts_user_character(c) || c == 0x200C || c == 0x200D) return false;
+  if (starts_user_character(c) || contains(joining_ranges, c)) return false;
   const bool private_use = (c >= 0xE000 && c <= 0xF8FF) || c >= 0xF0000 || c == 0xFFFD;
   const bool ignorable = c == 0x2065 || (c >= 0xFFF0 && c <= 0xFFF8) || c == 0x2028 || c == 0x2029;
   return ignorable || (!private_use && is_bert_control(c));
