@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -27,15 +28,28 @@ struct options {
   std::vector<std::string> texts{};
   bool json = false;
   bool pair = false;
-  examples::truncation truncation{};
+  bool file_settings = false;
+  bool reports = false;  // whether the output says what was cut
+  ufb::encode_options how{};
 };
+
+const std::map<std::string, ufb::truncation_strategy> strategies{
+    {"longest_first", ufb::truncation_strategy::longest_first},
+    {"only_first", ufb::truncation_strategy::only_first},
+    {"only_second", ufb::truncation_strategy::only_second}};
+const std::map<std::string, ufb::truncation_direction> directions{{"right", ufb::truncation_direction::right},
+                                                                  {"left", ufb::truncation_direction::left}};
 
 // A pair is cut at the first tab; a line without one is a pair with an empty second text.
 ufb::encoding encode(const ufb::tokenizer& tokenizer, std::string_view line, const options& wanted) {
-  const ufb::encode_options how{.max_length = wanted.truncation.max_length};
-  if (!wanted.pair) return tokenizer.encode(line, how);
-  const std::size_t tab = std::min(line.find('\t'), line.size());
-  return tokenizer.encode(line.substr(0, tab), line.substr(std::min(tab + 1, line.size())), how);
+  ufb::encode_options how = wanted.how;
+  if (wanted.file_settings) how = tokenizer.file_truncation().value_or(how);
+  const std::size_t tab = wanted.pair ? std::min(line.find('\t'), line.size()) : line.size();
+  ufb::encoding out = wanted.pair
+                          ? tokenizer.encode(line.substr(0, tab), line.substr(std::min(tab + 1, line.size())), how)
+                          : tokenizer.encode(line, how);
+  if (wanted.file_settings && tokenizer.file_padding()) tokenizer.pad({&out, 1}, *tokenizer.file_padding());
+  return out;
 }
 
 // One line per token: spelling, id, type and place in its text.
@@ -47,14 +61,21 @@ void print_plain(const ufb::encoding& encoding) {
   std::cout << '\n';
 }
 
-// One line per text.
-void print_json(const ufb::encoding& encoding, bool truncation) {
+ordered_json describe(const ufb::encoding& encoding, const options& wanted) {
   ordered_json line{{"ids", encoding.ids},
                     {"tokens", encoding.tokens},
                     {"type_ids", encoding.type_ids},
                     {"offsets", ordered_json::array()}};
   for (const auto& span : encoding.offsets) line["offsets"].push_back({span.begin, span.end});
-  if (truncation) line["truncated"] = encoding.truncated;
+  if (wanted.file_settings) line["attention_mask"] = encoding.attention_mask;
+  return line;
+}
+
+// One line per text.
+void print_json(const ufb::encoding& encoding, const options& wanted) {
+  ordered_json line = describe(encoding, wanted);
+  if (wanted.reports) line["truncated"] = encoding.truncated;
+  for (const auto& further : encoding.overflow) line["overflow"].push_back(describe(further, wanted));
   std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
 
@@ -66,13 +87,18 @@ void run(const options& wanted) {
     const ufb::encoding tokens = encode(tokenizer, text, wanted);
     ++texts;
     if (tokens.truncated) ++truncated;
-    wanted.json ? print_json(tokens, wanted.truncation.wanted) : print_plain(tokens);
+    if (wanted.json) {
+      print_json(tokens, wanted);
+    } else {
+      print_plain(tokens);
+      for (const auto& further : tokens.overflow) print_plain(further);
+    }
   };
   for (const std::string& text : wanted.texts) print(text);
   if (wanted.texts.empty()) {
     for (std::string line; std::getline(std::cin, line);) print(line);
   }
-  if (wanted.truncation.wanted) examples::print_truncated(truncated, texts);
+  if (wanted.reports) examples::print_truncated(truncated, texts);
 }
 
 }  // namespace
@@ -80,16 +106,37 @@ void run(const options& wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Shows how texts become tokens"};
-  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json or vocab.txt, or such a file")
+  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json, vocab.txt or vocab.json, or such a file")
       ->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
-  app.add_flag("--json", wanted.json,
-               "one JSON line per text: ids, tokens, type_ids, offsets in code points, with --truncate truncated");
+  app.add_flag(
+      "--json", wanted.json,
+      "one JSON line per text: ids, tokens, type_ids, offsets in code points; truncated where texts may be cut, "
+      "overflow with --stride, attention_mask with --file-settings");
   app.add_flag("--pair", wanted.pair, "each text is two, with a tab between them");
-  examples::add_truncation(app, wanted.truncation, false);
+  auto* file_settings = app.add_flag("--file-settings", wanted.file_settings,
+                                     "truncate and pad as the tokenizer.json says, one text at a time");
+  auto* length = app.add_option("--max-length", wanted.how.max_length,
+                                "most tokens of a text or pair, special ones included; others are cut")
+                     ->check(CLI::PositiveNumber)
+                     ->excludes(file_settings);
+  bool truncate = false;  // --max-length says so already
+  app.add_flag("--truncate", truncate, "texts may be cut, which --max-length says, too")->needs(length);
+  app.add_option("--strategy", wanted.how.strategy,
+                 "which text of a pair is cut: longest_first, only_first, only_second")
+      ->transform(CLI::CheckedTransformer(strategies))
+      ->needs(length);
+  app.add_option("--direction", wanted.how.direction, "which end is cut off: right or left")
+      ->transform(CLI::CheckedTransformer(directions))
+      ->needs(length);
+  auto* stride = app.add_option("--stride", wanted.how.stride,
+                                "shows what was cut off, too, in further encodings that repeat so many tokens")
+                     ->needs(length);
   app.final_callback([&] { wanted.texts = examples::texts_of(app); });
   CLI11_PARSE(app, argc, argv);
   try {
+    wanted.reports = length->count() > 0 || file_settings->count() > 0;
+    wanted.how.overflow = stride->count() > 0;
     run(wanted);
   } catch (const std::exception& e) {
     std::cerr << "tokenize: " << e.what() << '\n';

@@ -8,6 +8,7 @@
 #                            lint: clang-tidy and cppcheck
 #                            portability: clang 14 and 16, g++ unoptimized and with -march=native; x86-64 without AVX
 #                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
+#                            reference [LINES [SEED [NAME...]]]: tokenizers against the npm package of the reference
 #                            bare [NAME...]: the commands of README.md, each on a bare Debian of its own (as root);
 #                            tests/support/bare.sh --list prints their names
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
@@ -15,7 +16,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -114,6 +115,19 @@ on_aarch64() {
     -D UFB_UTF8PROC_LIBRARY="$unpacked/usr/lib/aarch64-linux-gnu/libutf8proc.a" "$@"
 }
 
+# The package is fetched once, into the build folder. LINES texts (2000) for each configuration.
+run_reference() {
+  # shellcheck disable=SC2086  # lists of words
+  ufb_require_packages $UFB_TEST_PACKAGES
+  command -v npm >/dev/null || ufb_require_packages nodejs npm
+  build build ufb_tokens -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON
+  local folder=$root/build/reference
+  mkdir -p "$folder"
+  [ -d "$folder/node_modules/tokenizers" ] ||
+    quietly npm install --prefix "$folder" --no-audit --no-fund --no-package-lock tokenizers@0.23.2
+  NODE_PATH=$folder/node_modules node "$root/tests/tokenizer/reference/compare.js" "$root/build/tests/ufb_tokens" "$@"
+}
+
 run_portability() {
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES $UFB_PORTABILITY_PACKAGES
@@ -155,9 +169,10 @@ run_long() {
       "$root/tests/house/lint.sh" "$(clang)" "$jobs"
       ;;
     portability) run_portability ;;
+    reference) run_reference "${@:2}" ;;
     bare) "$root/tests/support/bare.sh" "${@:2}" ;;
     *)
-      echo "tests/run.sh --long takes one of: sanitizers lint portability bare" >&2
+      echo "tests/run.sh --long takes one of: sanitizers lint portability reference bare" >&2
       exit 2
       ;;
   esac

@@ -157,8 +157,8 @@ TEST_CASE("Marks that are younger than the reference's tables are no marks", "[t
   CHECK_FALSE(tokenizers::is_mark(0x1ABF));
   CHECK(tokenizers::is_mark(0x1ABE));
   CHECK_FALSE(tokenizers::is_bert_accent(0x1ABF));
-  CHECK_FALSE(tokenizers::is_bert_punctuation(0x2E43));
-  CHECK(tokenizers::is_bert_punctuation(0x2E42));
+  CHECK_FALSE(tokenizers::is_punctuation(0x2E43));
+  CHECK(tokenizers::is_punctuation(0x2E42));
   CHECK(tokenizers::combining_class(0x1ABF) == 0);
 }
 

@@ -21,7 +21,8 @@ using ultrafastbert::token_id;
 using ultrafastbert::tokenizer;
 using ultrafastbert::truncation_strategy;
 
-const std::vector<std::string> folders{"crammed_wordpiece", "crammed_wordpiece_setorder", "bert_uncased"};
+const std::vector<std::string> folders{"crammed_wordpiece", "crammed_wordpiece_setorder", "bert_uncased",
+                                       "crammed_bytebpe", "crammed_unigram"};
 
 std::string folder_of(const std::string& id) { return std::string(UFB_TEST_DATA_DIR) + "/tokenizers/" + id; }
 

@@ -133,8 +133,8 @@ TEST_CASE("A decoder sees all tokens at once", "[tokenizer][seams]") {
   tokenizers::decoder_list steps;
   steps.push_back(std::make_unique<const pair_decoder>());
   steps.push_back(std::make_unique<const tokenizers::spaced_decoder>());
-  CHECK(tokenizers::join_decoded(steps, {"a", "b", "c"}) == "ab/ c/");
-  CHECK(tokenizers::join_decoded(steps, {}) == "");
+  CHECK(tokenizers::join_decoded(steps, {"a", "b", "c"}, "tests") == "ab/ c/");
+  CHECK(tokenizers::join_decoded(steps, {}, "tests") == "");
 }
 
 TEST_CASE("The lists of components name each type once", "[tokenizer][seams]") {

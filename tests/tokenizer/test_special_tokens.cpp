@@ -208,8 +208,8 @@ TEST_CASE("A folder without a tokenizer is named, and so is one that is called l
   REQUIRE(neither);
   CHECK(neither->code() == error_code::io_error);
   CHECK(neither->file() == empty.where.path().string());
-  CHECK(neither->expected() == "tokenizer.json or vocab.txt in the folder");
-  CHECK(neither->found() == "neither");
+  CHECK(neither->expected() == "tokenizer.json, vocab.txt or vocab.json in the folder");
+  CHECK(neither->found() == "none of them");
   for (const char* name : {"tokenizer.json", "vocab.txt"}) {
     const tokenizer_folder files;
     std::filesystem::create_directory(files.where.path() / name);

@@ -14,6 +14,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
+#include "ultrafastbert/tokenizer/steps/byte_level_offsets.hpp"
 #include "ultrafastbert/tokenizer/steps/post_processor.hpp"
 #include "ultrafastbert/tokenizer/text_tokens.hpp"
 #include "ultrafastbert/tokenizer/truncation.hpp"
@@ -28,6 +29,7 @@ class assembly {
   assembly(const post_processor& templates, const vocabulary& known, const text_tokens& first,
            const text_tokens* second, const encode_options& options)
       : pieces_(second == nullptr ? templates.single : templates.pair),
+        trims_(templates.trims),
         known_(known),
         first_(first),
         second_(second),
@@ -114,8 +116,10 @@ class assembly {
       out.type_ids[at] = marks.type_id;
       out.sequence_ids[at] = marks.sequence;
       out.tokens.emplace_back(text.spelling(i, known_));
-      out.offsets[at] = token.span;
-      out.byte_offsets[at] = text.bytes(token.span);
+      text_span span = token.span;
+      for (const offset_trim& trim : trims_) span = trimmed(span, out.tokens.back(), i == part.begin, trim);
+      out.offsets[at] = span;
+      out.byte_offsets[at] = text.bytes(span);
     }
   }
 
@@ -131,6 +135,7 @@ class assembly {
   }
 
   const std::vector<template_piece>& pieces_;
+  const std::vector<offset_trim>& trims_;
   const vocabulary& known_;
   const text_tokens& first_;
   const text_tokens* second_;

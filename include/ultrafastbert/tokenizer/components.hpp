@@ -11,22 +11,35 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/models/bpe.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
+#include "ultrafastbert/tokenizer/models/unigram.hpp"
+#include "ultrafastbert/tokenizer/models/word_level.hpp"
 #include "ultrafastbert/tokenizer/models/wordpiece.hpp"
 #include "ultrafastbert/tokenizer/steps/bert_normalizer.hpp"
 #include "ultrafastbert/tokenizer/steps/bert_pre_tokenizer.hpp"
 #include "ultrafastbert/tokenizer/steps/bert_processing.hpp"
+#include "ultrafastbert/tokenizer/steps/byte_level.hpp"
+#include "ultrafastbert/tokenizer/steps/byte_level_decoder.hpp"
+#include "ultrafastbert/tokenizer/steps/byte_level_offsets.hpp"
+#include "ultrafastbert/tokenizer/steps/character_splits.hpp"
 #include "ultrafastbert/tokenizer/steps/decoder.hpp"
 #include "ultrafastbert/tokenizer/steps/lower_case.hpp"
+#include "ultrafastbert/tokenizer/steps/metaspace.hpp"
 #include "ultrafastbert/tokenizer/steps/normalizer.hpp"
 #include "ultrafastbert/tokenizer/steps/post_processor.hpp"
 #include "ultrafastbert/tokenizer/steps/pre_tokenizer.hpp"
+#include "ultrafastbert/tokenizer/steps/precompiled.hpp"
 #include "ultrafastbert/tokenizer/steps/replace.hpp"
+#include "ultrafastbert/tokenizer/steps/split.hpp"
+#include "ultrafastbert/tokenizer/steps/strip.hpp"
 #include "ultrafastbert/tokenizer/steps/strip_accents.hpp"
 #include "ultrafastbert/tokenizer/steps/template_processing.hpp"
+#include "ultrafastbert/tokenizer/steps/text_decoders.hpp"
 #include "ultrafastbert/tokenizer/steps/unicode_form.hpp"
 #include "ultrafastbert/tokenizer/steps/whitespace_pre_tokenizer.hpp"
 #include "ultrafastbert/tokenizer/steps/wordpiece_decoder.hpp"
@@ -44,7 +57,10 @@ struct component {
 
 /// Models. The first line that recognizes a model without a type reads it.
 inline constexpr component<model_reader> model_components[] = {
+    {"BPE", {is_untyped_bpe, expect_vocabulary_object, read_bpe}},
+    {"Unigram", {is_untyped_unigram, read_unigram_vocabulary, read_unigram}},
     {"WordPiece", {is_untyped_wordpiece, expect_vocabulary_object, read_wordpiece}},
+    {"WordLevel", {is_untyped_word_level, expect_vocabulary_object, read_word_level}},
 };
 
 // clang-format off
@@ -57,25 +73,45 @@ inline constexpr component<normalizer_reader> normalizer_components[] = {
     {"NFKD", read_unicode_form},
     {"Lowercase", read_lower_case},
     {"StripAccents", read_strip_accents},
+    {"Strip", read_strip},
+    {"Prepend", read_prepend},
+    {"Precompiled", read_precompiled},
+    {"ByteLevel", read_byte_level_normalizer},
 };
 // clang-format on
 
 inline constexpr component<pre_tokenizer_reader> pre_tokenizer_components[] = {
     {"Whitespace", read_whitespace_pre_tokenizer},
     {"BertPreTokenizer", read_bert_pre_tokenizer},
+    {"ByteLevel", read_byte_level_pre_tokenizer},
+    {"Metaspace", read_metaspace_pre_tokenizer},
+    {"Split", read_split},
+    {"CharDelimiterSplit", read_delimiter_split},
+    {"WhitespaceSplit", read_whitespace_split},
+    {"Punctuation", read_punctuation},
+    {"Digits", read_digits},
 };
 
 inline constexpr component<post_processor_reader> post_processor_components[] = {
     {"TemplateProcessing", read_template_processing},
     {"BertProcessing", read_bert_processing},
+    {"RobertaProcessing", read_roberta_processing},
+    {"ByteLevel", read_byte_level_processing},
 };
 
 inline constexpr component<decoder_reader> decoder_components[] = {
     {"WordPiece", read_wordpiece_decoder},
+    {"ByteLevel", read_byte_level_decoder},
+    {"BPEDecoder", read_bpe_decoder},
+    {"Metaspace", read_metaspace_decoder},
+    {"ByteFallback", read_byte_fallback_decoder},
+    {"Fuse", read_fuse_decoder},
+    {"Strip", read_strip_decoder},
+    {"Replace", read_replace_decoder},
 };
 
-/// Most steps of a normalizer; each of them passes over the text.
-inline constexpr std::size_t most_normalizer_steps = 256;
+/// Most steps of a normalizer, a pre-tokenizer or a decoder; each of them passes over the text.
+inline constexpr std::size_t most_steps = 256;
 
 /// Refuses a type that is in no table. `accepted` is a list of the words that are, each followed by a comma.
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_component(const json_value& type, std::string accepted) {
@@ -105,26 +141,33 @@ template <class Reader, std::size_t Count>
     for (const auto& each : model_components) {
       if (each.read.recognizes(json)) return each.read;
     }
+    json.fail_unsupported("the key type, or the keys of a BPE, Unigram, WordPiece or WordLevel model",
+                          "neither type nor merges nor vocab");
   }
   return reader_of(model_components, json.at("type"));
 }
 
-/// Appends the steps of a normalizer. Sequences, also those inside sequences, are laid flat.
-/// Throws: what a `normalizer_reader` may throw.
-inline void read_normalizer(const json_value& value, normalizer_list& steps) {
+/// Appends the steps of a component. Sequences, also those inside sequences, are laid flat; their steps stand under the
+/// key `list`. `also` is the word for what may stand there beside the components.
+/// Throws: limit_exceeded (too many steps), missing_key, and what the readers of the table may throw.
+template <class Reader, std::size_t Count, class List>
+void read_steps(const component<Reader> (&table)[Count], const json_value& value, std::string_view list,
+                std::string_view also, List& steps) {
   const json_value type = value.at("type");
   if (type.as_string() == "Sequence") {
-    for (const json_value& step : value.at("normalizers").elements()) read_normalizer(step, steps);
+    for (const json_value& step : value.at(list).elements()) read_steps(table, step, list, also, steps);
     return;
   }
-  if (steps.size() >= most_normalizer_steps) io::fail_limit(value.file(), value.path(), "steps", most_normalizer_steps);
-  reader_of(normalizer_components, type, "Sequence")(value, steps);
+  if (steps.size() >= most_steps) io::fail_limit(value.file(), value.path(), "steps", most_steps);
+  reader_of(table, type, also)(value, steps);
 }
 
 /// The steps of `normalizer`, of which there are none if it is null.
 [[nodiscard]] inline normalizer_list read_normalizers(const json_value& root) {
   normalizer_list steps;
-  if (const auto value = find_non_null(root, "normalizer")) read_normalizer(*value, steps);
+  if (const auto value = find_non_null(root, "normalizer")) {
+    read_steps(normalizer_components, *value, "normalizers", "Sequence", steps);
+  }
   return steps;
 }
 
@@ -132,23 +175,46 @@ inline void read_normalizer(const json_value& value, normalizer_list& steps) {
 [[nodiscard]] inline pre_tokenizer_list read_pre_tokenizers(const json_value& root) {
   pre_tokenizer_list steps;
   if (const auto value = find_non_null(root, "pre_tokenizer")) {
-    reader_of(pre_tokenizer_components, value->at("type"), "null")(*value, steps);
+    read_steps(pre_tokenizer_components, *value, "pretokenizers", "null, Sequence", steps);
   }
   return steps;
 }
 
+/// Adds what a post-processor of a sequence does to what those before it do. The tokens of a text can stand between
+/// those of one template only.
+/// Throws: unsupported (a second template), and what a `post_processor_reader` may throw.
+inline void read_processor(const json_value& value, const vocabulary& tokens, bool& has_template, post_processor& out) {
+  const json_value type = value.at("type");
+  if (type.as_string() == "Sequence") {
+    for (const json_value& step : value.at("processors").elements()) read_processor(step, tokens, has_template, out);
+    return;
+  }
+  post_processor next = reader_of(post_processor_components, type, "null, Sequence")(value, tokens);
+  std::vector<offset_trim> trims = std::move(out.trims);
+  trims.insert(trims.end(), next.trims.begin(), next.trims.end());
+  if (trims.size() > most_steps) io::fail_limit(value.file(), value.path(), "steps", most_steps);
+  if (type.as_string() != "ByteLevel") {
+    if (has_template)
+      type.fail_unsupported("one template in a sequence", excerpt(type.as_string()) + " as a second one");
+    has_template = true;
+    out = std::move(next);
+  }
+  out.trims = std::move(trims);
+}
+
 /// The templates of `post_processor`, or those that add nothing if it is null.
 [[nodiscard]] inline post_processor read_post_processor(const json_value& root, const vocabulary& tokens) {
-  const auto value = find_non_null(root, "post_processor");
-  if (!value) return {};
-  return reader_of(post_processor_components, value->at("type"), "null")(*value, tokens);
+  post_processor out;
+  bool has_template = false;
+  if (const auto value = find_non_null(root, "post_processor")) read_processor(*value, tokens, has_template, out);
+  return out;
 }
 
 /// The steps of `decoder`. If it is null, tokens are joined with spaces.
 [[nodiscard]] inline decoder_list read_decoders(const json_value& root) {
   decoder_list steps;
   if (const auto value = find_non_null(root, "decoder")) {
-    reader_of(decoder_components, value->at("type"), "null")(*value, steps);
+    read_steps(decoder_components, *value, "decoders", "null, Sequence", steps);
   } else {
     steps.push_back(std::make_unique<const spaced_decoder>());
   }

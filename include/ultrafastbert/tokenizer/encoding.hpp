@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,12 +70,23 @@ struct encode_options {
   bool add_special_tokens = true;  ///< whether the tokens of the template are added
 };
 
+/// At which end an encoding is padded.
+enum class padding_direction : std::uint8_t {
+  right,  ///< behind the tokens
+  left,   ///< before them
+};
+
 /// How to bring the encodings of a batch to one length.
 struct padding_options {
-  static constexpr std::size_t max_length = 2'147'483'647;  ///< largest `length`
+  static constexpr std::size_t max_length = 2'147'483'647;  ///< largest `length` and `multiple`
 
   std::size_t length = 0;   ///< length of every encoding; 0 for that of the longest
   std::string pad_token{};  ///< spelling of the token to pad with; empty for the tokenizer's own pad token
+  padding_direction direction = padding_direction::right;
+  std::size_t multiple = 1;          ///< the length is rounded up to a multiple of this
+  std::uint32_t type_id = 0;         ///< type of the padding
+  std::optional<token_id> pad_id{};  ///< id to pad with; nothing for that of the pad token
+  bool keep_longer = false;          ///< encodings over `length` stay as they are, instead of being refused
 };
 
 /// How to turn ids into text.

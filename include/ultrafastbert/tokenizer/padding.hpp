@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,10 +17,12 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// The token to pad with.
+/// What to pad with, and where.
 struct pad_token {
   token_id id = 0;
   std::string_view spelling{};
+  std::uint32_t type_id = 0;
+  padding_direction direction = padding_direction::right;
 };
 
 /// Length of the longest and of the shortest encoding, overflow included.
@@ -42,7 +45,7 @@ struct length_range {
   return out;
 }
 
-/// The length to which encodings are brought.
+/// The length to which encodings are brought, but for longer ones where these are kept.
 /// Pre: `encodings` is not empty.
 /// Throws: invalid_input (the wanted length is out of range or shorter than an encoding).
 [[nodiscard]] inline std::size_t padded_length(std::span<const encoding> encodings, const padding_options& padding) {
@@ -50,13 +53,18 @@ struct length_range {
     fail_input("padding.length", "at most " + std::to_string(padding_options::max_length),
                std::to_string(padding.length));
   }
+  if (padding.multiple == 0 || padding.multiple > padding_options::max_length) {
+    fail_input("padding.multiple", "from 1 to " + std::to_string(padding_options::max_length),
+               std::to_string(padding.multiple));
+  }
   const std::size_t longest = lengths_of(encodings).longest;
-  if (padding.length == 0) return longest;
-  if (longest > padding.length) {
+  const std::size_t wanted = padding.length == 0 ? longest : padding.length;
+  const std::size_t length = (wanted + padding.multiple - 1) / padding.multiple * padding.multiple;
+  if (longest > length && !padding.keep_longer) {
     fail_input("padding.length", "at least " + std::to_string(longest) + ", the length of the longest encoding",
                std::to_string(padding.length));
   }
-  return padding.length;
+  return length;
 }
 
 /// Whether an encoding is shorter than `length`. Pre: `encodings` is not empty.
@@ -64,16 +72,21 @@ struct length_range {
   return lengths_of(encodings).shortest < length;
 }
 
-/// Fills an encoding up on the right. Pre: it is not longer than `length`.
+/// Fills an encoding up to `length`, if it is shorter.
 inline void pad_to(encoding& out, std::size_t length, const pad_token& token) {
-  out.ids.resize(length, token.id);
-  out.type_ids.resize(length, 0);
-  out.sequence_ids.resize(length, -1);
-  out.tokens.resize(length, std::string(token.spelling));
-  out.offsets.resize(length);
-  out.byte_offsets.resize(length);
-  out.attention_mask.resize(length, 0);
-  out.special_tokens_mask.resize(length, 1);
+  if (out.size() >= length) return;
+  const std::size_t count = length - out.size();
+  const auto fill = [&](auto& values, const auto& value) {
+    values.insert(token.direction == padding_direction::right ? values.end() : values.begin(), count, value);
+  };
+  fill(out.ids, token.id);
+  fill(out.type_ids, token.type_id);
+  fill(out.sequence_ids, std::int8_t{-1});
+  fill(out.tokens, std::string(token.spelling));
+  fill(out.offsets, text_span{});
+  fill(out.byte_offsets, text_span{});
+  fill(out.attention_mask, std::uint8_t{0});
+  fill(out.special_tokens_mask, std::uint8_t{1});
 }
 
 }  // namespace ultrafastbert::tokenizers

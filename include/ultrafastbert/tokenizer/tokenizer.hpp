@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tokenizer: text to ids with their places in the text, and back. It reads tokenizer.json and vocab.txt, and
-// follows the reference implementation of those formats to the last offset.
+// The tokenizer: text to ids with their places in the text, and back. It reads tokenizer.json, vocab.txt and
+// vocab.json with merges.txt, and follows the reference implementation of those formats to the last offset.
 // Layer: tokenizer.
 #pragma once
 
@@ -29,6 +29,7 @@
 #include "ultrafastbert/tokenizer/tokenizer_json.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_parts.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_report.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_json.hpp"
 #include "ultrafastbert/tokenizer/vocabulary_text.hpp"
 
 namespace ultrafastbert {
@@ -37,17 +38,19 @@ namespace ultrafastbert {
 /// because they share everything.
 class tokenizer {
  public:
-  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), or what a folder has of them, where the
-  /// tokenizer.json wins. Its `truncation` and `padding` have no effect, as calls say what they want. How a vocab.txt
-  /// is read stands in vocabulary_text.hpp. The files special_tokens_map.json and tokenizer_config.json beside either
-  /// say which token plays which role, in the order that stands in special_tokens.hpp; nothing else of them counts
-  /// beside a tokenizer.json.
-  /// Throws: io_error (also a folder with neither file), truncated, limit_exceeded (more than 64 MiB), missing_token (a
+  /// Reads a tokenizer.json, a vocab.txt (any name that ends in .txt), a vocab.json with the merges.txt beside it, or
+  /// what a folder has of them, where the first of these wins. How a vocab.txt is read stands in vocabulary_text.hpp,
+  /// how a vocab.json is in vocabulary_json.hpp. Calls say themselves how to truncate and pad; what a tokenizer.json
+  /// says about it is in `file_truncation` and `file_padding`. The files special_tokens_map.json and
+  /// tokenizer_config.json beside either say which token plays which role, in the order that stands in
+  /// special_tokens.hpp; nothing else of them counts beside a tokenizer.json. Throws: io_error (also a folder with
+  /// neither file), truncated, limit_exceeded (more than 64 MiB), missing_token (a
   ///   vocab.txt without the tokens at the ends of every text), and what `parse` throws.
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
     const auto path = tokenizers::find_tokenizer_file(folder_or_file);
     if (path.extension() == ".txt") return tokenizer(tokenizers::read_vocabulary_text(path));
+    if (path.filename() == "vocab.json") return tokenizer(tokenizers::read_vocabulary_json(path));
     const auto text = read_text_file(path, tokenizers::largest_tokenizer_file);
     const auto beside = tokenizers::side_files::beside(path);
     return tokenizer(tokenizers::read_tokenizer_json(text, path.string(), &beside));
@@ -98,8 +101,8 @@ class tokenizer {
   encoding encode(std::string_view text, std::initializer_list<std::string_view> pair,
                   const encode_options& options = {}) const = delete;
 
-  /// Encodes texts and pads the encodings, those of their `overflow` included, on the right to one length: with the pad
-  /// token, type 0, no place in the text, attention 0 and a special token's mark.
+  /// Encodes texts and pads the encodings, those of their `overflow` included, to one length: with the pad token, no
+  /// place in the text, attention 0 and a special token's mark.
   /// Throws: what `encode` throws, where the message names the text by its number; missing_token (padding is needed and
   ///   there is no pad token), invalid_input (an encoding is longer than `padding.length`, which cuts nothing).
   /// Complexity: linear in the texts, the encodings and the padding.
@@ -160,12 +163,28 @@ class tokenizer {
     if (encodings.empty()) return {};
     const auto length = tokenizers::padded_length(encodings, padding);
     const auto token = pad_token(tokenizers::is_shorter(encodings, length), padding);
-    return encoding_matrices(encodings, length, token.id);
+    const std::size_t columns = (std::max)(length, tokenizers::lengths_of(encodings).longest);
+    if (padding.direction == padding_direction::right && padding.type_id == 0) {
+      return encoding_matrices(encodings, columns, token.id);
+    }
+    std::vector<encoding> padded(encodings.begin(), encodings.end());
+    for (encoding& each : padded) {
+      tokenizers::pad_to(each, columns, token);
+      for (encoding& further : each.overflow) tokenizers::pad_to(further, columns, token);
+    }
+    return encoding_matrices(padded, columns, token.id);
   }
+
+  /// How the file itself asks for texts to be truncated, or nothing. It has no effect unless it is given to `encode`.
+  [[nodiscard]] const std::optional<encode_options>& file_truncation() const noexcept { return parts_->truncation; }
+
+  /// How the file itself asks for encodings to be padded, or nothing. It has no effect unless it is given to
+  /// `encode_batch` or `pad`. An encoding that is longer than a fixed length stays as it is.
+  [[nodiscard]] const std::optional<padding_options>& file_padding() const noexcept { return parts_->padding; }
 
   /// Joins the spellings of ids to a text.
   /// Shapes: ids: (tokens).
-  /// Throws: invalid_input (an id that no token has).
+  /// Throws: invalid_input (an id that no token has), limit_exceeded (a decoder multiplies the text).
   /// Complexity: linear in the length of the text.
   [[nodiscard]] std::string decode(std::span<const token_id> ids,
                                    const decode_options& options = {.skip_special_tokens = true}) const {
@@ -180,7 +199,7 @@ class tokenizer {
       }
       if (!options.skip_special_tokens || !is_special(ids[i])) spellings.emplace_back(*spelling);
     }
-    return tokenizers::join_decoded(parts_->decoders, std::move(spellings));
+    return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
   }
 
   /// Id of a token, added tokens included, or nothing. Of equal lines of a vocab.txt the last one counts.
@@ -247,10 +266,18 @@ class tokenizer {
 
   /// The token to pad with. Where none is needed and none is named, it may be any.
   [[nodiscard]] tokenizers::pad_token pad_token(bool needed, const padding_options& padding) const {
+    tokenizers::pad_token out{
+        .spelling = padding.pad_token, .type_id = padding.type_id, .direction = padding.direction};
+    if (padding.pad_id) {
+      out.id = *padding.pad_id;
+      if (padding.pad_token.empty()) out.spelling = parts_->tokens->token(out.id).value_or(std::string_view{});
+      return out;
+    }
     if (padding.pad_token.empty()) {
-      if (!needed) return {};
-      const token_id id = need_special_id(special_role::pad);
-      return {.id = id, .spelling = special_token(special_role::pad).value_or(std::string_view{})};
+      if (!needed) return out;
+      out.id = need_special_id(special_role::pad);
+      out.spelling = special_token(special_role::pad).value_or(std::string_view{});
+      return out;
     }
     const auto id = parts_->tokens->id(padding.pad_token);
     if (!id) {
@@ -259,7 +286,8 @@ class tokenizer {
                                        .expected = "a token of the vocabulary",
                                        .found = excerpt(padding.pad_token)});
     }
-    return {.id = *id, .spelling = padding.pad_token};
+    out.id = *id;
+    return out;
   }
 
   std::shared_ptr<const tokenizers::tokenizer_parts> parts_;

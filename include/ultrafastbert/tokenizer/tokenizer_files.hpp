@@ -33,20 +33,22 @@ inline constexpr std::size_t largest_side_file = std::size_t{1} << 20U;
   return std::filesystem::exists(status) ? std::optional(std::move(file)) : std::nullopt;
 }
 
-/// The file to read: the path itself, or what a folder has, where tokenizer.json comes before vocab.txt.
+/// The file to read: the path itself, or what a folder has, where tokenizer.json comes before vocab.txt, and that
+/// before vocab.json.
 /// Throws: io_error (a folder with neither; the error names the folder).
 [[nodiscard]] inline std::filesystem::path find_tokenizer_file(const std::filesystem::path& folder_or_file) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder_or_file, ignored)) return folder_or_file;
   if (auto file = find_in_folder(folder_or_file, "tokenizer.json")) return *std::move(file);
   if (auto file = find_in_folder(folder_or_file, "vocab.txt")) return *std::move(file);
+  if (auto file = find_in_folder(folder_or_file, "vocab.json")) return *std::move(file);
   // A folder that is called like a file was most likely meant to be one.
   const auto extension = folder_or_file.extension();
   const bool meant_as_file = extension == ".json" || extension == ".txt";
   fail(error_code::io_error,
        {.file = folder_or_file.string(),
-        .expected = meant_as_file ? "a file" : "tokenizer.json or vocab.txt in the folder",
-        .found = meant_as_file ? "a folder" : "neither",
+        .expected = meant_as_file ? "a file" : "tokenizer.json, vocab.txt or vocab.json in the folder",
+        .found = meant_as_file ? "a folder" : "none of them",
         .reason = meant_as_file ? std::make_error_code(std::errc::is_a_directory).message() : std::string()});
 }
 

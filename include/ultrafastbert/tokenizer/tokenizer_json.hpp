@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A tokenizer.json to the parts of a tokenizer. What is not implemented is refused with its JSON path. Keys that this
-// version does not know are ignored; `truncation` and `padding` are only checked for their type, as calls say
-// themselves how to truncate and pad.
+// version does not know are ignored.
 // Layer: tokenizer.
 #pragma once
 
@@ -21,6 +20,7 @@
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/added_token_list.hpp"
 #include "ultrafastbert/tokenizer/components.hpp"
+#include "ultrafastbert/tokenizer/file_settings.hpp"
 #include "ultrafastbert/tokenizer/special_tokens.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_parts.hpp"
@@ -29,11 +29,11 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// Receives the members of `$.model.vocab` where it is an object of ids.
+/// Receives the members of the vocabulary at `path` where it is an object of ids.
 /// Throws: bad_vocabulary, bad_type, limit_exceeded.
 inline void add_vocabulary_member(vocabulary::builder& tokens, const std::string& file, std::string_view token,
-                                  const json_scalar& id) {
-  const auto where = [token] { return "$.model.vocab[" + excerpt(token) + ']'; };
+                                  const json_scalar& id, std::string_view path = "$.model.vocab") {
+  const auto where = [&] { return std::string(path).append("[").append(excerpt(token)).append("]"); };
   if (const auto* value = std::get_if<std::uint64_t>(&id)) {
     tokens.add_model_token(token, *value);
   } else if (const auto* negative = std::get_if<std::int64_t>(&id)) {
@@ -46,13 +46,8 @@ inline void add_vocabulary_member(vocabulary::builder& tokens, const std::string
   }
 }
 
-/// Checks the members that have no effect here. Throws: bad_type, unsupported.
-inline void check_ignored_members(const json_value& root) {
-  for (const std::string_view key : {"truncation", "padding"}) {
-    if (const auto value = find_non_null(root, key); value && !value->is_object()) {
-      value->fail_type("null or an object");
-    }
-  }
+/// Refuses a file of another version. Throws: bad_type, unsupported.
+inline void check_version(const json_value& root) {
   if (const auto version = root.find("version"); version && version->as_string() != "1.0") {
     version->fail_unsupported("'1.0'", excerpt(version->as_string()));
   }
@@ -83,12 +78,14 @@ inline void check_ignored_members(const json_value& root) {
        }}};
   const auto document = json_document::parse(json, file, {.max_bytes = largest_tokenizer_file}, streams);
   const json_value root = document.root();
-  check_ignored_members(root);
+  check_version(root);
   const json_value model = root.at("model");
   const model_reader reader = find_model_reader(model);
   const auto out = std::make_shared<tokenizer_parts>();
   tokenizer_parts& parts = *out;
   parts.file = std::move(file);
+  parts.truncation = read_file_truncation(root);
+  parts.padding = read_file_padding(root);
   parts.normalizers = read_normalizers(root);
   parts.pre_tokenizers = read_pre_tokenizers(root);
   parts.decoders = read_decoders(root);
@@ -100,6 +97,7 @@ inline void check_ignored_members(const json_value& root) {
   parts.model = reader.read({.json = model, .tokens = parts.tokens, .file = parts.file});
   parts.templates = read_post_processor(root, *parts.tokens);
   parts.report.blank = parts.tokens->blank();
+  parts.report.repeated = parts.tokens->repeated();
   parts.roles = choose_special_tokens({.used = used_spellings(parts), .files = beside}, *parts.tokens,
                                       parts.special_ids, parts.report.conflicts);
   return out;

@@ -17,6 +17,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
+#include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/special_tokens.hpp"
 #include "ultrafastbert/tokenizer/steps/decoder.hpp"
@@ -43,6 +44,8 @@ struct tokenizer_parts {
   std::unique_ptr<const token_model> model{};
   post_processor templates{};
   decoder_list decoders{};
+  std::optional<encode_options> truncation{};  ///< what the file says about truncation
+  std::optional<padding_options> padding{};    ///< what the file says about padding
   by_role<special_token> roles{};
   tokenizer_report report{};
 };
@@ -65,9 +68,15 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
   for (const auto& step : parts.pre_tokenizers) step->apply(text);
   const normalized_text& bytes = text.text();
   for (const byte_range& piece : text.pieces()) {
-    parts.model->tokenize(bytes.text().substr(piece.begin, piece.end - piece.begin), *scratch.model);
+    const std::string_view written = bytes.text().substr(piece.begin, piece.end - piece.begin);
+    parts.model->tokenize(written, *scratch.model);
     for (const auto& token : scratch.model->tokens) {
-      out.add(token.id, bytes.span(piece.begin + token.begin, piece.begin + token.end));
+      const text_span span = bytes.span(piece.begin + token.begin, piece.begin + token.end);
+      if (token.as_written) {
+        out.add_spelled(token.id, span, written.substr(token.begin, token.end - token.begin), *parts.tokens);
+      } else {
+        out.add(token.id, span);
+      }
     }
   }
 }

@@ -49,7 +49,7 @@ struct special_token_conflict {
 /// What loading a tokenizer noticed. An unremarkable tokenizer has an empty report.
 struct tokenizer_report {
   unreachable_entries blank{};     ///< entries of zero bytes: blank lines of a vocab.txt, and keys ""
-  unreachable_entries repeated{};  ///< lines of a vocab.txt that a later, equal line replaces
+  unreachable_entries repeated{};  ///< lines of a vocab.txt and Unigram tokens that a later, equal one replaces
   std::vector<special_token_conflict> conflicts{};
 
   /// Whether there is nothing to report.

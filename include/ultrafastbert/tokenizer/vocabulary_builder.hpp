@@ -44,6 +44,9 @@ class vocabulary::builder {
  public:
   explicit builder(vocabulary_form form) : form_(std::move(form)) {}
 
+  /// From now on the last of equal tokens of the model is the one that is found.
+  void accept_repeats() noexcept { form_.repeats = repeated_tokens::last_wins; }
+
   /// Adds a token of the model. An empty one takes its id and is reported, as no text can lead to it.
   /// Pre: there is no added token yet.
   /// Throws: bad_vocabulary (an id beyond what a token_id holds), limit_exceeded.

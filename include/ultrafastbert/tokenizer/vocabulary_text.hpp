@@ -63,12 +63,13 @@ struct vocabulary_class {
 
 /// The class that tokenizer_config.json names.
 /// Throws: bad_type, unsupported (another class).
-[[nodiscard]] inline const vocabulary_class& find_vocabulary_class(const side_file& config) {
+[[nodiscard]] inline const vocabulary_class& find_vocabulary_class(
+    const side_file& config, std::span<const vocabulary_class> classes = vocabulary_classes()) {
   const auto value = config.find("tokenizer_class");
-  if (!value) return vocabulary_classes().front();
+  if (!value) return classes.front();
   const std::string& wanted = value->as_string();
   std::string accepted;
-  for (const auto& each : vocabulary_classes()) {
+  for (const auto& each : classes) {
     if (wanted == each.name || wanted == std::string(each.name) + "Fast") return each;
     accepted += std::string(each.name) + ", ";
   }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
@@ -24,6 +25,7 @@ struct piece_token {
   token_id id = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
+  bool as_written = false;  ///< whether the encoding shows these bytes instead of the spelling in the vocabulary
 };
 
 /// Memory that a model reuses from piece to piece. Each model makes its own kind; one serves one thread at a time.
@@ -72,6 +74,21 @@ struct model_reader {
   /// Throws: bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
   std::unique_ptr<const token_model> (*read)(const model_source& source) = nullptr;
 };
+
+/// The id of the unknown token, which a text needs now.
+/// Throws: missing_token (there is none; `place` says where the file should have named it).
+[[nodiscard]] inline token_id need_unknown(const std::optional<token_id>& id, const std::string& file,
+                                           std::string_view place, std::string_view spelling) {
+  if (!id) {
+    fail(error_code::missing_token,
+         {.file = file,
+          .where = std::string(place),
+          .expected = spelling.empty() ? "an unknown token" : "the vocabulary to contain " + excerpt(spelling),
+          .found = "no such token",
+          .reason = "the text has a word that needs the unknown token"});
+  }
+  return *id;
+}
 
 /// For the kinds whose vocabulary is an object of ids. Throws: bad_type, missing_key.
 inline void expect_vocabulary_object(const json_value& json, vocabulary::builder& /*tokens*/) {

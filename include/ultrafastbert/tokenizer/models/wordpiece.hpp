@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
@@ -58,7 +57,9 @@ class wordpiece : public token_model {
       begin = token->end;
     }
     if (begin == piece.size()) return;
-    scratch.tokens.assign(1, {.id = unknown(), .begin = 0, .end = piece.size()});
+    scratch.tokens.assign(1, {.id = need_unknown(unknown_, file_, options_.unknown_place, options_.unknown_token),
+                              .begin = 0,
+                              .end = piece.size()});
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }
@@ -76,17 +77,6 @@ class wordpiece : public token_model {
 
   [[nodiscard]] bool too_long(std::string_view piece) const noexcept {
     return piece.size() > options_.max_code_points && count_code_points(piece) > options_.max_code_points;
-  }
-
-  [[nodiscard]] token_id unknown() const {
-    if (!unknown_) {
-      fail(error_code::missing_token, {.file = file_,
-                                       .where = options_.unknown_place,
-                                       .expected = "the vocabulary to contain " + excerpt(options_.unknown_token),
-                                       .found = "no such token",
-                                       .reason = "the text has a word that needs the unknown token"});
-    }
-    return *unknown_;
   }
 
   /// Walks forward while some token may start like this, then backward to the longest that is one.
@@ -157,11 +147,17 @@ class wordpiece : public token_model {
   return json.find("max_input_chars_per_word") || json.find("continuing_subword_prefix");
 }
 
-/// Makes a WordPiece model. Throws: bad_type, bad_value, missing_key.
+/// Makes a WordPiece model. One that names no type may lack one of the keys by which it is recognized.
+/// Throws: bad_type, bad_value, missing_key.
 [[nodiscard]] inline std::unique_ptr<const token_model> read_wordpiece(const model_source& source) {
-  wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(),
-                            .continuing_prefix = source.json.at("continuing_subword_prefix").as_string(),
-                            .max_code_points = source.json.at("max_input_chars_per_word").as_unsigned()};
+  const bool typed = source.json.find("type").has_value();
+  wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(), .continuing_prefix = "##"};
+  if (typed || source.json.find("continuing_subword_prefix")) {
+    options.continuing_prefix = source.json.at("continuing_subword_prefix").as_string();
+  }
+  if (typed || source.json.find("max_input_chars_per_word")) {
+    options.max_code_points = source.json.at("max_input_chars_per_word").as_unsigned();
+  }
   return std::make_unique<const wordpiece>(std::move(options), source.tokens, source.file);
 }
 

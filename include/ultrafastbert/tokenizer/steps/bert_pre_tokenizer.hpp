@@ -63,7 +63,7 @@ class bert_pre_tokenizer : public pre_tokenizer {
 
   static character_class bert_class(char32_t c) noexcept {
     if (is_white_space(c)) return character_class::space;
-    return is_bert_punctuation(c) ? character_class::symbol : character_class::word;
+    return is_punctuation(c) ? character_class::symbol : character_class::word;
   }
 };
 

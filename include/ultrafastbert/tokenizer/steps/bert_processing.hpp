@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The post-processor `BertProcessing`, whose templates are always BERT's; the file only names the two tokens.
+// The post-processors `BertProcessing` and `RobertaProcessing`, whose templates are always those of the models; the
+// file only names the two tokens.
 // Layer: tokenizer.
 #pragma once
 
@@ -48,8 +49,11 @@ inline constexpr pair_form bert_pairs{};
   return out;
 }
 
-/// Reads a `BertProcessing`. Throws: what a `post_processor_reader` may throw.
-[[nodiscard]] inline post_processor read_bert_processing(const json_value& value, const vocabulary& tokens) {
+/// RoBERTa's form: `<s> A </s></s> B </s>` with type 0 throughout.
+inline constexpr pair_form roberta_pairs{.separators = 2, .second_type = 0};
+
+/// Reads the two tokens that `sep` and `cls` name, each with its id. Throws: what a `post_processor_reader` may throw.
+[[nodiscard]] inline enclosing_tokens read_enclosing_tokens(const json_value& value, const vocabulary& tokens) {
   const auto read_token = [&tokens](const json_value& pair) {
     const auto parts = pair.elements();
     if (parts.size() != 2) {
@@ -58,7 +62,20 @@ inline constexpr pair_form bert_pairs{};
     return read_special_id(parts[0], parts[1], tokens);
   };
   const token_id sep = read_token(value.at("sep"));
-  return enclosing_templates({.cls = read_token(value.at("cls")), .sep = sep}, bert_pairs);
+  return {.cls = read_token(value.at("cls")), .sep = sep};
+}
+
+/// Reads a `BertProcessing`. Throws: what a `post_processor_reader` may throw.
+[[nodiscard]] inline post_processor read_bert_processing(const json_value& value, const vocabulary& tokens) {
+  return enclosing_templates(read_enclosing_tokens(value, tokens), bert_pairs);
+}
+
+/// Reads a `RobertaProcessing`. Throws: what a `post_processor_reader` may throw.
+[[nodiscard]] inline post_processor read_roberta_processing(const json_value& value, const vocabulary& tokens) {
+  post_processor out = enclosing_templates(read_enclosing_tokens(value, tokens), roberta_pairs);
+  const offset_trim trim{.add_prefix_space = value.at("add_prefix_space").as_boolean()};
+  if (value.at("trim_offsets").as_boolean()) out.trims.push_back(trim);
+  return out;
 }
 
 }  // namespace ultrafastbert::tokenizers

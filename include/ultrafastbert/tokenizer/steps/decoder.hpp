@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 
 namespace ultrafastbert::tokenizers {
@@ -38,13 +40,29 @@ class spaced_decoder : public decoder {
   }
 };
 
-/// The parts after all steps, joined to a text.
-[[nodiscard]] inline std::string join_decoded(const decoder_list& steps, std::vector<std::string> parts) {
-  for (const auto& step : steps) step->apply(parts);
+[[nodiscard]] inline std::size_t size_of(const std::vector<std::string>& parts) noexcept {
   std::size_t size = 0;
   for (const std::string& part : parts) size += part.size();
+  return size;
+}
+
+/// The parts after all steps, joined to a text.
+/// Throws: limit_exceeded (replacements let the text grow out of proportion; `owner` names the tokenizer then).
+[[nodiscard]] inline std::string join_decoded(const decoder_list& steps, std::vector<std::string> parts,
+                                              std::string_view owner) {
+  const std::size_t most = 16 * (size_of(parts) + parts.size()) + 4096;
+  for (const auto& step : steps) {
+    step->apply(parts);
+    if (size_of(parts) > most) {
+      fail(error_code::limit_exceeded, {.file = std::string(owner),
+                                        .where = "$.decoder",
+                                        .expected = "at most " + std::to_string(most) + " bytes of decoded text",
+                                        .found = std::to_string(size_of(parts)) + " bytes",
+                                        .reason = "replacements let the text grow out of proportion"});
+    }
+  }
   std::string text;
-  text.reserve(size);
+  text.reserve(size_of(parts));
   for (const std::string& part : parts) text += part;
   return text;
 }

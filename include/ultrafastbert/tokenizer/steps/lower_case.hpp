@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The normalizer `Lowercase`. The mapping of single code points comes from utf8proc.
+// The normalizer `Lowercase`.
 // Layer: tokenizer.
 #pragma once
-
-#include <utf8proc.h>
 
 #include <memory>
 
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/steps/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/steps/normalizer.hpp"
+#include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
 
 namespace ultrafastbert::tokenizers {
 
@@ -26,7 +25,7 @@ class lower_case : public normalizer {
       if (c == capital_i_with_dot) {
         text.put("i\xCC\x87", text.origin(place.begin));
       } else {
-        text.put(static_cast<char32_t>(::utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), text.origin(place.begin));
+        text.put(small_form(c), text.origin(place.begin));
       }
     });
   }

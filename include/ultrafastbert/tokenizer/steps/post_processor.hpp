@@ -28,14 +28,20 @@ struct template_piece {
   std::vector<token_id> ids{};  ///< the tokens of a special piece
 };
 
+/// Places of tokens leave out the blanks that the tokens hold.
+struct offset_trim {
+  bool add_prefix_space = true;  ///< whether the pre-tokenizer put a space in front of the text
+};
+
 /// The templates for one text and for two. As in the reference, the default adds no tokens and gives the second text
 /// type 1.
 struct post_processor {
   std::vector<template_piece> single{{.role = template_role::first_text}};
   std::vector<template_piece> pair{{.role = template_role::first_text},
                                    {.role = template_role::second_text, .type_id = 1}};
-  std::optional<token_id> cls{};  ///< the token at the start, where the post-processor says which it is
-  std::optional<token_id> sep{};  ///< the token behind each text, where the post-processor says which it is
+  std::vector<offset_trim> trims{};  ///< what happens to the places of tokens, in this order
+  std::optional<token_id> cls{};     ///< the token at the start, where the post-processor says which it is
+  std::optional<token_id> sep{};     ///< the token behind each text, where the post-processor says which it is
 
   /// Number of tokens that the template adds.
   [[nodiscard]] std::size_t added_tokens(bool is_pair) const noexcept {

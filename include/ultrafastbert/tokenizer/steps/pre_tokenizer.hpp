@@ -50,6 +50,20 @@ class pre_tokenized_text {
     std::swap(pieces_, next_);
   }
 
+  /// Writes every piece anew. `rewrite(text, piece)` puts what is to become of a piece into the next text, with `keep`
+  /// and `put`. Pieces of which nothing is left are dropped.
+  template <class Rewrite>
+  void rewrite_pieces(const Rewrite& rewrite) {
+    next_.clear();
+    for (const byte_range& piece : pieces_) {
+      const std::size_t begin = text_.next_size();
+      rewrite(text_, piece);
+      if (begin < text_.next_size()) next_.push_back({.begin = begin, .end = text_.next_size()});
+    }
+    text_.commit();
+    std::swap(pieces_, next_);
+  }
+
  private:
   normalized_text text_;
   std::vector<byte_range> pieces_{};

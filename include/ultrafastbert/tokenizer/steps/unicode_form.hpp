@@ -2,7 +2,8 @@
 //
 // The normalizers `NFC`, `NFD`, `NFKC` and `NFKD`, which keep the origin of every code point.
 // Source: Unicode standard annex 15. Origins follow the reference: a code point that replaces others takes the place of
-// the first of them, and one that is inserted shares the place of what came before it.
+// the first of them, and one that is inserted shares the place of what came before it. Which code points decompose,
+// compose or reorder stands in fixed tables; how they do is the same in all versions of utf8proc.
 // Layer: tokenizer.
 #pragma once
 
@@ -22,8 +23,9 @@
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/steps/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/steps/normalizer.hpp"
-#include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/unicode/code_point_range.hpp"
+#include "ultrafastbert/tokenizer/unicode/form_tables.hpp"
 
 namespace ultrafastbert::tokenizers {
 
@@ -74,10 +76,11 @@ class form_writer {
   std::uint32_t last_origin_ = 0;
 };
 
-/// The canonical combining class of a code point, which is 0 for marks that the reference does not know.
+/// The canonical combining class of a code point, which is 0 for marks that the reference does not know. The class of
+/// those that it knows never changes.
 [[nodiscard]] inline int combining_class(char32_t c) noexcept {
   const int rank = c < 0x80 ? 0 : ::utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
-  return rank == 0 || contains(unknown_marks, c) ? 0 : rank;
+  return rank == 0 || !contains(combining_ranges, c) ? 0 : rank;
 }
 
 /// Composes decomposed parts again: each starter takes in the marks that no other mark blocks.
@@ -131,7 +134,7 @@ class form_composer {
     const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (::utf8proc_normalize_utf32(pair.data(), 2, options) != 1) return std::nullopt;
     const auto composed = static_cast<char32_t>(pair[0]);
-    return contains(unknown_decompositions, composed) ? std::nullopt : std::optional(composed);
+    return contains(canonical_ranges, composed) ? std::optional(composed) : std::nullopt;
   }
 
   form_writer writer_;
@@ -185,7 +188,9 @@ class form_decomposer {
   }
 
   void decompose(char32_t code_point) {
-    if (contains(unknown_decompositions, code_point)) return add({code_point, 0});
+    const bool known =
+        contains(canonical_ranges, code_point) || (compatibility_ && contains(compatibility_ranges, code_point));
+    if (!known) return add({code_point, 0});
     std::array<utf8proc_int32_t, 32> parts{};  // no decomposition is longer than 18 code points
     int boundary = 0;
     const auto options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility_ ? UTF8PROC_COMPAT : 0);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// A trie of the tokens of a vocabulary, which finds all tokens that a text starts with in one walk.
+// Layer: tokenizer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+
+namespace ultrafastbert::tokenizers {
+
+/// Immutable. The children of a node lie side by side, in the order of their bytes.
+class piece_trie {
+ public:
+  /// A trie of all tokens of the model. Of equal tokens the last one counts; an empty one is never found.
+  /// Complexity: n log n in the bytes of the tokens.
+  explicit piece_trie(const vocabulary& tokens) {
+    std::vector<std::uint32_t> sorted(tokens.model_size());
+    for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = static_cast<std::uint32_t>(i);
+    std::sort(sorted.begin(), sorted.end(), [&tokens](std::uint32_t a, std::uint32_t b) {
+      const int order = tokens.model_token(a).compare(tokens.model_token(b));
+      return order != 0 ? order < 0 : a < b;
+    });
+    grow(tokens, sorted);
+  }
+
+  /// Calls `found(index, end)` for each token that `text` starts with, the shortest first: with its number among the
+  /// model's tokens and its length in bytes.
+  /// Complexity: linear in the longest token.
+  template <class Found>
+  void prefixes(std::string_view text, const Found& found) const {
+    std::uint32_t at = 0;
+    for (std::size_t end = 0; end < text.size();) {
+      at = child(at, static_cast<unsigned char>(text[end++]));
+      if (at == none) return;
+      if (nodes_[at].token != none) found(nodes_[at].token, end);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
+
+  struct node {
+    std::uint32_t first_child = 0;
+    std::uint32_t end_child = 0;
+    std::uint32_t token = none;
+  };
+
+  /// The sorted tokens that share their first bytes.
+  struct group {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    std::size_t depth = 0;
+  };
+
+  void grow(const vocabulary& tokens, const std::vector<std::uint32_t>& sorted) {
+    std::vector<group> groups{{.begin = 0, .end = sorted.size(), .depth = 0}};
+    nodes_.emplace_back();
+    bytes_.push_back(0);
+    for (std::size_t at = 0; at < groups.size(); ++at) {
+      group rest = groups[at];
+      const auto byte_of = [&](std::size_t i) {
+        return static_cast<unsigned char>(tokens.model_token(sorted[i])[rest.depth]);
+      };
+      while (rest.begin < rest.end && tokens.model_token(sorted[rest.begin]).size() == rest.depth) {
+        if (rest.depth > 0) nodes_[at].token = sorted[rest.begin];
+        ++rest.begin;
+      }
+      nodes_[at].first_child = static_cast<std::uint32_t>(nodes_.size());
+      while (rest.begin < rest.end) {
+        const unsigned char byte = byte_of(rest.begin);
+        std::size_t end = rest.begin + 1;
+        while (end < rest.end && byte_of(end) == byte) ++end;
+        nodes_.emplace_back();
+        bytes_.push_back(byte);
+        groups.push_back({.begin = rest.begin, .end = end, .depth = rest.depth + 1});
+        rest.begin = end;
+      }
+      nodes_[at].end_child = static_cast<std::uint32_t>(nodes_.size());
+    }
+  }
+
+  [[nodiscard]] std::uint32_t child(std::uint32_t parent, unsigned char byte) const noexcept {
+    const unsigned char* const first = bytes_.data() + nodes_[parent].first_child;
+    const unsigned char* const last = bytes_.data() + nodes_[parent].end_child;
+    const unsigned char* const found = std::lower_bound(first, last, byte);
+    return found == last || *found != byte ? none : static_cast<std::uint32_t>(found - bytes_.data());
+  }
+
+  std::vector<node> nodes_{};
+  std::vector<unsigned char> bytes_{};  // the byte that leads to each node
+};
+
+}  // namespace ultrafastbert::tokenizers

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+//
+// Unigram: each piece of a text is covered by the tokens whose scores have the largest sum.
+// Source: Kudo, arXiv 1804.10959; the penalty of unknown characters and the order among equal sums are the reference's.
+// Layer: tokenizer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/models/byte_tokens.hpp"
+#include "ultrafastbert/tokenizer/models/piece_trie.hpp"
+#include "ultrafastbert/tokenizer/models/token_model.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/vocabulary.hpp"
+#include "ultrafastbert/tokenizer/vocabulary_builder.hpp"
+
+namespace ultrafastbert::tokenizers {
+
+/// What a Unigram model says beside its tokens.
+struct unigram_options {
+  std::vector<double> scores{};          ///< of the tokens, in their order
+  std::optional<token_id> unknown_id{};  ///< without one, a text with an unknown character is an error
+  bool byte_fallback = false;            ///< unknown stretches are written byte by byte
+};
+
+class unigram : public token_model {
+ public:
+  /// Pre: the ids of the tokens are their numbers; `unknown_id` is one of them; there are as many scores as tokens.
+  ///   `file` names the tokenizer in errors.
+  unigram(unigram_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
+      : options_(std::move(options)), tokens_(std::move(tokens)), file_(std::move(file)), trie_(*tokens_) {
+    constexpr double unknown_penalty = 10;
+    double smallest = std::numeric_limits<double>::infinity();
+    for (const double score : options_.scores) smallest = (std::min)(smallest, score);
+    unknown_score_ = smallest - unknown_penalty;
+    if (options_.byte_fallback) bytes_ = byte_tokens(*tokens_);
+  }
+
+  [[nodiscard]] std::unique_ptr<model_scratch> make_scratch() const override {
+    return std::make_unique<unigram_scratch>();
+  }
+
+  /// Complexity: linear in the piece, times the length of the longest token at most.
+  void tokenize(std::string_view piece, model_scratch& scratch) const override {
+    auto& ends = static_cast<unigram_scratch&>(scratch).ends;
+    find_best_paths(piece, ends);
+    auto& tokens = scratch.tokens;
+    tokens.clear();
+    for (std::size_t end = piece.size(); end > 0;) {
+      std::size_t begin = ends[end].begin;
+      const token_id id = ends[end].id;
+      if (options_.unknown_id == id) {
+        while (begin > 0 && ends[begin].id == id) begin = ends[begin].begin;
+        add_unknown(piece, begin, end, tokens);
+      } else {
+        tokens.push_back({.id = id, .begin = begin, .end = end});
+      }
+      end = begin;
+    }
+    std::reverse(tokens.begin(), tokens.end());
+  }
+
+  [[nodiscard]] std::optional<std::string> unknown_token() const override {
+    if (!options_.unknown_id) return std::nullopt;
+    return std::string(tokens_->model_token(static_cast<std::size_t>(*options_.unknown_id)));
+  }
+
+ private:
+  /// The best cover of a piece up to one place: its sum, and its last token with the place where that begins.
+  struct best_end {
+    double score = 0;
+    std::uint32_t begin = no_path;
+    token_id id = 0;
+  };
+  static constexpr std::uint32_t no_path = (std::numeric_limits<std::uint32_t>::max)();
+
+  struct unigram_scratch : model_scratch {
+    std::vector<best_end> ends{};
+  };
+
+  void find_best_paths(std::string_view piece, std::vector<best_end>& ends) const {
+    ends.assign(piece.size() + 1, {});
+    for (std::size_t begin = 0, next = 0; begin < piece.size(); begin = next) {
+      next = begin + decode_utf8(piece, begin).length;
+      const double score = ends[begin].score;
+      bool has_character = false;
+      trie_.prefixes(piece.substr(begin), [&](std::uint32_t token, std::size_t length) {
+        best_end& end = ends[begin + length];
+        const double sum = options_.scores[token] + score;
+        if (end.begin == no_path || sum > end.score) {
+          end = {.score = sum, .begin = static_cast<std::uint32_t>(begin), .id = static_cast<token_id>(token)};
+        }
+        has_character = has_character || begin + length == next;
+      });
+      if (has_character) continue;
+      best_end& end = ends[next];
+      const double sum = unknown_score_ + score;
+      if (end.begin == no_path || sum > end.score) {
+        end = {.score = sum,
+               .begin = static_cast<std::uint32_t>(begin),
+               .id = need_unknown(options_.unknown_id, file_, "$.model.unk_id", {})};
+      }
+    }
+  }
+
+  /// Adds the tokens of an unknown stretch, the last one first. Joined, its characters may be a token after all.
+  void add_unknown(std::string_view piece, std::size_t begin, std::size_t end, std::vector<piece_token>& tokens) const {
+    const std::string_view stretch = piece.substr(begin, end - begin);
+    if (const auto id = tokens_->model_id(token_hash(stretch), {}, stretch)) {
+      tokens.push_back({.id = *id, .begin = begin, .end = end});
+    } else if (options_.byte_fallback && bytes_.cover(stretch)) {
+      for (std::size_t i = stretch.size(); i > 0; --i) {
+        tokens.push_back({.id = bytes_.id(stretch[i - 1]), .begin = begin, .end = end});
+      }
+    } else {
+      tokens.push_back({.id = *options_.unknown_id, .begin = begin, .end = end, .as_written = true});
+    }
+  }
+
+  unigram_options options_;
+  std::shared_ptr<const vocabulary> tokens_;
+  std::string file_;
+  piece_trie trie_;
+  byte_tokens bytes_{};
+  double unknown_score_ = 0;
+};
+
+/// Whether a model that names no type is a Unigram model: no other kind has an array as its vocabulary.
+[[nodiscard]] inline bool is_untyped_unigram(const json_value& json) {
+  const auto tokens = json.find("vocab");
+  return tokens && tokens->is_array();
+}
+
+/// Adds the tokens of `$.model.vocab`, an array of arrays of a token and its score. Of equal tokens the last one
+/// counts. Throws: bad_type, bad_value, missing_key, bad_vocabulary, limit_exceeded.
+inline void read_unigram_vocabulary(const json_value& json, vocabulary::builder& tokens) {
+  tokens.accept_repeats();
+  std::uint64_t id = 0;
+  for (const json_value& pair : json.at("vocab").elements()) {
+    const auto parts = pair.elements();
+    if (parts.size() != 2) pair.fail_value("a token and its score", std::to_string(parts.size()) + " elements");
+    tokens.add_model_token(parts[0].as_string(), id++);
+  }
+}
+
+/// Makes a Unigram model. Throws: bad_type, bad_value, missing_key.
+[[nodiscard]] inline std::unique_ptr<const token_model> read_unigram(const model_source& source) {
+  unigram_options options;
+  for (const json_value& pair : source.json.at("vocab").elements()) {
+    options.scores.push_back(pair.elements().at(1).as_number());
+  }
+  const auto find = [&source](std::string_view key) {
+    auto member = source.json.find(key);
+    if (member && member->is_null()) member.reset();
+    return member;
+  };
+  if (const auto unknown = find("unk_id")) {
+    const std::uint64_t id = unknown->as_unsigned();
+    if (id >= options.scores.size()) {
+      unknown->fail_value("an id below " + std::to_string(options.scores.size()) + ", the number of tokens",
+                          std::to_string(id));
+    }
+    options.unknown_id = static_cast<token_id>(id);
+  }
+  if (const auto fallback = find("byte_fallback")) options.byte_fallback = fallback->as_boolean();
+  return std::make_unique<const unigram>(std::move(options), source.tokens, source.file);
+}
+
+}  // namespace ultrafastbert::tokenizers
