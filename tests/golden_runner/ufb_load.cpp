@@ -67,23 +67,32 @@ void load(const path& folder, ufb::load_report& report) {
   static_cast<void>(Model::load(folder, {.report = &report}));
 }
 
-// Chooses the class by what wrote the checkpoint.
-void load_as(std::string_view architecture, const path& folder, ufb::load_report& report) {
-  if (architecture == "ScriptableLMForSequenceClassification") {
+// Chooses the class by what wrote the checkpoint; what does not say so is a masked language model.
+void load_as(std::string_view loader, const path& folder, ufb::load_report& report) {
+  if (loader == "sequence_classifier") {
     load<ufb::sequence_classifier<float>>(folder, report);
-  } else if (architecture == "ScriptableLMForTokenClassification") {
+  } else if (loader == "token_classifier") {
     load<ufb::token_classifier<float>>(folder, report);
-  } else if (architecture == "ScriptableLM") {
+  } else if (loader == "encoder_model") {
     load<ufb::encoder_model<float>>(folder, report);
   } else {
     load<ufb::masked_lm<float>>(folder, report);
   }
 }
 
+std::string_view loader_of(std::string_view architecture) {
+  for (const ufb::model_family* family : ufb::models::all_families()) {
+    for (const ufb::written_class& known : family->classes) {
+      if (known.name == architecture) return known.loader;
+    }
+  }
+  return {};
+}
+
 std::string load_model(const path& folder) {
   const auto config = read_config(ufb::checkpoint_folder::open(folder).config());
   ufb::load_report report;
-  load_as(config.architecture, folder, report);
+  load_as(loader_of(config.architecture), folder, report);
   return "model, " + describe(config) + "; tensors: " + std::to_string(report.used.size()) + " used, " +
          std::to_string(report.redundant.size()) + " redundant, " + std::to_string(report.unused.size()) + " unused";
 }

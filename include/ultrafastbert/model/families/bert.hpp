@@ -26,13 +26,15 @@
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
+#include "ultrafastbert/model/families/unnamed.hpp"
 
 namespace ultrafastbert::models::bert {
 
-/// Files of this family name the type. Those of 2018 do not, but have the key that only they had.
+/// Files of this family name the type. Those of 2018 do not, but have a key that no other family had then; those of
+/// its relatives of 2019 have it, too, and name another class or have keys of their own.
 [[nodiscard]] inline bool matches(const json_value& config) {
   if (const auto type = find_set(config, "model_type")) return type->as_string() == "bert";
-  return config.find("num_hidden_layers").has_value();
+  return config.find("num_hidden_layers").has_value() && guess_family(config).empty();
 }
 
 /// The last of the classes that the configuration names.
