@@ -83,7 +83,7 @@ void check_entities(std::string_view text, const std::vector<token_label>& token
 
 TEST_CASE("Pieces of a word get one label: their first's, that of the mean, or the highest one's") {
   using enum entity_aggregation;
-  // "Ned" is PER, "##ham" is LOC with more certainty, and the mean of both is LOC.
+  // "Ned" is PER, "##ham" is LOC with more certainty, and their means are equal.
   const std::string_view text = "Nedham saw";
   const std::vector<token_label> tokens{piece("ned", 0, 3, {0.1, 0.5, 0.0, 0.4, 0.0}),
                                         piece("##ham", 3, 6, {0.1, 0.2, 0.0, 0.0, 0.7}),
