@@ -5,6 +5,7 @@
 // Its JSON has, for each sentence, the best label, all classes with their scores, the best first, and the scores once
 // more by label; where several classes have one label, that of the best of them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -13,6 +14,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -43,7 +45,14 @@ struct data_set {
   std::vector<std::string> labels{};  // empty, or one for each text
 };
 
-data_set read_file(const std::string& name) {
+std::string list_of(std::span<const std::string> labels) {
+  std::string list;
+  for (const std::string& label : labels) list += (list.empty() ? "" : ", ") + label;
+  return list;
+}
+
+// Every label has to be one of the model's: a header line, or labels of another model, would count as wrong answers.
+data_set read_file(const std::string& name, std::span<const std::string> known) {
   std::ifstream in(name, std::ios::binary);
   if (!in) throw std::runtime_error("cannot read " + name);
   data_set data;
@@ -58,6 +67,11 @@ data_set read_file(const std::string& name) {
     }
     data.texts.push_back(line.substr(0, tab));
     data.labels.push_back(line.substr(tab + 1));
+    if (std::find(known.begin(), known.end(), data.labels.back()) == known.end()) {
+      throw std::runtime_error(name + ", line " + std::to_string(number) + ": the model has no label " +
+                               ufb::excerpt(data.labels.back()) +
+                               (number == 1 ? ", unless this line is a header" : "") + "; it has " + list_of(known));
+    }
   }
   if (in.bad()) throw std::runtime_error("cannot read " + name);
   return data;
@@ -102,7 +116,7 @@ void run(options wanted) {
       ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage_of(wanted.projection)}});
   data_set data;
   if (!wanted.file.empty()) {
-    data = read_file(wanted.file);
+    data = read_file(wanted.file, model.labels());
   } else if (!wanted.sentences.empty()) {
     data.texts = std::move(wanted.sentences);
   } else {

@@ -41,6 +41,10 @@ refused "a length without truncation" 107 "--truncate" --model "$model" --max-le
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a
 refused "a file without labels" 1 "line 1" --model "$model" --file "$model/DATA.md"
+printf 'sentence\tlabel\nWill it rain?\tGetWeather\n' >"$work/headed"
+refused "a file with a header" 1 "line 1: the model has no label 'label'" --model "$model" --file "$work/headed"
+printf 'Will it rain?\tGetWeather\nWill it snow?\tWeather\n' >"$work/other"
+refused "a label that the model lacks" 1 "line 2: the model has no label 'Weather'" --model "$model" --file "$work/other"
 refused "a file and a text" 108 "--file" --model "$model" --file "$work/file" a
 refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
 refused "no model" 106 "--model" a

@@ -277,3 +277,29 @@ TEST_CASE("A configuration over its size limit is refused before parsing") {
   REQUIRE(e);
   CHECK(name(e->code()) == "limit_exceeded");
 }
+
+TEST_CASE("A configuration that names no type is refused by the family that its class or its keys tell") {
+  const struct {
+    const char* config;
+    const char* found;
+  } cases[] = {
+      {R"({"architectures":["RobertaForMaskedLM"],"num_hidden_layers":2,"hidden_size":8})",
+       "one of RoBERTa, as the class 'RobertaForMaskedLM' tells"},
+      {R"({"num_hidden_layers":2,"num_hidden_groups":1,"embedding_size":8})",
+       "one of ALBERT, as the key num_hidden_groups tells"},
+      {R"({"n_layer":2,"n_embd":8,"n_head":2})", "one of GPT-2, as the key n_embd tells"},
+      {R"({"architectures":["MyModel"],"layers":2})", "one of 'MyModel'"},
+      {R"({"layers":2})", "none of the keys that tell one"},
+  };
+  for (const auto& each : cases) {
+    INFO(each.config);
+    const auto document = json_document::parse(each.config, "config.json");
+    const auto e = error_of([&] { static_cast<void>(models::family_of(document.root())); });
+    REQUIRE(e);
+    CHECK(name(e->code()) == "unsupported");
+    CHECK(e->where() == "$");
+    CHECK(e->found() == each.found);
+  }
+  const auto own = json_document::parse(R"({"architectures":["MyModel"],"num_hidden_layers":2})", "config.json");
+  CHECK(models::family_of(own.root()).name == "BERT");
+}

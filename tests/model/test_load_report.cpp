@@ -82,6 +82,19 @@ TEST_CASE("A folder of shards is the same model as one file") {
   CHECK(report.used.front().file == (folder.path() / "model-1.safetensors").string());
 }
 
+TEST_CASE("Blank and repeated lines of a vocabulary are in the report") {
+  const folder_copy folder(golden_model("bert_mlm"));
+  std::filesystem::remove(folder.path() / "tokenizer.json");
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\ncat\nsat\ncat\n\n");
+  load_report report;
+  static_cast<void>(masked_lm<float>::load(folder.path(), {.report = &report}));
+  CHECK(report.vocabulary.blank.count == 2);
+  REQUIRE(report.vocabulary.blank.first.size() == 2);
+  CHECK(report.vocabulary.blank.first[0].id == 5);
+  CHECK(report.vocabulary.repeated.count == 1);
+  CHECK(report.vocabulary.repeated.first[0] == unreachable_entry{.id = 6, .token = "cat"});
+}
+
 TEST_CASE("Every tensor of a checkpoint is reported once") {
   const folder_copy folder(golden_model("mlm_fff_d4_p1"));
   add_tensor(folder, "pooler.extra");

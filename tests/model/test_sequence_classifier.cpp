@@ -163,19 +163,54 @@ TEST_CASE("The pooler takes padding in, the zero index does not") {
   }
 }
 
-TEST_CASE("The head says how many classes there are, and labels that the configuration lacks are numbered") {
+TEST_CASE("The head says how many classes there are, and labels are all of them or numbered") {
   const folder_copy folder(golden_model("seq_fff_avg_3"));
   folder.edit_json("config.json", [](ordered_json& config) {
-    config["arch"]["num_labels"] = 17;
-    config["id2label"] = {{"2", "good"}, {"0", "bad"}, {"9", "dropped"}};
+    config["arch"]["num_labels"] = 17;  // which the training code does not look at
+    config["num_labels"] = 3;
+    config["id2label"] = {{"2", "good"}, {"0", "bad"}, {"1", "so-so"}};
   });
-  const std::vector<std::string> partly{"bad", "LABEL_1", "good"};
+  const std::vector<std::string> named{"bad", "so-so", "good"};
   const auto model = sequence_classifier<float>::load(folder.path());
-  CHECK(std::vector<std::string>(model.labels().begin(), model.labels().end()) == partly);
+  CHECK(std::vector<std::string>(model.labels().begin(), model.labels().end()) == named);
   folder.edit_json("config.json", [](ordered_json& config) { config.erase("id2label"); });
   const auto bare = sequence_classifier<float>::load(folder.path());
   CHECK(bare.labels()[2] == "LABEL_2");
   CHECK(bare.labels().size() == 3);
+}
+
+TEST_CASE("Labels that do not fit the head are refused with what is missing") {
+  const struct {
+    ordered_json labels;
+    std::string found;
+  } cases[] = {
+      {{{"0", "a"}, {"2", "c"}}, "2 labels, none for class 1"},
+      {{{"0", "a"}, {"1", "b"}}, "2 labels, none for class 2"},
+      {{{"0", "a"}, {"1", "b"}, {"3", "d"}}, "3 labels, none for class 2"},
+      {{{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}, "4 labels"},
+      {ordered_json::object(), "0 labels, none for class 0"},
+  };
+  const folder_copy folder(golden_model("seq_fff_avg_3"));
+  for (const auto& each : cases) {
+    folder.edit_json("config.json", [&](ordered_json& config) { config["id2label"] = each.labels; });
+    const auto e = error_of([&] { static_cast<void>(sequence_classifier<float>::load(folder.path())); });
+    REQUIRE(e);
+    CHECK(name(e->code()) == "bad_value");
+    CHECK(e->where() == "$.id2label");
+    CHECK(e->found() == each.found);
+  }
+  for (const char* key : {"num_labels", "_num_labels"}) {
+    folder.edit_json("config.json", [&](ordered_json& config) {
+      config.erase("id2label");
+      config.erase("num_labels");
+      config[key] = 2;
+    });
+    const auto e = error_of([&] { static_cast<void>(sequence_classifier<float>::load(folder.path())); });
+    REQUIRE(e);
+    CHECK(name(e->code()) == "bad_value");
+    CHECK(e->where() == "$." + std::string(key));
+    CHECK(e->found() == "2");
+  }
 }
 
 TEST_CASE("Scores are probabilities over several classes, of one class by itself, or logits") {

@@ -155,9 +155,11 @@ TEST_CASE("White space inside lines belongs to the tokens", "[tokenizer][vocab_t
   CHECK(t.report().empty());
 }
 
-TEST_CASE("DistilBERT's tokenizer is BERT's", "[tokenizer][vocab_txt]") {
+TEST_CASE("The tokenizers of BERT's relatives are BERT's", "[tokenizer][vocab_txt]") {
   const auto bert = folder(words, R"({"tokenizer_class":"BertTokenizerFast"})").load();
-  for (const char* name : {"DistilBertTokenizer", "DistilBertTokenizerFast"}) {
+  for (const char* name :
+       {"DistilBertTokenizer", "DistilBertTokenizerFast", "ElectraTokenizer", "MobileBertTokenizerFast",
+        "ConvBertTokenizer", "LayoutLMTokenizerFast", "DPRReaderTokenizer"}) {
     const auto t = folder(words, R"({"tokenizer_class":")" + std::string(name) + "\"}").load();
     CHECK(t.encode("Cats [MASK]", "\xC3\x89te").ids == bert.encode("Cats [MASK]", "\xC3\x89te").ids);
     CHECK(t.encode("Cats [MASK]", "\xC3\x89te").type_ids == bert.encode("Cats [MASK]", "\xC3\x89te").type_ids);
@@ -182,9 +184,9 @@ TEST_CASE("MPNet's tokenizer has other special tokens, two separators in a pair 
     CHECK(t.encode("cat").tokens == strings{"<s>", "cat", "</s>"});
   }
   const error other = error_of_loading(folder(vocabulary, R"({"tokenizer_class":"RobertaTokenizer"})"));
-  CHECK(other.expected() ==
-        "BertTokenizer, DistilBertTokenizer, MPNetTokenizer, or one of these with Fast behind it; other classes need a "
-        "tokenizer.json");
+  CHECK(other.expected().find("BertTokenizer, DistilBertTokenizer, MPNetTokenizer, ") == 0);
+  CHECK(other.expected().find("or one of these with Fast behind it; other classes need a tokenizer.json") !=
+        std::string::npos);
   CHECK(other.found() == "'RobertaTokenizer'");
 }
 

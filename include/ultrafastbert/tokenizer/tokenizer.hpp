@@ -202,6 +202,14 @@ class tokenizer {
     return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
   }
 
+  /// Joins spellings of tokens to a text, as `decode` does. Complexity: linear in the length of the text.
+  [[nodiscard]] std::string join(std::vector<std::string> spellings) const {
+    return tokenizers::join_decoded(parts_->decoders, std::move(spellings));
+  }
+
+  /// Whether tokens that continue a word are spelled with a mark in front, such as "##".
+  [[nodiscard]] bool marks_continuations() const noexcept { return parts_->model->marks_continuations(); }
+
   /// Id of a token, added tokens included, or nothing. Of equal lines of a vocab.txt the last one counts.
   [[nodiscard]] std::optional<token_id> token_to_id(std::string_view token) const { return parts_->tokens->id(token); }
 

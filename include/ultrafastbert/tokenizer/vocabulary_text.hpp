@@ -57,6 +57,16 @@ struct vocabulary_class {
       vocabulary_class{"BertTokenizer", bert, bert_pairs, false},
       vocabulary_class{"DistilBertTokenizer", bert, bert_pairs, false},
       vocabulary_class{"MPNetTokenizer", mpnet, mpnet_pairs, true},
+      vocabulary_class{"ConvBertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"DPRContextEncoderTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"DPRQuestionEncoderTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"DPRReaderTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"ElectraTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"LayoutLMTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"LxmertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"MobileBertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"RetriBertTokenizer", bert, bert_pairs, false},
+      vocabulary_class{"SqueezeBertTokenizer", bert, bert_pairs, false},
   };
   return table;
 }

@@ -17,6 +17,7 @@
 #include "ultrafastbert/model/families/hub_encoder.hpp"
 #include "ultrafastbert/model/families/hub_names.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
+#include "ultrafastbert/model/families/unnamed.hpp"
 
 namespace ultrafastbert::models::bert {
 
@@ -61,10 +62,11 @@ inline constexpr hub::config_keys keys{.width = {"hidden_size", 768},
                                        .positions = {"max_position_embeddings", 512},
                                        .activation = "hidden_act"};
 
-/// Files of this family name the type. Those of 2018 do not, but have the key that only they had.
+/// Files of this family name the type. Those of 2018 do not, but have a key that no other family had then; those of
+/// its relatives of 2019 have it, too, and name another class or have keys of their own.
 [[nodiscard]] inline bool matches(const json_value& config) {
   if (find_set(config, "model_type")) return hub::has_type(config, {"bert"});
-  return config.find("num_hidden_layers").has_value();
+  return config.find("num_hidden_layers").has_value() && guess_family(config).empty();
 }
 
 /// Sizes and token types. Throws: bad_type, bad_value, missing_key, unsupported.

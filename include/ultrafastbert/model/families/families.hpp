@@ -16,6 +16,7 @@
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
 #include "ultrafastbert/model/families/roberta.hpp"
+#include "ultrafastbert/model/families/unnamed.hpp"
 
 namespace ultrafastbert::models {
 
@@ -54,7 +55,7 @@ namespace ultrafastbert::models {
   fail(error_code::unsupported, {.file = config.file(),
                                  .where = config.path(),
                                  .expected = "a configuration of " + names,
-                                 .found = "none of the keys that tell one",
+                                 .found = describe_unnamed(config),
                                  .reason = advice});
 }
 

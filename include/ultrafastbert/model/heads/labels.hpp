@@ -57,21 +57,59 @@ namespace models {
   return index;
 }
 
-/// The classes' labels: `id2label` where the configuration has it, LABEL_<index> for classes it leaves out. The number
-/// of classes is the head's; labels of further classes are read and dropped.
-/// Throws: bad_type (no object of strings), bad_value (a key that is no class number).
-/// Source: `PretrainedConfig.id2label` of the transformers package.
+/// Refuses a number of classes that the configuration states and the head contradicts. Old files write `_num_labels`.
+/// Throws: bad_type, bad_value.
+inline void check_class_count(const json_value& root, std::size_t classes) {
+  for (const std::string_view key : {std::string_view("num_labels"), std::string_view("_num_labels")}) {
+    const auto stated = find_set(root, key);
+    if (!stated || stated->as_unsigned() == classes) continue;
+    stated->fail_value(std::to_string(classes) + ", the rows of the classifier's head",
+                       std::to_string(stated->as_unsigned()));
+  }
+}
+
+/// The classes' labels: those of `id2label`, which has to name every class and nothing else, or LABEL_<index> where it
+/// is absent. The number of classes is the head's.
+/// Throws: bad_type (no object of strings), bad_value (a key that is no class number, a gap, more or fewer labels than
+///   the head has rows, another `num_labels`).
+/// Source: `PretrainedConfig.id2label` of the transformers package, which takes gaps and fails later.
 [[nodiscard]] inline std::vector<std::string> read_labels(const json_value& root, std::size_t classes) {
+  check_class_count(root, classes);
   std::vector<std::string> labels(classes);
-  for (std::size_t i = 0; i < classes; ++i) labels[i] = "LABEL_" + std::to_string(i);
   const auto named = find_set(root, "id2label");
-  if (!named) return labels;
+  if (!named) {
+    for (std::size_t i = 0; i < classes; ++i) labels[i] = "LABEL_" + std::to_string(i);
+    return labels;
+  }
+  std::vector<bool> known(classes, false);
+  std::size_t beyond = 0;
   for (const auto& [key, label] : named->members()) {
     const std::size_t index = class_index(label, key);
     const std::string& text = label.as_string();
-    if (index < classes) labels[index] = text;
+    if (index >= classes) {
+      ++beyond;
+      continue;
+    }
+    labels[index] = text;
+    known[index] = true;
+  }
+  const auto gap = std::find(known.begin(), known.end(), false);
+  const std::size_t count = static_cast<std::size_t>(std::count(known.begin(), known.end(), true)) + beyond;
+  if (gap != known.end() || beyond != 0) {
+    std::string found = std::to_string(count) + (count == 1 ? " label" : " labels");
+    if (gap != known.end()) found.append(", none for class ").append(std::to_string(gap - known.begin()));
+    named->fail_value(
+        "a label for each of the classes 0 to " + std::to_string(classes - 1) + ", the rows of the classifier's head",
+        std::move(found));
   }
   return labels;
+}
+
+/// The labels of the model that is being loaded. Where its head is missing, nothing is compared with it, because the
+/// missing tensor is what has to be said. Throws: as `read_labels`.
+[[nodiscard]] inline std::vector<std::string> labels_of(const model_loader& loader) {
+  if (loader.rows_of(loader.description().head_prefix + "weight") == 0) return {"LABEL_0"};
+  return read_labels(loader.config(), class_count(loader));
 }
 
 /// What the classifier's scores are: `problem_type` where it is set; else sigmoid for one class, softmax for several.

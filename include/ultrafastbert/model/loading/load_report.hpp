@@ -18,6 +18,7 @@
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/tensor_entry.hpp"
 #include "ultrafastbert/model/families/family.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_report.hpp"
 
 namespace ultrafastbert {
 
@@ -36,6 +37,7 @@ struct load_report {
   std::vector<reported_tensor> unused{};     ///< the model has no place for it; an error under `strict`
   std::size_t words_without_row = 0;         ///< words whose id is beyond the word matrix; an error under `strict`
   std::vector<std::string> notes{};          ///< what was decided because no file says it
+  tokenizer_report vocabulary{};             ///< blank and repeated words, special tokens that files spell differently
 };
 
 namespace models {

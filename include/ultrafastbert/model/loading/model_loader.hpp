@@ -132,7 +132,10 @@ class model_loader {
     parameters_.read(source_);
     if (!options_.strict && options_.report == nullptr) return;
     load_report report = models::make_load_report(source_, description_);
-    if (text != nullptr) report.words_without_row = words_without_row(*text).size();
+    if (text != nullptr) {
+      report.words_without_row = words_without_row(*text).size();
+      report.vocabulary = text->report();
+    }
     if (options_.strict) {
       models::check_all_used(report, source_.name());
       if (report.words_without_row != 0) fail_words(*text);

@@ -41,8 +41,8 @@ class sequence_classifier
   using base::hidden_size;
 
   /// Loads a folder as `encoder_model::load` does, of a class that classifies sequences. The number of classes is the
-  /// head's; `id2label` names them, `problem_type` says what their scores are.
-  /// Throws: as there; missing_key, bad_type and bad_value also for `classification_head`, `id2label` and
+  /// head's; `id2label` names all of them or is absent, `problem_type` says what their scores are.
+  /// Throws: as there; missing_key, bad_type and bad_value also for `classification_head`, `id2label`, `num_labels` and
   ///   `problem_type`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {});
@@ -77,7 +77,7 @@ class sequence_classifier
   using head_type = linear<Scalar, Backend>;
 
   sequence_classifier(model_loader& loader, const pooler_shape& pooling)
-      : base(loader, models::read_labels(loader.config(), models::class_count(loader))),
+      : base(loader, models::labels_of(loader)),
         pooler_(pooling, loader.head_options()),
         head_({.output_width = models::class_count(loader), .input_width = pooler_.output_width(), .bias = true},
               loader.head_options()),

@@ -4,12 +4,13 @@
 // Layer: model.
 #pragma once
 
-#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/model/heads/entities.hpp"
 #include "ultrafastbert/model/heads/labels.hpp"
 #include "ultrafastbert/model/heads/top_k.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
@@ -28,18 +30,6 @@
 #include "ultrafastbert/tokenizer/encoding.hpp"
 
 namespace ultrafastbert {
-
-/// A token of a text and its best label.
-struct token_label {
-  std::size_t position = 0;  ///< token index, special tokens counted
-  token_id id = 0;
-  std::string token{};        ///< as the vocabulary spells it
-  text_span offsets{};        ///< code points of its own text
-  text_span byte_offsets{};   ///< bytes of its own text
-  std::int8_t sequence = 0;   ///< its own text: 0 for the first or only one, 1 for the second
-  std::uint32_t type_id = 0;  ///< token type, as the tokenizer's template gives it
-  label_score best{};         ///< its score is a softmax over the labels
-};
 
 /// A classifier of tokens: encoder, linear head. Immutable after loading: share one between any number of threads, and
 /// give each thread its own workspace.
@@ -53,8 +43,8 @@ class token_classifier
   using base::hidden_size;
 
   /// Loads a folder as `encoder_model::load` does, of a class that classifies tokens. The number of classes is the
-  /// head's; `id2label` names them.
-  /// Throws: as there; bad_type and bad_value also for `id2label`. Nothing is kept of a failed load.
+  /// head's; `id2label` names them, all of them or none.
+  /// Throws: as there; bad_type and bad_value also for `id2label` and `num_labels`. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {});
 
@@ -81,11 +71,20 @@ class token_classifier
   /// template's own tokens are left out, all others are there, whatever their label.
   using base::classify;
 
+  /// The entities of a text, such as persons and places, from left to right; see `find_entities`.
+  /// Throws: as `classify`, invalid_input. Source: the token classification pipeline of the transformers package.
+  [[nodiscard]] std::vector<text_entity> entities(std::string_view text, const entity_options& wanted,
+                                                  workspace& scratch, const text_options& options = {},
+                                                  executor_ref threads = {}) const {
+    return find_entities(this->text_tokenizer(), text, classify(text, scratch, options, threads), this->labels(),
+                         wanted);
+  }
+
  private:
   using head_type = linear<Scalar, Backend>;
 
   explicit token_classifier(model_loader& loader)
-      : base(loader, models::read_labels(loader.config(), models::class_count(loader))),
+      : base(loader, models::labels_of(loader)),
         head_({.output_width = models::class_count(loader), .input_width = base::hidden_size(), .bias = true},
               loader.head_options()) {
     this->note_head_memory({.held = hidden_size() * sizeof(Scalar)});
@@ -94,6 +93,14 @@ class token_classifier
 
   void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results, workspace& scratch,
                      executor_ref threads) const;
+
+  static std::vector<double> softmax(std::span<const Scalar> logits, double largest) {
+    std::vector<double> scores;
+    double sum = 0.0;
+    for (const Scalar logit : logits) sum += scores.emplace_back(std::exp(static_cast<double>(logit) - largest));
+    for (double& score : scores) score /= sum;
+    return scores;
+  }
 
   std::vector<token_label> label_tokens(const encoding& text, const matrix_view<const Scalar>& logits) const {
     std::vector<token_label> tokens;
@@ -110,7 +117,8 @@ class token_classifier
                         .best = {.index = best.index,
                                  .label = this->labels()[best.index],
                                  .logit = best.logit,
-                                 .score = best.probability}});
+                                 .score = best.probability},
+                        .scores = softmax(logits.row_span(t), best.logit)});
     }
     return tokens;
   }

@@ -51,6 +51,9 @@ class token_model {
 
   /// Spelling of the token that stands for what the model does not know, or nothing if it names none.
   [[nodiscard]] virtual std::optional<std::string> unknown_token() const = 0;
+
+  /// Whether tokens that continue a word are spelled with a mark in front.
+  [[nodiscard]] virtual bool marks_continuations() const noexcept { return false; }
 };
 
 /// What the reader of a model gets.

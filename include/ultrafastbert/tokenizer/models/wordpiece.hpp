@@ -63,6 +63,7 @@ class wordpiece : public token_model {
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }
+  [[nodiscard]] bool marks_continuations() const noexcept override { return !options_.continuing_prefix.empty(); }
 
  private:
   /// A beginning of the rest of a piece that may be a token.

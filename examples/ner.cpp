@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// Finds entities, such as persons and places, in texts that are given on the command line or line by line on standard
+// input:
+//   ner --model FOLDER --aggregation simple "Ada Lovelace lived in London."
+// Its JSON has for each text a list of entities with score, word and place in code points. Words, scores and groups are
+// those of the token classification pipeline of the Python package transformers.
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <exception>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "answers.hpp"
+#include "texts.hpp"
+#include "truncation.hpp"
+#include "ultrafastbert/core/thread_pool.hpp"
+#include "ultrafastbert/ultrafastbert.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+using nlohmann::ordered_json;
+
+struct options {
+  std::string model{};
+  std::vector<std::string> texts{};
+  std::string aggregation = "simple";
+  std::vector<std::string> ignored{"O"};
+  bool json = false;
+  bool skip_bad = false;
+  std::size_t threads = 1;
+  examples::truncation truncation{};
+};
+
+// A token by itself has its full label and its number, a group has a type.
+ordered_json to_json(const ufb::text_entity& entity, ufb::entity_aggregation how) {
+  const bool grouped = how != ufb::entity_aggregation::none;
+  ordered_json out{{grouped ? "entity_group" : "entity", entity.label}, {"score", entity.score}};
+  if (!grouped) out["index"] = entity.position;
+  out["word"] = entity.word;
+  out["start"] = entity.offsets.begin;
+  out["end"] = entity.offsets.end;
+  return out;
+}
+
+// One line per entity, and an empty one behind each text.
+void print_plain(const std::vector<ufb::text_entity>& entities) {
+  for (const auto& entity : entities) {
+    std::cout << entity.label << '\t' << std::fixed << std::setprecision(4) << entity.score << '\t' << entity.word
+              << '\t' << entity.offsets.begin << '-' << entity.offsets.end << '\n';
+  }
+  std::cout << '\n' << std::flush;
+}
+
+void run(const options& wanted) {
+  const ufb::entity_options how{.aggregation = ufb::find_entity_aggregation(wanted.aggregation),
+                                .ignored = wanted.ignored};
+  const auto model = ufb::token_classifier<float>::load(wanted.model);
+  ufb::thread_pool threads(wanted.threads);
+  auto workspace = model.make_workspace();
+  examples::bad_texts bad(wanted.skip_bad, wanted.json);
+  std::size_t truncated = 0;
+  const std::size_t texts =
+      examples::for_each_text(wanted.texts, [&](const std::string& text, const std::string& name) {
+        ufb::text_report report;
+        const ufb::text_options cut{
+            .truncation = wanted.truncation.wanted, .max_length = wanted.truncation.max_length, .report = &report};
+        std::vector<ufb::text_entity> entities;
+        try {
+          entities = model.entities(text, how, workspace, cut, threads);
+        } catch (const ufb::error& problem) {
+          return bad.add(problem, name);
+        }
+        truncated += report.truncated;
+        if (!wanted.json) return print_plain(entities);
+        ordered_json line{{"entities", ordered_json::array()}};
+        for (const auto& entity : entities) line["entities"].push_back(to_json(entity, how.aggregation));
+        if (wanted.truncation.wanted) line["truncated"] = report.truncated != 0;
+        examples::print_line(line);
+      });
+  if (wanted.truncation.wanted) examples::print_truncated(truncated, texts);
+  bad.print(texts);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Finds entities in texts"};
+  app.add_option("--model", wanted.model, "checkpoint folder of a token classifier")->required();
+  examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
+  app.add_option("--aggregation", wanted.aggregation,
+                 "none: a line for each token; simple: groups of tokens; first, average, max: groups of words, labeled "
+                 "by their tokens")
+      ->capture_default_str();
+  app.add_option("--ignore", wanted.ignored, "label or type that is left out; may be repeated")
+      ->expected(1)
+      ->take_all()
+      ->capture_default_str();
+  app.add_flag("--json", wanted.json, "one JSON line per text: entities, with --truncate truncated");
+  app.add_option("--threads", wanted.threads, "threads that share the work")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  examples::bad_texts::add_option(app, wanted.skip_bad);
+  examples::add_truncation(app, wanted.truncation, true);
+  app.final_callback([&] { wanted.texts = examples::texts_of(app); });
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(wanted);
+  } catch (const std::exception& e) {
+    std::cerr << "ner: " << e.what() << '\n';
+    return 1;
+  }
+}
