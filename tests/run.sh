@@ -9,6 +9,7 @@
 #                            portability: clang 14 and 16, g++ unoptimized and with -march=native; x86-64 without AVX
 #                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
 #                            reference [LINES [SEED [NAME...]]]: tokenizers against the npm package of the reference
+#                            flips [TOKENS]: paths of certified storage against those of float32 (10,000,000)
 #                            bare [NAME...]: the commands of README.md, each on a bare Debian of its own (as root);
 #                            tests/support/bare.sh --list prints their names
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
@@ -16,7 +17,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -170,9 +171,15 @@ run_long() {
       ;;
     portability) run_portability ;;
     reference) run_reference "${@:2}" ;;
+    flips)
+      # shellcheck disable=SC2086
+      ufb_require_packages $UFB_TEST_PACKAGES
+      build build ufb_flips -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON
+      "$root/build/tests/ufb_flips" "${2:-10000000}"
+      ;;
     bare) "$root/tests/support/bare.sh" "${@:2}" ;;
     *)
-      echo "tests/run.sh --long takes one of: sanitizers lint portability reference bare" >&2
+      echo "tests/run.sh --long takes one of: sanitizers lint portability reference flips bare" >&2
       exit 2
       ;;
   esac

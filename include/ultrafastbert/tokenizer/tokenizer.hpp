@@ -202,9 +202,10 @@ class tokenizer {
     return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
   }
 
-  /// Joins spellings of tokens to a text, as `decode` does. Complexity: linear in the length of the text.
+  /// Joins spellings of tokens to a text, as `decode` does.
+  /// Throws: limit_exceeded (a decoder multiplies the text). Complexity: linear in the length of the text.
   [[nodiscard]] std::string join(std::vector<std::string> spellings) const {
-    return tokenizers::join_decoded(parts_->decoders, std::move(spellings));
+    return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
   }
 
   /// Whether tokens that continue a word are spelled with a mark in front, such as "##".
