@@ -37,7 +37,7 @@ inline confusion count_confusion(std::span<const std::size_t> gold, std::span<co
 /// The share of equal classes. Shapes: gold, predicted: (n).
 inline double accuracy(std::span<const std::size_t> gold, std::span<const std::size_t> predicted) {
   std::size_t right = 0;
-  for (std::size_t i = 0; i < gold.size(); ++i) right += gold[i] == predicted[i] ? 1 : 0;
+  for (std::size_t i = 0; i < gold.size(); ++i) right += std::size_t{gold[i] == predicted[i]};
   return gold.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(gold.size());
 }
 

@@ -6,6 +6,7 @@
 // Its JSON has for each text a list of entities with score, word and place in code points. Words, scores and groups are
 // those of the token classification pipeline of the Python package transformers.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <iomanip>
@@ -30,12 +31,22 @@ struct options {
   std::string model{};
   std::vector<std::string> texts{};
   std::string aggregation = "simple";
-  std::vector<std::string> ignored{"O"};
+  std::string ignored = "O";
   bool json = false;
   bool skip_bad = false;
   std::size_t threads = 1;
   examples::truncation truncation{};
 };
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    out.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
 
 // A token by itself has its full label and its number, a group has a type.
 ordered_json to_json(const ufb::text_entity& entity, ufb::entity_aggregation how) {
@@ -59,7 +70,7 @@ void print_plain(const std::vector<ufb::text_entity>& entities) {
 
 void run(const options& wanted) {
   const ufb::entity_options how{.aggregation = ufb::find_entity_aggregation(wanted.aggregation),
-                                .ignored = wanted.ignored};
+                                .ignored = split_list(wanted.ignored)};
   const auto model = ufb::token_classifier<float>::load(wanted.model);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
@@ -98,9 +109,7 @@ int main(int argc, char** argv) {
                  "none: a line for each token; simple: groups of tokens; first, average, max: groups of words, labeled "
                  "by their tokens")
       ->capture_default_str();
-  app.add_option("--ignore", wanted.ignored, "label or type that is left out; may be repeated")
-      ->expected(1)
-      ->take_all()
+  app.add_option("--ignore", wanted.ignored, "labels or types that are left out, with commas between them")
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON line per text: entities, with --truncate truncated");
   app.add_option("--threads", wanted.threads, "threads that share the work")

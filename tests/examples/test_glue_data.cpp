@@ -55,7 +55,8 @@ std::vector<row> read(std::string_view task, std::string_view content, std::size
 std::string fields(std::size_t count, const std::vector<std::pair<std::size_t, std::string>>& set) {
   std::string line;
   for (std::size_t i = 0; i < count; ++i) {
-    std::string value = "x" + std::to_string(i);
+    std::string value("x");
+    value.append(std::to_string(i));
     for (const auto& [column, wanted] : set) {
       if (column == i) value = wanted;
     }
