@@ -48,7 +48,7 @@ class inspection {
     attempt("weights", [&] { read_weights(); });
     attempt("config", [&] { read_config(); });
     if (folder_.tokenizer()) attempt("tokenizer", [&] { read_tokenizer(); });
-    if (!loader_.empty()) attempt("load", [&] { load(); });
+    if (readable_) attempt("load", [&] { load(); });
   }
 
   [[nodiscard]] const ordered_json& result() const { return out_; }
@@ -98,11 +98,10 @@ class inspection {
     const std::string written_by = family.architecture(document.root());
     out_["architecture"] = {
         {"family", family.name}, {"class", nullptr}, {"what", nullptr}, {"loader", "encoder_model"}};
-    loader_ = "encoder_model";
+    readable_ = true;
     if (!written_by.empty()) out_["architecture"]["class"] = written_by;
     for (const ufb::written_class& known : family.classes) {
       if (known.name != written_by) continue;
-      loader_ = known.loader;
       out_["architecture"]["what"] = known.what;
       out_["architecture"]["loader"] = known.loader;
     }
@@ -158,15 +157,9 @@ class inspection {
 
   void load() {
     ufb::load_report report;
-    if (loader_ == "masked_lm") {
-      load_as<ufb::masked_lm<float>>(report);
-    } else if (loader_ == "sequence_classifier") {
-      load_as<ufb::sequence_classifier<float>>(report);
-    } else if (loader_ == "token_classifier") {
-      load_as<ufb::token_classifier<float>>(report);
-    } else {
-      load_as<ufb::encoder_model<float>>(report);
-    }
+    const auto model = ufb::auto_model<float>::load(folder_.path(), {.report = &report});
+    out_["load"] = {{"class", model.task()}, {"reason", model.reason()}, {"what", model.describe()}};
+    std::visit([this](const auto& loaded) { add_loaded(loaded); }, model.model());
     ordered_json unused = ordered_json::array();
     for (const auto& tensor : report.unused) unused.push_back(tensor.name);
     out_["load"]["used"] = report.used.size();
@@ -176,9 +169,8 @@ class inspection {
   }
 
   template <class Model>
-  void load_as(ufb::load_report& report) {
-    const auto model = Model::load(folder_.path(), {.report = &report});
-    out_["load"] = {{"class", loader_}, {"bytes", model.bytes()}};
+  void add_loaded(const Model& model) {
+    if constexpr (requires { model.bytes(); }) out_["load"]["bytes"] = model.bytes();
     if constexpr (requires { model.labels(); }) {
       out_["load"]["labels"] = ordered_json::array();
       for (const std::string& label : model.labels()) out_["load"]["labels"].push_back(label);
@@ -187,7 +179,7 @@ class inspection {
 
   ufb::checkpoint_folder folder_;
   std::optional<ufb::weight_files> weights_{};
-  std::string loader_{};  // the class of this library that loads the folder; empty where there is none
+  bool readable_ = false;  // the configuration is of a family of this library
   ordered_json out_{};
 };
 

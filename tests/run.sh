@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# tests/run.sh               g++ Release build with all tests, then the sanitizer build of the programs that read
-#                            foreign bytes, and threads under TSan; installs missing Debian packages first
+# tests/run.sh               g++ Release build with all tests but the slow ones, then the sanitizer build of the programs
+#                            that read foreign bytes, and threads under TSan; installs missing Debian packages first
 # tests/run.sh --build-only  builds tests and examples as Release into build/ and stops
-# tests/run.sh --long PART   sanitizers: the whole suite under ASan/UBSan and under TSan
+# tests/run.sh --long PART   slow: every header alone, and further ways to use the package
+#                            sanitizers: the whole suite under ASan/UBSan and under TSan
 #                            lint: clang-tidy and cppcheck
 #                            portability: clang 14 and 16, g++ unoptimized and with -march=native; x86-64 without AVX
 #                            and with AVX2 alone, and 64-bit ARM by g++ and clang, these under qemu-user
@@ -17,7 +18,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -81,8 +82,8 @@ run_default() {
   ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
   say "Release build ($("${CXX:-g++}" --version | head -n 1))"
   build_release
-  say "all tests"
-  test_in build
+  say "all tests but the slow ones"
+  test_in build --label-exclude slow
   local release=$summary
   say "ASan and UBSan build ($("$(clang)" --version | head -n 1))"
   # shellcheck disable=SC2086
@@ -153,6 +154,13 @@ run_portability() {
 
 run_long() {
   case ${1:-} in
+    slow)
+      # shellcheck disable=SC2086
+      ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
+      build_release
+      test_in build --label-regex slow
+      say "slow tests: $summary"
+      ;;
     sanitizers)
       # shellcheck disable=SC2086
       ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
@@ -179,7 +187,7 @@ run_long() {
       ;;
     bare) "$root/tests/support/bare.sh" "${@:2}" ;;
     *)
-      echo "tests/run.sh --long takes one of: sanitizers lint portability reference flips bare" >&2
+      echo "tests/run.sh --long takes one of: slow sanitizers lint portability reference flips bare" >&2
       exit 2
       ;;
   esac

@@ -136,7 +136,7 @@ class small_fff final : public fff_weights<float> {
       for (std::size_t i = 0, node = 0; i < visited; ++i) {
         if (i % (Depth + 1) == 0) node = 0;
         const std::size_t place = i / (Depth + 1) * tree_size + node;
-        dots->pair(reinterpret_cast<const std::byte*>(weights.in + place * in_stride), x, InputWidth, &values[i]);
+        dots->pair(reinterpret_cast<const std::byte*>(weights.in + place * in_stride), x, InputWidth, &values[i], {});
         values[i] += weights.bias[place];
         rows[i] = reinterpret_cast<const std::byte*>(weights.out + place * out_stride);
         if (path != nullptr) path[i] = static_cast<std::int32_t>(node);
@@ -144,7 +144,7 @@ class small_fff final : public fff_weights<float> {
       }
       weights.activate(visited, values.data());
       sums->sum(rows.data(), values.data(), visited, {.first = 0, .last = OutputWidth}, kernels::sum_target::overwrite,
-                y);
+                y, {});
     }
   };
   [[nodiscard]] static walk walk_of(isa_level level) noexcept {

@@ -53,6 +53,7 @@ class bpe : public token_model {
   }
 
   [[nodiscard]] std::unique_ptr<model_scratch> make_scratch() const override { return std::make_unique<bpe_scratch>(); }
+  [[nodiscard]] bool marks_continuations() const noexcept override { return !options_.continuing_prefix.empty(); }
 
   /// Complexity: n log n in the piece.
   void tokenize(std::string_view piece, model_scratch& scratch) const override {
