@@ -152,7 +152,7 @@ class tie_maker {
  private:
   float logit(std::size_t row, const float* x) {
     float dot = 0.0F;
-    dot_(reinterpret_cast<const std::byte*>(weights_.row(row)), x, weights_.cols(), &dot);
+    dot_(reinterpret_cast<const std::byte*>(weights_.row(row)), x, weights_.cols(), &dot, {});
     if (!is_set_[row]) bias_[row] = -dot;
     is_set_[row] = true;
     const float sum = dot + bias_[row];
