@@ -283,8 +283,8 @@ TEST_CASE("A configuration that names no type is refused by the family that its 
     const char* config;
     const char* found;
   } cases[] = {
-      {R"({"architectures":["RobertaForMaskedLM"],"num_hidden_layers":2,"hidden_size":8})",
-       "one of RoBERTa, as the class 'RobertaForMaskedLM' tells"},
+      {R"({"architectures":["ElectraForMaskedLM"],"num_hidden_layers":2,"hidden_size":8})",
+       "one of ELECTRA, as the class 'ElectraForMaskedLM' tells"},
       {R"({"num_hidden_layers":2,"num_hidden_groups":1,"embedding_size":8})",
        "one of ALBERT, as the key num_hidden_groups tells"},
       {R"({"n_layer":2,"n_embd":8,"n_head":2})", "one of GPT-2, as the key n_embd tells"},
@@ -302,4 +302,7 @@ TEST_CASE("A configuration that names no type is refused by the family that its 
   }
   const auto own = json_document::parse(R"({"architectures":["MyModel"],"num_hidden_layers":2})", "config.json");
   CHECK(models::family_of(own.root()).name == "BERT");
+  const auto named =
+      json_document::parse(R"({"architectures":["RobertaForMaskedLM"],"num_hidden_layers":2})", "config.json");
+  CHECK(models::family_of(named.root()).name == "RoBERTa");
 }

@@ -36,7 +36,7 @@ struct emission {
   std::span<const std::uint32_t> row{};   ///< (tokens): rows of y; empty for the first ones
   bool add = false;                       ///< to what y holds, or overwrites it
   bool past_caches = false;               ///< y is too large to be read from a cache afterwards; not with `add`
-  bool far = false;                       ///< y does not wait in the second-level cache
+  bool beyond_cache = false;              ///< y does not wait in the second-level cache
 
   [[nodiscard]] std::size_t row_of(std::size_t token) const noexcept { return row.empty() ? token : row[token]; }
 };
@@ -69,7 +69,7 @@ inline kernels::upcoming_sum what_differs(const output_weights& w, std::size_t f
     if (differs >> up == 0) break;
     next.rows[up] = w.row(first_row + tree::first_of_level(w.depth - up) + (std::size_t{what.leaf[t]} >> up));
   }
-  if (what.far) next.y = y.row(what.row_of(t));
+  if (what.beyond_cache) next.y = y.row(what.row_of(t));
   return next;
 }
 

@@ -33,7 +33,7 @@ struct engine_call {
 };
 
 /// Whether outputs outgrow the second-level cache.
-inline bool is_far(const engine_call& call, const matrix_view<float>& y) noexcept {
+inline bool outgrows_cache(const engine_call& call, const matrix_view<float>& y) noexcept {
   return y.rows() * y.cols() * sizeof(float) > call.cache;
 }
 
@@ -65,7 +65,7 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
   routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
   const auto norms = frame.take<float>(call.in.error != nullptr ? most : 0);
   std::fill(all.logits.begin(), all.logits.end(), 0.0F);
-  const bool far = is_far(call, y);
+  const bool beyond_cache = outgrows_cache(call, y);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
     const std::size_t tokens = (std::min)(tokens_per_tile, x.rows() - first);
     const auto inputs = x.rows_from(first, tokens);
@@ -83,7 +83,7 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
       call.activate(logits.size(), logits.data());
       scale_coefficients(call.out, first_row, leaves, stride, logits);
       emit_each(call.out, first_row,
-                {.coefficients = logits, .stride = stride, .leaf = leaves, .add = p > 0, .far = far},
+                {.coefficients = logits, .stride = stride, .leaf = leaves, .add = p > 0, .beyond_cache = beyond_cache},
                 y.rows_from(first, tokens));
     }
   }
@@ -92,11 +92,12 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
 /// One tree over up to tokens_per_pass tokens, grouped.
 class grouped_pass {
  public:
-  grouped_pass(const engine_call& call, std::size_t tokens, bool past_caches, bool far, workspace::frame& frame)
+  grouped_pass(const engine_call& call, std::size_t tokens, bool past_caches, bool beyond_cache,
+               workspace::frame& frame)
       : call_(call),
         stride_(logit_stride(call.in.depth)),
         past_caches_(past_caches),
-        far_(far && !past_caches),
+        beyond_cache_(beyond_cache && !past_caches),
         logits_(frame.take<float>(tokens * stride_)),
         position_(frame.take<std::uint32_t>(tokens)),
         norms_(frame.take<float>(call.in.error != nullptr ? tokens : 0)),
@@ -177,14 +178,14 @@ class grouped_pass {
                  .row = tile,
                  .add = p > 0,
                  .past_caches = past_caches_,
-                 .far = far_},
+                 .beyond_cache = beyond_cache_},
                 y);
   }
 
   const engine_call& call_;
   std::size_t stride_;
   bool past_caches_;
-  bool far_;
+  bool beyond_cache_;
   std::span<float> logits_;
   std::span<std::uint32_t> position_;
   std::span<float> norms_;
@@ -198,7 +199,7 @@ class grouped_pass {
 inline void run_grouped(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y) {
   const bool past_caches = call.parallel_size == 1 && y.rows() * y.cols() * sizeof(float) >= cached_bytes;
   workspace::frame frame(call.scratch);
-  grouped_pass pass(call, (std::min)(x.rows(), tokens_per_pass), past_caches, is_far(call, y), frame);
+  grouped_pass pass(call, (std::min)(x.rows(), tokens_per_pass), past_caches, outgrows_cache(call, y), frame);
   for (std::size_t first = 0; first < x.rows(); first += tokens_per_pass) {
     const std::size_t tokens = (std::min)(tokens_per_pass, x.rows() - first);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {
