@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/run.sh               g++ Release build with all tests but the slow ones, then the sanitizer build of the programs
-#                            that read foreign bytes, and threads under TSan; installs missing Debian packages first
+#                            that read foreign bytes; installs missing Debian packages first
 # tests/run.sh --build-only  builds tests and examples as Release into build/ and stops
 # tests/run.sh --long PART   slow: every header alone, and further ways to use the package
 #                            sanitizers: the whole suite under ASan/UBSan and under TSan
@@ -92,8 +92,6 @@ run_default() {
   asan_options
   test_in build-asan --label-regex sanitized
   say "under ASan and UBSan: $summary"
-  build_sanitized build-tsan ufb_hammer -fsanitize=thread
-  (export TSAN_OPTIONS=halt_on_error=1 && test_in build-tsan --tests-regex '^hammer$' && say "under TSan: $summary")
   say "${SECONDS} s in all"
   printf '%s\n' "$release"
 }

@@ -125,13 +125,13 @@ TEST_CASE("Models that name no type are told apart by their keys", "[tokenizer][
   };
   CHECK(tokens_of(untyped(small_bpe()), "abc") == strings{"abc"});
   CHECK(tokens_of(untyped(small_unigram()), "abc") == strings{"abc"});
-  const json words = bare({{"type", "WordLevel"}, {"vocab", {{"abc", 0}, {"?", 1}}}, {"unk_token", "?"}});
-  CHECK(tokens_of(untyped(words), "abc") == strings{"abc"});
-  CHECK(tokens_of(words, "ab") == strings{"?"});
-  json pieces = untyped(words);
+  const json whole_words = bare({{"type", "WordLevel"}, {"vocab", {{"abc", 0}, {"?", 1}}}, {"unk_token", "?"}});
+  CHECK(tokens_of(untyped(whole_words), "abc") == strings{"abc"});
+  CHECK(tokens_of(whole_words, "ab") == strings{"?"});
+  json pieces = untyped(whole_words);
   pieces["model"]["max_input_chars_per_word"] = 2;
   CHECK(tokens_of(pieces, "abc") == strings{"?"});
-  json nothing = untyped(words);
+  json nothing = untyped(whole_words);
   nothing["model"].erase("vocab");
   check_refused(nothing, error_code::unsupported, "$.model");
 }
