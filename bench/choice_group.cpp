@@ -64,6 +64,12 @@ class layer_choice {
                           .storage_out = ufb::is_certified(storage) ? ufb::weight_storage::float16 : storage,
                           .isa = context.options.isa})));
     }
+    right_ =
+        verify(
+            what, reference(what, std::min<std::size_t>(tokens, 256)),
+            [this](const auto& x, const auto& y, const auto& paths) { layers_[1]->forward(x, y, workspace_, paths); },
+            1, storage)
+            .verified;
     y_ = ufb::matrix<float>({tokens, shape.output_width});
     expected_ = ufb::matrix<float>({tokens, shape.output_width});
   }
@@ -72,7 +78,7 @@ class layer_choice {
     choice_cell cell{
         .width = problem_.shape().input_width, .depth = problem_.shape().depth, .batch = batch, .storage = storage_};
     cell.chosen = std::string(ufb::name(layers_[0]->engine(batch)));
-    cell.verified = agree(batch);
+    cell.verified = right_ && agree(batch);
     std::vector<contender> contenders;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       contenders.push_back({.name = std::string(ufb::name(engines_[i])), .run = [this, i, batch](std::size_t first) {
@@ -106,7 +112,8 @@ class layer_choice {
                             context_.pool);
   }
 
-  // Walking engines have the same bits; dense products sum in another order.
+  // One engine was judged against double precision; here the others are by it. Walking engines have the same bits;
+  // dense products sum in another order.
   [[nodiscard]] bool agree(std::size_t batch) {
     const std::size_t width = problem_.shape().output_width;
     forward(1, 0, batch);
@@ -137,6 +144,7 @@ class layer_choice {
   std::vector<ufb::fff_engine> engines_{};
   std::vector<std::unique_ptr<fff_layer>> layers_{};
   ufb::workspace workspace_{};
+  bool right_ = false;
   ufb::matrix<float> y_{};
   ufb::matrix<float> expected_{};
 };

@@ -20,11 +20,6 @@ ufb::weight_storage second_of(ufb::weight_storage storage) {
   return ufb::is_certified(storage) ? ufb::weight_storage::float16 : storage;
 }
 
-// Of a weight. Units: bytes.
-std::size_t bytes_of(ufb::weight_storage storage) {
-  return storage == ufb::weight_storage::float32 ? 4 : storage == ufb::weight_storage::int8 ? 1 : 2;
-}
-
 constexpr std::uint64_t dense_in_seed = 11;
 constexpr std::uint64_t dense_out_seed = 12;
 constexpr double close_to_fastest = 1.2;
@@ -287,8 +282,8 @@ least_work experiment::work_of(std::size_t batch, ufb::weight_storage storage) c
     }
   }
   if (batches == 0) return {};
-  const double in_bytes = static_cast<double>(shape.input_width * bytes_of(ufb::first_rows_of(storage)));
-  const double out_bytes = static_cast<double>(shape.output_width * bytes_of(second_of(storage)));
+  const double in_bytes = static_cast<double>(shape.input_width * ufb::kernels::bytes_of(ufb::first_rows_of(storage)));
+  const double out_bytes = static_cast<double>(shape.output_width * ufb::kernels::bytes_of(second_of(storage)));
   const double distinct = static_cast<double>(rows) / static_cast<double>(batches);
   const double x = static_cast<double>(batch * shape.input_width * sizeof(float));
   const double y = static_cast<double>(batch * shape.output_width * sizeof(float));

@@ -108,7 +108,9 @@ void run_gpt3(bench_context& context) {
   // its time counts twelvefold.
   constexpr std::size_t dense_parts = 12;
   constexpr ufb::fast_feedforward_shape shape{.input_width = width, .output_width = width, .depth = 15};
-  const auto storages = storages_or_float(context.options);
+  const auto storages = context.options.storages.empty()
+                            ? std::vector{ufb::weight_storage::float32, ufb::weight_storage::certified_float16}
+                            : context.options.storages;
   const auto batches = batches_or(context.options, {1, 128});
 
   context.results.begin_table("gpt3: FFF 1x15, width 12288, against 49152 dense neurons");

@@ -41,8 +41,10 @@ constexpr ufb::cmm::fff_shape shape_of(std::size_t depth, std::size_t trees,
 // and there are enough nodes; the others walk by the number of tokens, and in groups where that saves more than sorting
 // costs: many tokens and long rows, or weights far beyond the caches.
 constexpr std::size_t cache = std::size_t{1} << 20U;
-constexpr fff_engine choose_engine(const ufb::cmm::fff_shape& shape, std::size_t tokens) {
-  return ufb::cmm::choose_engine(shape, tokens, cache);
+constexpr fff_engine choose_engine(const ufb::cmm::fff_shape& shape, std::size_t tokens,
+                                   std::size_t cache_bytes = cache) {
+  if (ufb::cmm::is_dense_by_choice(shape)) return fff_engine::dense;
+  return ufb::cmm::choose_walk(shape, tokens, cache_bytes);
 }
 constexpr fff_engine choose_wide(std::size_t width, std::size_t depth, std::size_t tokens,
                                  weight_storage storage = weight_storage::float32) {
@@ -152,7 +154,7 @@ TEST_CASE("Every engine of the kernels follows the reference, ties either way, w
       CAPTURE(std::string(name(engine)), sizes.tokens, sizes.depth, sizes.parallel_size);
       const auto weights = weights_of<float, ufb::kernel_backend>(problem, shape, engine);
       const fff_engine expected = engine == fff_engine::automatic
-                                      ? ufb::cmm::choose_engine(shape, sizes.tokens, ufb::core::second_level_cache())
+                                      ? choose_engine(shape, sizes.tokens, ufb::core::second_level_cache())
                                       : engine;
       CHECK(weights->engine(sizes.tokens) == expected);
       REQUIRE(judge(*weights, problem, zero_goes_right) <= 1);

@@ -15,8 +15,8 @@ complain() {
   status=1
 }
 
-for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh tests/support/*.sh tests/house/*.sh \
-  tests/examples/*.sh .ci/run; do
+for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh \
+  tests/support/*.sh tests/house/*.sh tests/examples/*.sh .ci/run; do
   shell=sh
   case $(head -n 1 "$script") in *bash*) shell=bash ;; esac
   "$shell" -n "$script" || complain "$script cannot be read by $shell"

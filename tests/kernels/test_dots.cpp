@@ -74,6 +74,11 @@ void require_equal_in_all_kernels(const operands<Weight>& o, const kernels::dot_
   fenced<float> one(1, where);
   dots.pair(o.bytes[7], o.x[7], o.width, one.data(), {});
   REQUIRE(equal_bits(one[0], eight[7]));
+  // What is asked for besides does not show, however long its row is.
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{64}, o.weights.stride(), 3 * o.weights.stride()}) {
+    dots.pair(o.bytes[7], o.x[7], o.width, one.data(), {.row = o.bytes[0], .bytes = bytes});
+    REQUIRE(equal_bits(one[0], eight[7]));
+  }
   REQUIRE(one.surroundings_intact());
 }
 

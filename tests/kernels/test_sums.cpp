@@ -85,6 +85,34 @@ TEMPLATE_TEST_CASE("Weighted sums follow the exact ones within the rounding of t
   }
 }
 
+TEMPLATE_TEST_CASE("What a sum asks for besides does not show in it", "[kernels]", float, float16_bits, bfloat16_bits,
+                   std::int8_t) {
+  for (const isa_level level : levels_of_this_machine()) {
+    CAPTURE(std::string(name(level)));
+    const kernels::sum_kernels& sums = kernels::sums_of(level, storage_of<TestType>);
+    random_numbers random(57);
+    for (const std::size_t width : widths) {
+      const terms<TestType> list(width, random);
+      const std::vector<float> before = random.reals<float>(width);
+      std::vector<float> elsewhere = before;
+      for (const std::size_t count : {std::size_t{1}, std::size_t{5}, std::size_t{12}, most_rows}) {
+        const std::vector<float> expected = alone(list, sums, 0, count, true, before);
+        for (std::size_t asked = 0; asked <= kernels::upcoming_sum::most; ++asked) {
+          CAPTURE(width, count, asked);
+          kernels::upcoming_sum next;
+          std::copy_n(list.bytes[1].begin(), asked, next.rows.begin());
+          if (asked % 2 == 0) next.y = elsewhere.data();
+          std::vector<float> y = before;
+          sums.sum(list.bytes[0].data(), list.coefficients[0].data(), count, {0, width}, kernels::sum_target::add,
+                   y.data(), next);
+          REQUIRE(equal_bits(y, expected));
+          REQUIRE(equal_bits(elsewhere, before));
+        }
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("Columns of a sum have the bits of the whole, and no others are written", "[kernels]", float,
                    float16_bits, bfloat16_bits, std::int8_t) {
   for (const isa_level level : levels_of_this_machine()) {

@@ -12,6 +12,7 @@
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/kernels/rounding.hpp"
 
 namespace ultrafastbert {
 
@@ -61,17 +62,15 @@ struct fff_shape {
 
 /// Bytes of the rows that engines walk, of both matrices; rows that only certified routes look at again do not count.
 [[nodiscard]] constexpr std::size_t walked_bytes(const fff_shape& shape) noexcept {
-  const auto bytes = [](weight_storage storage) {
-    const weight_storage rows = first_rows_of(storage);
-    return rows == weight_storage::float32 ? sizeof(float) : rows == weight_storage::int8 ? 1U : 2U;
-  };
-  return shape.nodes() * (shape.input_width * bytes(shape.storage_in) + shape.output_width * bytes(shape.storage_out));
+  return shape.nodes() * (shape.input_width * kernels::bytes_of(first_rows_of(shape.storage_in)) +
+                          shape.output_width * kernels::bytes_of(shape.storage_out));
 }
 
 /// The engine that walks the trees at a number of tokens when the choice is automatic. `fused` is for so few tokens
 /// that eight side by side would be too many. `grouped` sorts tokens to read each row once for several of them, which
 /// pays where many tokens meet long rows of float32, or weights far beyond the caches; `interleaved` is for the rest.
-/// The bounds are those of the grid of `bench/run.sh choice`. Units: cache: bytes of the second-level cache.
+/// The bounds are those of the grid of `bench/run.sh choice` on a processor with AVX-512 (Zen 5); what they compare is
+/// the size of the weights with that of this processor's cache. Units: cache: bytes of the second-level cache.
 [[nodiscard]] constexpr fff_engine choose_walk(const fff_shape& shape, std::size_t tokens, std::size_t cache) noexcept {
   const std::size_t few = shape.depth <= 3 ? 6 : 4;
   if (tokens < few) return fff_engine::fused;
@@ -88,17 +87,14 @@ struct fff_shape {
   return tokens >= very_many && bytes / 3 > cache ? fff_engine::grouped : fff_engine::interleaved;
 }
 
-/// The engine that an automatic choice stands for at a number of tokens: `dense` for shallow trees, whatever the
-/// number, else what `choose_walk` says. Of a tree of up to three levels a token visits so many nodes that walking pays
-/// for few batches or none. Fewer than 32 nodes would not fill a panel of the packed product, and narrow storage is for
-/// the other engines. Layers with weights that are not finite walk, too.
-[[nodiscard]] constexpr fff_engine choose_engine(const fff_shape& shape, std::size_t tokens,
-                                                 std::size_t cache) noexcept {
+/// Whether an automatic choice is `dense`, whatever the number of tokens: of a tree of up to three levels a token
+/// visits so many nodes that walking pays for few batches or none. Fewer than 32 nodes would not fill a panel of the
+/// packed product, and narrow storage is for the other engines. Layers with weights that are not finite walk, too.
+[[nodiscard]] constexpr bool is_dense_by_choice(const fff_shape& shape) noexcept {
   constexpr std::size_t deepest = 2;
   constexpr std::size_t fewest_nodes = 32;
   const bool rounds = shape.storage_in != weight_storage::float32 || shape.storage_out != weight_storage::float32;
-  if (shape.depth <= deepest && shape.nodes() >= fewest_nodes && !rounds) return fff_engine::dense;
-  return choose_walk(shape, tokens, cache);
+  return shape.depth <= deepest && shape.nodes() >= fewest_nodes && !rounds;
 }
 
 }  // namespace cmm

@@ -12,7 +12,6 @@
 #if UFB_WITH_BODIES
 #include "ultrafastbert/cmm/dense_fff.hpp"
 #include "ultrafastbert/cmm/packed_fff.hpp"
-#include "ultrafastbert/core/cache_sizes.hpp"
 #endif
 
 namespace ultrafastbert::cmm {
@@ -25,9 +24,7 @@ namespace ultrafastbert::cmm {
 #if UFB_WITH_BODIES
 
 UFB_FUNCTION std::unique_ptr<fff_weights<float>> make_kernel_weights(const fff_shape& shape, fff_engine engine) {
-  const bool dense =
-      engine == fff_engine::dense ||
-      (engine == fff_engine::automatic && choose_engine(shape, 1, core::second_level_cache()) == fff_engine::dense);
+  const bool dense = engine == fff_engine::dense || (engine == fff_engine::automatic && is_dense_by_choice(shape));
   if (dense) return std::make_unique<dense_fff>(shape, engine);
   return std::make_unique<packed_fff>(shape, engine);
 }

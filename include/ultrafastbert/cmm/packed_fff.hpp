@@ -38,6 +38,7 @@ class packed_fff final : public fff_weights<float> {
                kernels::dots_of(isa_, first_rows_of(shape.storage_in)),
                kernels::dots_of(isa_, weight_storage::float32)),
         out_(shape.storage_out, shape_.nodes(), shape.output_width),
+        cold_level_(first_cold_level(shape_.depth, shape_.parallel_size, out_.stride(), cache_)),
         bias_(shape.with_bias ? shape_.nodes() : 0) {}
 
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept override {
@@ -96,7 +97,7 @@ class packed_fff final : public fff_weights<float> {
                              .width = shape_.output_width,
                              .depth = shape_.depth,
                              .kernels = kernels::sums_of(isa_, shape_.storage_out),
-                             .cold_level = first_cold_level(shape_.depth, shape_.parallel_size, out_.stride(), cache_)};
+                             .cold_level = cold_level_};
     const engine_call call{.in = in,
                            .out = out,
                            .parallel_size = shape_.parallel_size,
@@ -126,6 +127,7 @@ class packed_fff final : public fff_weights<float> {
   packed_rows in_;              // in blocked order
   certificate exact_;           // in blocked order
   packed_rows out_;             // level by level
+  std::size_t cold_level_;      // of out_
   aligned_buffer<float> bias_;  // in blocked order, or empty
 };
 

@@ -136,8 +136,7 @@ class grouped_router {
       } else {
         singles_ = 0;
         for (std::size_t g = 0; g < groups; ++g) {
-          multiply_group(order, level, groups_[g], g + 1 < groups ? block(level, groups_[g + 1].position) : nullptr,
-                         true);
+          multiply_group(order, level, groups_[g], g + 1 < groups ? block(level, groups_[g + 1].position) : nullptr);
         }
         multiply_singles(order, level);
       }
@@ -178,10 +177,9 @@ class grouped_router {
     digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (w_.ties.right(z1) ? 1U : 0U));
   }
 
-  // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null. Where
-  // inputs are read for the first time, the next ones are asked for; later they wait in a cache.
-  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g, const std::byte* next,
-                      bool inputs_are_far) noexcept {
+  // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null.
+  void multiply_group(std::span<const std::uint32_t> order, std::size_t level, const group& g,
+                      const std::byte* next) noexcept {
     const std::size_t row = row_of_block(level, g.position);
     const std::uint32_t end = g.first + g.count;
     std::uint32_t i = g.first;
@@ -191,12 +189,11 @@ class grouped_router {
       std::array<const float*, 4> next_x{};
       for (std::uint32_t t = 0; t < 4; ++t) {
         x[t] = x_.row(order[i + (std::min)(t, count - 1)]);
-        if (inputs_are_far) next_x[t] = x_.row(order[(std::min<std::size_t>)(i + count + t, order.size() - 1)]);
+        next_x[t] = x_.row(order[(std::min<std::size_t>)(i + count + t, order.size() - 1)]);
       }
       std::array<float, 12> z{};
-      w_.kernels.rows_3_inputs_4(
-          w_.row(row), w_.stride, x.data(), w_.width, z.data(),
-          {.block = end - i < count + 3 ? next : nullptr, .x = inputs_are_far ? next_x.data() : nullptr});
+      w_.kernels.rows_3_inputs_4(w_.row(row), w_.stride, x.data(), w_.width, z.data(),
+                                 {.block = end - i < count + 3 ? next : nullptr, .x = next_x.data()});
       for (std::uint32_t t = 0; t < count; ++t) decide(order[i + t], i + t, level, row, z[t], z[4 + t], z[8 + t]);
       i += count;
     }
