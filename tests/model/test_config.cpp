@@ -305,4 +305,16 @@ TEST_CASE("A configuration that names no type is refused by the family that its 
   const auto named =
       json_document::parse(R"({"architectures":["RobertaForMaskedLM"],"num_hidden_layers":2})", "config.json");
   CHECK(models::family_of(named.root()).name == "RoBERTa");
+  const struct {
+    const char* architecture;
+    const char* family;
+  } classes[] = {{"BertForQuestionAnswering", "BERT"},
+                 {"DistilBertForQuestionAnswering", "DistilBERT"},
+                 {"RobertaForMultipleChoice", "RoBERTa"},
+                 {"XLMRobertaForQuestionAnswering", "RoBERTa"},
+                 {"ScriptableCrammedBERT", "crammedBERT"}};
+  for (const auto& each : classes) {  // also of a class that the library lacks, which then says so
+    const std::string text = std::string(R"({"architectures":[")") + each.architecture + R"("]})";
+    CHECK(models::family_of(json_document::parse(text, "config.json").root()).name == each.family);
+  }
 }

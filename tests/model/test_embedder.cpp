@@ -217,8 +217,24 @@ TEST_CASE("Dense modules follow the pooling in their order, each with its activa
     check_near(cut.view().row_span(i), expected);
   }
   CHECK(says(model.describe(), "pooling cls, dense to 12 with Tanh, dense to 5, length 1; 5 dimensions"));
+  std::vector<std::string_view> many(20, texts[2]);
+  many.insert(many.end(), texts.begin(), texts.end());
+  const auto together = model.embed(many, scratch);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto alone = model.embed({std::string_view(texts[i])}, scratch);
+    CHECK(std::memcmp(alone.view().row(0), together.view().row(20 + i), alone.cols() * sizeof(float)) == 0);
+  }
+  load_report report;
+  static_cast<void>(embedder<float>::load(folder.path(), {.report = &report}));
+  CHECK(std::count_if(report.used.begin(), report.used.end(),
+                      [](const reported_tensor& tensor) { return tensor.name.starts_with("linear."); }) == 3);
 
   const auto refused = [&] { return message([&] { static_cast<void>(embedder<float>::load(folder.path())); }); };
+  write_dense("3_Dense", 12, 5, "torch.nn.modules.linear.Identity", true);
+  folder.edit_json("3_Dense/config.json", [](ordered_json& config) { config["bias"] = false; });
+  const std::string strict =
+      message([&] { static_cast<void>(embedder<float>::load(folder.path(), {.strict = true})); });
+  CHECK(says(strict, "linear.bias"));
   folder.edit_json("3_Dense/config.json", [](ordered_json& config) { config["in_features"] = 13; });
   CHECK(says(refused(), "$.in_features; expected 12, the columns before it; found 13"));
   folder.edit_json("3_Dense/config.json", [](ordered_json& config) {
@@ -262,6 +278,27 @@ TEST_CASE("Texts are cut where the folder says, and put into lower case where it
   CHECK(outcomes[1].problem);
   CHECK(outcomes[2].result->size() == width);
   CHECK(says(message([&] { static_cast<void>(model.embed({"a"}, scratch, {.dimensions = 33})); }), "at most 32"));
+}
+
+TEST_CASE("White space at the ends of texts does not count, also where the tokenizer keeps it", "[embedder]") {
+  for (const bool counts : {true, false}) {
+    const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}, {"include_prompt", counts}});
+    folder.write("tokenizer.json", R"({"version": "1.0", "added_tokens": [], "normalizer": null,
+      "pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false},
+      "post_processor": null, "decoder": null,
+      "model": {"type": "WordLevel", "vocab": {"?": 0, " ": 1, "a": 2, "b": 3, "q": 4}, "unk_token": "?"}})");
+    const auto model = embedder<float>::load(folder.path());
+    workspace scratch;
+    const auto states = model.encode({" a b ", "a b", "q a b"}, scratch);
+    CHECK(states.encodings[0].size() == states.encodings[1].size() + 2);
+    const auto vectors = model.embed({" a b ", "a b\xE2\x80\x83", "a b"}, scratch);
+    for (std::size_t i = 0; i < 3; ++i) {
+      check_near(vectors.view().row_span(i), pooled_by_hand("mean", states.row(1)));
+    }
+    // The package counts a prompt's tokens without the space behind it, and takes the last one for the template's.
+    check_near(model.embed({"a b "}, scratch, {.prompt = "q "}).view().row_span(0),
+               pooled_by_hand("mean", states.row(2)));
+  }
 }
 
 TEST_CASE("Prompts go before texts by name, by default, or as given, and may be left out of the mean", "[embedder]") {
@@ -327,6 +364,10 @@ TEST_CASE("Modules that this version does not have, and those out of place, are 
   CHECK(says(wrong({{"pooling_mode_median_tokens", true}}), "found 'pooling_mode_median_tokens'"));
   CHECK(says(wrong({{"word_embedding_dimension", 16}}), "expected the encoder's hidden size 32; found 16"));
   CHECK(says(wrong({{"pooling_mode", ordered_json::array()}}), "at least one pooling"));
+  CHECK(says(wrong({{"pooling_mode", {"mean", "max", "mean"}}}), "expected each pooling once; found 'mean'"));
+  const std::vector<std::pair<std::string, std::string>> many(65, {"Normalize", ""});
+  write_modules(folder, many);
+  CHECK(says(refused(), "expected at most 64 modules; found 65"));
 }
 
 TEST_CASE("A cross-encoder scores pairs, and ranks documents where it has one label", "[embedder]") {
@@ -371,7 +412,6 @@ TEST_CASE("A cross-encoder scores pairs, and ranks documents where it has one la
     if (r > 0 && ranked[r - 1].raw == ranked[r].raw) CHECK(ranked[r - 1].index < ranked[r].index);
   }
   CHECK(one.rank("a b", documents, scratch, 2).size() == 2);
-  const std::string endless(400, 'a');
   std::string many;
   for (int i = 0; i < 80; ++i) many += "b ";
   CHECK(one.predict(std::vector<text_pair>{{"a", many}}, scratch).size() == 1);

@@ -17,7 +17,6 @@
 #include "ultrafastbert/model/families/hub_encoder.hpp"
 #include "ultrafastbert/model/families/hub_names.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
-#include "ultrafastbert/model/families/unnamed.hpp"
 
 namespace ultrafastbert::models::bert {
 
@@ -62,11 +61,11 @@ inline constexpr hub::config_keys keys{.width = {"hidden_size", 768},
                                        .positions = {"max_position_embeddings", 512},
                                        .activation = "hidden_act"};
 
-/// Files of this family name the type. Those of 2018 do not, but have a key that no other family had then; those of
-/// its relatives of 2019 have it, too, and name another class or have keys of their own.
+/// Files of this family name the type. Those of 2018 do not, but have a key that no other family had then; relatives of
+/// 2019 that have it, too, are told by unnamed.hpp.
 [[nodiscard]] inline bool matches(const json_value& config) {
   if (find_set(config, "model_type")) return hub::has_type(config, {"bert"});
-  return config.find("num_hidden_layers").has_value() && guess_family(config).empty();
+  return config.find("num_hidden_layers").has_value();
 }
 
 /// Sizes and token types. Throws: bad_type, bad_value, missing_key, unsupported.
@@ -78,7 +77,7 @@ inline constexpr hub::config_keys keys{.width = {"hidden_size", 768},
   return model;
 }
 
-/// tanh(dense(state of the first token)).
+/// tanh(dense(state of the first token)), in RoBERTa, too.
 [[nodiscard]] inline pooler_shape read_pooler(const json_value& /*config*/, const model_description& description) {
   return hub::first_token_pooler(description.encoder.hidden_size(), activation_kind::tanh);
 }
@@ -106,7 +105,7 @@ namespace ultrafastbert::models {
 inline constexpr model_family bert_family{.name = "BERT",
                                           .classes = bert::classes,
                                           .matches = bert::matches,
-                                          .architecture = hub::written_by,
+                                          .architecture = named_class,
                                           .describe = bert::describe,
                                           .pooler = bert::read_pooler};
 

@@ -231,13 +231,9 @@ inline void complete(const tensor_source& weights, model_description& out) {
   return advice + ", which no intermed_depth with intermed_size " + std::to_string(fast->trees()) + " gives";
 }
 
-/// The last of the classes that config.json names; model_config.json names none that this library knows.
+/// The class that config.json names; model_config.json names none that this library knows. Throws: bad_type.
 [[nodiscard]] inline std::string written_by(const json_value& config) {
-  std::string name;
-  if (const auto classes = find_set(config, "architectures"); classes && config.find("arch")) {
-    for (const json_value& entry : classes->elements()) name = entry.as_string();
-  }
-  return name;
+  return config.find("arch") ? named_class(config) : std::string();
 }
 
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights) {

@@ -93,7 +93,7 @@ namespace ultrafastbert::models {
 inline constexpr model_family distilbert_family{.name = "DistilBERT",
                                                 .classes = distilbert::classes,
                                                 .matches = distilbert::matches,
-                                                .architecture = hub::written_by,
+                                                .architecture = named_class,
                                                 .describe = distilbert::describe,
                                                 .pooler = distilbert::read_pooler};
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,29 +34,24 @@ namespace ultrafastbert::models {
   return nullptr;
 }
 
-/// The family of a configuration: the one of its type; where it has none, the one whose class it names, or whose keys
-/// it has.
+/// The family of a configuration: the one of its type; where it has none, the one that its class or its keys tell.
 /// Throws: unsupported (no family's; the message says what the configuration calls itself), bad_type.
 [[nodiscard]] inline const model_family& family_of(const json_value& config) {
-  if (!find_set(config, "model_type")) {
-    for (const model_family* family : all_families()) {
-      if (find_class(*family, family->architecture(config)) != nullptr) return *family;
-    }
-  }
+  const auto type = find_set(config, "model_type");
+  const auto guess = type ? std::nullopt : guess_family(config);
   std::string names;
   for (const model_family* family : all_families()) {
-    if (family->matches(config)) return *family;
+    if (guess ? guess->family == family->name : family->matches(config)) return *family;
     names += (names.empty() ? "" : ", ") + std::string(family->name);
   }
   const std::string advice =
       "this library runs models of the families " + names +
       "; use the software that wrote this one, or train and save it with the published code of one of them";
-  if (const auto type = find_set(config, "model_type"))
-    type->fail_unsupported(names, excerpt(type->as_string()), advice);
+  if (type) type->fail_unsupported(names, excerpt(type->as_string()), advice);
   fail(error_code::unsupported, {.file = config.file(),
                                  .where = config.path(),
                                  .expected = "a configuration of " + names,
-                                 .found = describe_unnamed(config),
+                                 .found = describe_unnamed(config, guess),
                                  .reason = advice});
 }
 

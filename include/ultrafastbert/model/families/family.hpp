@@ -58,7 +58,8 @@ struct written_class {
 struct model_family {
   std::string_view name{};
   std::span<const written_class> classes{};
-  /// Whether a configuration is the family's. Throws: bad_type.
+  /// Whether a configuration is the family's by its type, or where it has none, by its keys.
+  /// Pre: a configuration without a type names no class and has no key that unnamed.hpp lists. Throws: bad_type.
   bool (*matches)(const json_value& config) = nullptr;
   /// The class that wrote a configuration, or empty where it does not say. Throws: bad_type.
   std::string (*architecture)(const json_value& config) = nullptr;

@@ -193,22 +193,13 @@ struct config_keys {
   return false;
 }
 
-/// The last of the classes that a configuration names, or empty. Throws: bad_type.
-[[nodiscard]] inline std::string written_by(const json_value& config) {
-  std::string name;
-  if (const auto classes = find_set(config, "architectures")) {
-    for (const json_value& entry : classes->elements()) name = entry.as_string();
-  }
-  return name;
-}
-
 /// The description of a checkpoint but for what the family adds: its name, the pooler of the bare encoder.
 /// The decoder is the word matrix unless `tie_word_embeddings` is false; then the matrix under the decoder's name is.
 /// Throws: bad_type.
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights,
                                                 const tensor_names& names, encoder_config encoder) {
   model_description out{.buffers = {"position_ids", "token_type_ids"}};
-  out.architecture = written_by(config);
+  out.architecture = named_class(config);
   out.encoder = std::move(encoder);
   out.encoder_prefix = "encoder.";
   const std::string embedding = "encoder.embedding.word_embedding.weight";

@@ -43,6 +43,15 @@ inline void expect_word(const json_value& object, std::string_view key, std::str
   return !member->is_null() && member->as_boolean();
 }
 
+/// The last of the classes that a configuration names, or empty. Throws: bad_type.
+[[nodiscard]] inline std::string named_class(const json_value& config) {
+  std::string name;
+  if (const auto classes = find_set(config, "architectures")) {
+    for (const json_value& entry : classes->elements()) name = entry.as_string();
+  }
+  return name;
+}
+
 /// A size from 1 to `largest`. Throws: bad_type, bad_value.
 [[nodiscard]] inline std::size_t size_of(const json_value& value, std::uint64_t largest) {
   return static_cast<std::size_t>(value.as_unsigned(1, largest));

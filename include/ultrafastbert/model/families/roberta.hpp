@@ -59,18 +59,13 @@ inline constexpr hub::name_table names{.prefix = "roberta.",
   return model;
 }
 
-/// tanh(dense(state of the first token)): the bare encoder's under its own name, a classifier's in its head.
-[[nodiscard]] inline pooler_shape read_pooler(const json_value& /*config*/, const model_description& description) {
-  return hub::first_token_pooler(description.encoder.hidden_size(), activation_kind::tanh);
-}
-
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights) {
   const hub::tensor_names where = hub::find_names(config, names, weights);
   model_description out = hub::describe(config, weights, where, read_encoder(config, weights, where));
   out.family = "RoBERTa";
   out.prediction_head->activation = activation_kind::gelu;  // whatever the layers have
-  out.encoder_pooler = read_pooler(config, out);
-  out.pooler_prefix = "classifier.";
+  out.encoder_pooler = bert::read_pooler(config, out);
+  out.pooler_prefix = "classifier.";  // a classifier's pooler is the first layer of its head
   out.sequence_head_prefix = "classifier.out_proj.";
   return out;
 }
@@ -93,8 +88,8 @@ namespace ultrafastbert::models {
 inline constexpr model_family roberta_family{.name = "RoBERTa",
                                              .classes = roberta::classes,
                                              .matches = roberta::matches,
-                                             .architecture = hub::written_by,
+                                             .architecture = named_class,
                                              .describe = roberta::describe,
-                                             .pooler = roberta::read_pooler};
+                                             .pooler = bert::read_pooler};
 
 }  // namespace ultrafastbert::models

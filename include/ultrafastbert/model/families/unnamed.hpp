@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// What a configuration most likely is that names no model type, as those of 2018 and 2019 do not: for error messages
-// that say more than which key is missing.
+// What a configuration most likely is that names no model type, as those of 2018 and 2019 do not: one of a family of
+// this library, or of another one, which an error message names instead of a missing key.
 // Layer: model.
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
@@ -17,17 +17,20 @@
 
 namespace ultrafastbert::models {
 
-/// A family, and a key or the beginning of a class's name that only its configurations have.
+/// A family, as `model_family::name` has it if it is one of this library, and a key or the beginning of a class's name
+/// that only its configurations have.
 struct telltale {
   std::string_view sign;
   std::string_view family;
 };
 
-/// Beginnings of names of classes. Source: the model classes of the transformers package.
+/// Beginnings of names of classes, of two that fit the longer one first. Source: the model classes of the transformers
+/// package and of the training code.
 [[nodiscard]] inline std::span<const telltale> telltale_classes() noexcept {
-  static constexpr std::array<telltale, 14> table{{
+  static constexpr std::array<telltale, 16> table{{
       {"Albert", "ALBERT"},
       {"Bart", "BART"},
+      {"Bert", "BERT"},
       {"Camembert", "CamemBERT"},
       {"Deberta", "DeBERTa"},
       {"DistilBert", "DistilBERT"},
@@ -36,17 +39,19 @@ struct telltale {
       {"GPT2", "GPT-2"},
       {"MPNet", "MPNet"},
       {"Roberta", "RoBERTa"},
+      {"Scriptable", "crammedBERT"},
       {"T5", "T5"},
-      {"XLMRoberta", "XLM-RoBERTa"},
+      {"XLMRoberta", "RoBERTa"},
       {"XLM", "XLM"},
       {"XLNet", "XLNet"},
   }};
   return table;
 }
 
-/// Keys, the surest ones first. Source: the configuration classes of the transformers package.
+/// Keys of other families than those of this library, the surest ones first. Source: the configuration classes of the
+/// transformers package.
 [[nodiscard]] inline std::span<const telltale> telltale_keys() noexcept {
-  static constexpr std::array<telltale, 10> table{{
+  static constexpr std::array<telltale, 8> table{{
       {"num_hidden_groups", "ALBERT"},
       {"generator_size", "ELECTRA"},
       {"embedding_size", "ELECTRA"},
@@ -55,38 +60,33 @@ struct telltale {
       {"d_inner", "XLNet"},
       {"d_kv", "T5"},
       {"encoder_layers", "BART"},
-      {"sinusoidal_pos_embds", "DistilBERT"},
-      {"hidden_dim", "DistilBERT"},
   }};
   return table;
 }
 
-/// The last class that the configuration names, or nothing. Throws: bad_type.
-[[nodiscard]] inline std::string named_class(const json_value& config) {
-  std::string name;
-  if (const auto classes = find_set(config, "architectures")) {
-    for (const json_value& entry : classes->elements()) name = entry.as_string();
-  }
-  return name;
-}
+/// The family that the class or a key of a configuration tells, and what tells so.
+struct family_guess {
+  std::string_view family{};
+  std::string reason{};  ///< such as "the key n_embd"
+};
 
-/// The family that the configuration seems to be of, and what tells so, for the sentence "found ..."; empty if nothing
-/// does. Throws: bad_type.
-[[nodiscard]] inline std::string guess_family(const json_value& config) {
+/// The family that a configuration seems to be of, one of this library or not; nothing if nothing tells it. Where a
+/// class is named, keys are not looked at. Throws: bad_type.
+[[nodiscard]] inline std::optional<family_guess> guess_family(const json_value& config) {
   const std::string written_by = named_class(config);
   for (const telltale& each : telltale_classes()) {
-    if (written_by.starts_with(each.sign)) return std::string(each.family) + ", as the class " + excerpt(written_by);
+    if (written_by.starts_with(each.sign)) return family_guess{each.family, "the class " + excerpt(written_by)};
   }
-  if (!written_by.empty()) return {};
+  if (!written_by.empty()) return std::nullopt;
   for (const telltale& each : telltale_keys()) {
-    if (config.find(each.sign)) return std::string(each.family) + ", as the key " + std::string(each.sign);
+    if (config.find(each.sign)) return family_guess{each.family, "the key " + std::string(each.sign)};
   }
-  return {};
+  return std::nullopt;
 }
 
 /// What a configuration of no family here is called in an error. Throws: bad_type.
-[[nodiscard]] inline std::string describe_unnamed(const json_value& config) {
-  if (std::string guess = guess_family(config); !guess.empty()) return "one of " + std::move(guess) + " tells";
+[[nodiscard]] inline std::string describe_unnamed(const json_value& config, const std::optional<family_guess>& guess) {
+  if (guess) return "one of " + std::string(guess->family) + ", as " + guess->reason + " tells";
   const std::string written_by = named_class(config);
   return written_by.empty() ? "none of the keys that tell one" : "one of " + excerpt(written_by);
 }

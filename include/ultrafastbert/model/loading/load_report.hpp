@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,12 @@ namespace models {
         {.name = std::string(name), .type = entry.type, .shape = entry.shape, .file = source.file(i).name()});
   }
   return report;
+}
+
+/// Adds the tensors of a further container. Throws: std::bad_alloc.
+inline void append(load_report& report, load_report further) {
+  std::move(further.used.begin(), further.used.end(), std::back_inserter(report.used));
+  std::move(further.unused.begin(), further.unused.end(), std::back_inserter(report.unused));
 }
 
 /// Throws unused_tensor with all names (the first 20 spelled out) if there are any.

@@ -20,7 +20,6 @@
 #include "ultrafastbert/core/parameters.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
-#include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
@@ -54,7 +53,7 @@ class model_loader {
                std::initializer_list<std::string_view> loaders)
       : options_(options),
         folder_(checkpoint_folder::open(folder)),
-        document_(read_document(folder_)),
+        document_(models::read_json(folder_.config())),
         family_(&models::family_of(document_.root())),
         weights_(open_weights(loaders)),
         source_(weights_, {.allow_non_finite = options.allow_non_finite}),
@@ -144,11 +143,6 @@ class model_loader {
   }
 
  private:
-  static json_document read_document(const checkpoint_folder& folder) {
-    constexpr json_limits limits{};
-    return json_document::parse(read_text_file(folder.config(), limits.max_bytes), folder.config().string(), limits);
-  }
-
   // Looks at the class that wrote the folder first: weights of another kind need not be opened.
   [[nodiscard]] weight_files open_weights(std::initializer_list<std::string_view> loaders) const {
     expect_class(loaders);

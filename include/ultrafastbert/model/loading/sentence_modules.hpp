@@ -64,18 +64,21 @@ struct sentence_modules {
   std::string similarity = "cosine";  ///< how the model's vectors are to be compared
 };
 
-/// A JSON file of a folder, if it is there. Throws: io_error, the codes of the JSON reader.
-[[nodiscard]] inline std::optional<json_document> read_optional_json(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(std::filesystem::symlink_status(file, ignored))) return std::nullopt;
-  constexpr json_limits limits{};
-  return json_document::parse(read_text_file(file, limits.max_bytes), file.string(), limits);
-}
-
 /// A JSON file that has to be there. Throws: io_error, the codes of the JSON reader.
 [[nodiscard]] inline json_document read_json(const std::filesystem::path& file) {
   constexpr json_limits limits{};
   return json_document::parse(read_text_file(file, limits.max_bytes), file.string(), limits);
+}
+
+/// Whether there is such a file. A dangling link counts: opening it says what is wrong.
+[[nodiscard]] inline bool is_there(const std::filesystem::path& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
+}
+
+/// A JSON file of a folder, if it is there. Throws: io_error, the codes of the JSON reader.
+[[nodiscard]] inline std::optional<json_document> read_optional_json(const std::filesystem::path& file) {
+  return is_there(file) ? std::optional(read_json(file)) : std::nullopt;
 }
 
 /// What follows the last dot of a dotted Python name.
@@ -97,7 +100,13 @@ struct sentence_modules {
   std::vector<sentence_pooling> poolings;
   if (const auto mode = find_set(config, "pooling_mode")) {
     if (!mode->is_array()) return {find(*mode)};
-    for (const json_value& word : mode->elements()) poolings.push_back(find(word));
+    for (const json_value& word : mode->elements()) {
+      const sentence_pooling pooling = find(word);
+      if (std::find(poolings.begin(), poolings.end(), pooling) != poolings.end()) {
+        word.fail_value("each pooling once", excerpt(word.as_string()));
+      }
+      poolings.push_back(pooling);
+    }
     if (poolings.empty()) mode->fail_value("at least one pooling", "none");
     return poolings;
   }
@@ -239,8 +248,7 @@ inline void read_prompts(const std::filesystem::path& folder, sentence_modules& 
 
 /// Whether a folder lists modules.
 [[nodiscard]] inline bool lists_modules(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  return std::filesystem::exists(std::filesystem::symlink_status(folder / "modules.json", ignored));
+  return is_there(folder / "modules.json");
 }
 
 /// What a folder says about its embeddings. Without a modules.json it is an encoder, and the mean of its states.
@@ -252,8 +260,13 @@ inline void read_prompts(const std::filesystem::path& folder, sentence_modules& 
     out.encoder = folder;
   } else {
     const json_document document = read_json(folder / "modules.json");
+    constexpr std::size_t most = 64;  // each may read weights
+    const auto modules = document.root().elements();
+    if (modules.size() > most) {
+      document.root().fail_value("at most " + std::to_string(most) + " modules", std::to_string(modules.size()));
+    }
     bool pooled = false;
-    for (const json_value& module : document.root().elements()) take_module(module, folder, pooled, out);
+    for (const json_value& module : modules) take_module(module, folder, pooled, out);
     if (!pooled) document.root().fail_unsupported("an encoder and a Pooling", "no Pooling");
   }
   read_text_limits(out);

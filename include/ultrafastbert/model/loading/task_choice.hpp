@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "ultrafastbert/io/checkpoint.hpp"
-#include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/weight_files.hpp"

@@ -5,7 +5,6 @@
 // Layer: model.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -21,6 +20,7 @@
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/model/heads/labels.hpp"
+#include "ultrafastbert/model/heads/top_k.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/tasks/sequence_classifier.hpp"
 #include "ultrafastbert/model/texts/text_options.hpp"
@@ -86,7 +86,8 @@ class cross_encoder {
     return outcomes;
   }
 
-  /// Documents by falling raw score; those with equal scores keep their order. `top_k` of them, or all for 0.
+  /// Documents by falling raw score; those with equal scores keep their order, and what is no number comes last.
+  /// `top_k` of them, or all for 0.
   /// Throws: as `predict`; unsupported (the model has more than one label, so that there is no order).
   [[nodiscard]] std::vector<ranked_document> rank(std::string_view query, std::span<const std::string> documents,
                                                   workspace& scratch, std::size_t top_k = 0,
@@ -101,13 +102,13 @@ class cross_encoder {
     std::vector<text_pair> pairs;
     pairs.reserve(documents.size());
     for (const std::string& document : documents) pairs.push_back({.first = std::string(query), .second = document});
+    const std::vector<pair_score> scores = predict(pairs, scratch, options, threads);
+    std::vector<double> raw;
+    for (const pair_score& each : scores) raw.push_back(each.raw);
     std::vector<ranked_document> ranked;
-    for (const pair_score& each : predict(pairs, scratch, options, threads)) {
-      ranked.push_back({.index = ranked.size(), .raw = each.raw, .sigmoid = each.sigmoid});
+    for (const scored_index& best : ultrafastbert::top_k<double>(raw, top_k == 0 ? raw.size() : top_k)) {
+      ranked.push_back({.index = best.index, .raw = best.logit, .sigmoid = scores[best.index].sigmoid});
     }
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const ranked_document& a, const ranked_document& b) { return a.raw > b.raw; });
-    if (top_k != 0 && top_k < ranked.size()) ranked.resize(top_k);
     return ranked;
   }
 

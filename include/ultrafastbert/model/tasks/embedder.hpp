@@ -25,12 +25,14 @@
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/io/weight_files.hpp"
+#include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/model/heads/sentence_pooling.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
+#include "ultrafastbert/model/loading/load_report.hpp"
 #include "ultrafastbert/model/loading/model_loader.hpp"
 #include "ultrafastbert/model/loading/sentence_modules.hpp"
-#include "ultrafastbert/model/texts/lower_text.hpp"
+#include "ultrafastbert/model/texts/sentence_text.hpp"
 #include "ultrafastbert/model/texts/text_model.hpp"
 #include "ultrafastbert/model/texts/text_options.hpp"
 
@@ -86,7 +88,8 @@ class embedder : public text_model<Scalar, Backend> {
   [[nodiscard]] std::string describe() const;
 
   /// A vector for each text, spread over an executor's threads. Nothing is padded, and a text's bits depend on no
-  /// other text. An empty text is what the tokenizer's template makes of it.
+  /// other text. White space at the ends of a text does not count, and an empty text is what the tokenizer's template
+  /// makes of it, as in the package.
   /// Shapes: result: (texts, dimensions).
   /// Throws: invalid_input (no tokenizer, no such prompt, too many dimensions, a text without tokens, or with too many
   ///   and no truncation; the message names the text), missing_token (a word that is unknown, and no unknown token),
@@ -144,31 +147,37 @@ class embedder : public text_model<Scalar, Backend> {
                                    .expected = "the encoder's hidden size " + std::to_string(hidden_size()),
                                    .found = std::to_string(modules_.stated_width)});
     }
+    for (const models::embedding_step& described : modules_.steps) {
+      if (!described.dense) continue;
+      const models::dense_module& dense = *described.dense;
+      if (dense.input_width != dimensions_) {
+        fail(error_code::bad_value, {.file = (dense.folder / "config.json").string(),
+                                     .where = "$.in_features",
+                                     .expected = std::to_string(dimensions_) + ", the columns before it",
+                                     .found = std::to_string(dense.input_width)});
+      }
+      dimensions_ = dense.output_width;
+    }
   }
 
-  // Reads the linear layers behind the pooling, each from its own folder.
-  void load_steps(const model_loader& loader) {
+  // Reads the linear layers behind the pooling, each from its own folder. Result: their tensors.
+  load_report load_steps(const model_loader& loader) {
+    load_report tensors;
     for (const models::embedding_step& described : modules_.steps) {
-      step next;
-      if (described.dense) {
-        const models::dense_module& dense = *described.dense;
-        if (dense.input_width != dimensions_) {
-          fail(error_code::bad_value, {.file = (dense.folder / "config.json").string(),
-                                       .where = "$.in_features",
-                                       .expected = std::to_string(dimensions_) + ", the columns before it",
-                                       .found = std::to_string(dense.input_width)});
-        }
-        const weight_files weights = checkpoint_folder::open(dense.folder).open_weights();
-        const safetensors_source source(weights, {.allow_non_finite = loader.options().allow_non_finite});
-        next.dense.emplace(linear<Scalar, Backend>::load(
-            source, "linear.",
-            {.output_width = dense.output_width, .input_width = dense.input_width, .bias = dense.bias},
-            loader.head_options()));
-        next.activation = dense.activation;
-        dimensions_ = dense.output_width;
-      }
-      steps_.push_back(std::move(next));
+      step& next = steps_.emplace_back();
+      if (!described.dense) continue;
+      const models::dense_module& dense = *described.dense;
+      const weight_files weights = checkpoint_folder::open(dense.folder).open_weights();
+      const safetensors_source source(weights, {.allow_non_finite = loader.options().allow_non_finite});
+      next.dense.emplace(linear<Scalar, Backend>::load(
+          source, "linear.", {.output_width = dense.output_width, .input_width = dense.input_width, .bias = dense.bias},
+          loader.head_options()));
+      next.activation = dense.activation;
+      load_report own = models::make_load_report(source, {});
+      if (loader.options().strict) models::check_all_used(own, source.name());
+      models::append(tensors, std::move(own));
     }
+    return tensors;
   }
 
   // What is put before every text. Throws: invalid_input.
@@ -203,19 +212,16 @@ class embedder : public text_model<Scalar, Backend> {
 template <class Scalar, class Backend>
 auto embedder<Scalar, Backend>::load(const std::filesystem::path& folder, const load_options& options) -> embedder {
   models::sentence_modules modules = models::read_sentence_modules(folder);
-  if (modules.listed) {
-    model_loader loader(modules.encoder, options, {"encoder_model"});
-    loader.prefer_embedding();
-    embedder model(loader, std::move(modules));
-    model.finish_loading(loader);
-    model.load_steps(loader);
-    return model;
-  }
-  model_loader loader(folder, options, {"embedder", "masked_lm"});
+  model_loader loader = modules.listed ? model_loader(modules.encoder, options, {"encoder_model"})
+                                       : model_loader(folder, options, {"embedder", "masked_lm"});
   loader.prefer_embedding();
   embedder model(loader, std::move(modules));
+  load_report steps = model.load_steps(loader);
   model.finish_loading(loader);
-  if (options.report != nullptr) options.report->notes.push_back("no modules.json: embeddings are means of the states");
+  if (options.report != nullptr) {
+    models::append(*options.report, std::move(steps));
+    if (!model.modules_.listed) options.report->notes.push_back("no modules.json: embeddings are means of the states");
+  }
   return model;
 }
 
@@ -265,19 +271,19 @@ auto embedder<Scalar, Backend>::embed_all(std::span<const std::string_view> text
     fail_input("dimensions", "at most " + std::to_string(dimensions_), std::to_string(options.dimensions));
   }
   const tokenizer& reader = text_tokenizer();
-  const auto cased = [&](std::string text) { return modules_.lower_case ? models::lower_text(text) : text; };
+  const auto prepared = [&](std::string_view text) { return models::sentence_text(text, modules_.lower_case); };
   const std::string prompt = prompt_for(options);
   text_options how = options.texts;
   if (how.truncation && how.max_length == 0) how.max_length = max_tokens_;
   // The prompt's tokens without the template's last one, as the package counts them.
   const bool leave_out = !modules_.prompt_counts && !prompt.empty();
-  const std::size_t skipped = leave_out ? (std::max<std::size_t>)(reader.encode(cased(prompt)).size(), 1) - 1 : 0;
+  const std::size_t skipped = leave_out ? (std::max<std::size_t>)(reader.encode(prepared(prompt)).size(), 1) - 1 : 0;
   const std::size_t columns = options.dimensions == 0 ? dimensions_ : options.dimensions;
   matrix<Scalar> vectors({texts.size(), columns});
   std::string whole;
   const auto encode = [&](std::size_t i, const encode_options& cut) {
     whole.assign(prompt).append(texts[i]);
-    encoding text = reader.encode(cased(whole), cut);
+    encoding text = reader.encode(prepared(whole), cut);
     if (text.size() > max_tokens_ && !how.truncation) {
       fail_input("texts[" + std::to_string(i) + ']',
                  "at most " + std::to_string(max_tokens_) + " tokens, or truncation", std::to_string(text.size()));
