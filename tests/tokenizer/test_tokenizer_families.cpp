@@ -158,6 +158,17 @@ TEST_CASE("An expression that takes too many steps is stopped", "[tokenizer][reg
   CHECK(error->where() == "$.pre_tokenizer.pattern.Regex");
 }
 
+TEST_CASE("Pieces share the steps that an expression may take", "[tokenizer][regex]") {
+  json document = split_at(ufb_test::repeat("a?", 10) + ufb_test::repeat("a", 10) + "x");
+  document["pre_tokenizer"] = {{"type", "Sequence"},
+                               {"pretokenizers", {{{"type", "WhitespaceSplit"}}, document["pre_tokenizer"]}}};
+  const auto tokenizer = parse(document);
+  CHECK(tokenizer.encode("aaaaaaaaaa").size() == 10);
+  const auto error = error_of([&] { (void)tokenizer.encode(ufb_test::repeat("aaaaaaaaaa ", 1000)); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+}
+
 TEST_CASE("Broken maps of characters are refused, and an empty one changes nothing", "[tokenizer][json]") {
   const auto map = [](json value) {
     return with(small_unigram(), "/normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", std::move(value)}});
@@ -184,6 +195,16 @@ TEST_CASE("Metaspace's old and new keys have to agree", "[tokenizer][json]") {
   check_refused(metaspace({{"replacement", "__"}}), error_code::bad_value, "$.pre_tokenizer.replacement");
   check_refused(metaspace({{"replacement", "_"}, {"prepend_scheme", "last"}}), error_code::bad_value,
                 "$.pre_tokenizer.prepend_scheme");
+}
+
+TEST_CASE("Metaspace looks for the spaces of a piece in that piece", "[tokenizer][hostile]") {
+  constexpr std::size_t words = 1'000'000;
+  json document = small_unigram();
+  document["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "WhitespaceSplit"}}, {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "never"}}}}};
+  CHECK(parse(document).encode(ufb_test::repeat("a\n", words)).size() == words);
 }
 
 TEST_CASE("A sequence of post-processors has one template", "[tokenizer][json]") {
@@ -218,6 +239,19 @@ TEST_CASE("The file's own truncation and padding are there for those who ask", "
   // A text that is longer than a fixed length stays as it is.
   CHECK(tokenizer.encode_batch({"aaaaaaaaaa"}, {}, *tokenizer.file_padding())[0].size() == 10);
   CHECK(error_of([&] { (void)tokenizer.encode_batch({"aaaaaaaaaa"}, {}, {.length = 5, .pad_id = 1}); }));
+  // The second text is shorter than the first one, so that a matrix of both has padding.
+  const auto kept = tokenizer.encode_batch({"aaaaaaaaaa", "aaaaaaa"}, {}, *tokenizer.file_padding());
+  CHECK(kept[1].size() == 8);
+  CHECK(tokenizer.to_matrices(kept, *tokenizer.file_padding()).length() == 10);
+  const auto unnamed = error_of([&] { (void)tokenizer.to_matrices(kept, {.length = 5, .keep_longer = true}); });
+  REQUIRE(unnamed);
+  CHECK(unnamed->code() == error_code::missing_token);
+  const auto lengthless = error_of([&] { (void)tokenizer.to_matrices(kept, {.pad_id = 1, .keep_longer = true}); });
+  REQUIRE(lengthless);
+  CHECK(lengthless->where() == "padding.keep_longer");
+  document["padding"]["strategy"] = "BatchLongest";
+  const auto longest = parse(document);
+  CHECK(longest.encode_batch({"aaaaa", "a"}, {}, *longest.file_padding())[1].size() == 8);
   document["padding"]["direction"] = "Up";
   check_refused(document, error_code::bad_value, "$.padding.direction");
   document["padding"] = nullptr;

@@ -151,7 +151,6 @@ TEST_CASE("What is cut off comes back in further encodings", "[tokenizer][trunca
   CHECK(rows(letters().encode(text, {.max_length = 5, .direction = left, .overflow = true, .stride = 1})) ==
         strings{"[fgh|", "[def|", "[bcd|", "[ab|"});
   CHECK(rows(letters().encode(text, {.max_length = 10, .overflow = true})) == strings{"[abcdefgh|"});
-  CHECK(rows(letters().encode(text, {.overflow = true})) == strings{"[abcdefgh|"});
   CHECK(rows(letters().encode("", {.max_length = 5, .overflow = true})) == strings{"[|"});
   CHECK(letters().encode(text, {.max_length = 5}).overflow.empty());
 }
@@ -235,6 +234,10 @@ TEST_CASE("A stride must leave room for progress and serve a purpose", "[tokeniz
                 "less than 3, the room for tokens of the first text", "3");
   check_refusal({.max_length = 5, .stride = 1}, false, "stride", "0, unless overflow is asked for", "1");
   check_refusal({.overflow = true, .stride = 1}, false, "stride", "0 where there is no max_length", "1");
+  for (const encode_options& options :
+       {encode_options{.overflow = true}, encode_options{.direction = left}, encode_options{.strategy = only_first}}) {
+    check_refusal(options, true, "max_length", "a limit, as other options say how to cut a text", "0");
+  }
   check_refusal({.max_length = 2, .overflow = true}, false, "max_length", "at least 3, as overflow is asked for",
                 "2, all of it for the tokens of the template");
   check_refusal({.max_length = 4, .overflow = true}, true, "max_length",

@@ -58,7 +58,9 @@ enum class truncation_direction : std::uint8_t {
 /// How to encode a text or a pair of texts. The room for tokens of the texts is `max_length` without the tokens that
 /// the template adds.
 struct encode_options {
-  std::size_t max_length = 0;  ///< most tokens of an encoding, those of the template included; 0 for no limit
+  /// Most tokens of an encoding, those of the template included; 0 for no limit, where the next four have no effect:
+  /// they are refused then.
+  std::size_t max_length = 0;
   truncation_strategy strategy = truncation_strategy::longest_first;
   truncation_direction direction = truncation_direction::right;
   /// Whether what is cut off is returned as well, in `encoding::overflow`. The further encodings continue where the one
@@ -86,7 +88,7 @@ struct padding_options {
   std::size_t multiple = 1;          ///< the length is rounded up to a multiple of this
   std::uint32_t type_id = 0;         ///< type of the padding
   std::optional<token_id> pad_id{};  ///< id to pad with; nothing for that of the pad token
-  bool keep_longer = false;          ///< encodings over `length` stay as they are, instead of being refused
+  bool keep_longer = false;          ///< encodings over a `length` stay as they are, instead of being refused
 };
 
 /// How to turn ids into text.

@@ -63,10 +63,10 @@ namespace ultrafastbert::tokenizers {
   constexpr auto last_id = static_cast<std::uint64_t>((std::numeric_limits<token_id>::max)());
   padding_options out{.pad_token = value->at("pad_token").as_string(),
                       .type_id = static_cast<std::uint32_t>(value->at("pad_type_id").as_unsigned(0, most_types)),
-                      .pad_id = static_cast<token_id>(value->at("pad_id").as_unsigned(0, last_id)),
-                      .keep_longer = true};
+                      .pad_id = static_cast<token_id>(value->at("pad_id").as_unsigned(0, last_id))};
   if (const json_value strategy = value->at("strategy"); strategy.is_object()) {
     out.length = strategy.at("Fixed").as_unsigned(1, padding_options::max_length);
+    out.keep_longer = true;
   } else if (strategy.as_string() != "BatchLongest") {
     strategy.fail_value("BatchLongest or an object with the key Fixed", excerpt(strategy.as_string()));
   }

@@ -46,9 +46,9 @@ struct length_range {
 }
 
 /// The length to which encodings are brought, but for longer ones where these are kept.
-/// Pre: `encodings` is not empty.
-/// Throws: invalid_input (the wanted length is out of range or shorter than an encoding).
-[[nodiscard]] inline std::size_t padded_length(std::span<const encoding> encodings, const padding_options& padding) {
+/// `longest` is the length of the longest encoding.
+/// Throws: invalid_input (the wanted length is out of range or shorter than an encoding, or an option has no effect).
+[[nodiscard]] inline std::size_t padded_length(std::size_t longest, const padding_options& padding) {
   if (padding.length > padding_options::max_length) {
     fail_input("padding.length", "at most " + std::to_string(padding_options::max_length),
                std::to_string(padding.length));
@@ -57,7 +57,9 @@ struct length_range {
     fail_input("padding.multiple", "from 1 to " + std::to_string(padding_options::max_length),
                std::to_string(padding.multiple));
   }
-  const std::size_t longest = lengths_of(encodings).longest;
+  if (padding.keep_longer && padding.length == 0) {
+    fail_input("padding.keep_longer", "false where there is no length", "true");
+  }
   const std::size_t wanted = padding.length == 0 ? longest : padding.length;
   const std::size_t length = (wanted + padding.multiple - 1) / padding.multiple * padding.multiple;
   if (longest > length && !padding.keep_longer) {
@@ -65,11 +67,6 @@ struct length_range {
                std::to_string(padding.length));
   }
   return length;
-}
-
-/// Whether an encoding is shorter than `length`. Pre: `encodings` is not empty.
-[[nodiscard]] inline bool is_shorter(std::span<const encoding> encodings, std::size_t length) noexcept {
-  return lengths_of(encodings).shortest < length;
 }
 
 /// Fills an encoding up to `length`, if it is shorter.

@@ -147,8 +147,9 @@ class tokenizer {
   /// Complexity: linear in the padding.
   void pad(std::span<encoding> encodings, const padding_options& padding = {}) const {
     if (encodings.empty()) return;
-    const auto length = tokenizers::padded_length(encodings, padding);
-    const auto token = pad_token(tokenizers::is_shorter(encodings, length), padding);
+    const auto [shortest, longest] = tokenizers::lengths_of(encodings);
+    const std::size_t length = tokenizers::padded_length(longest, padding);
+    const auto token = pad_token(shortest < length, padding);
     for (encoding& each : encodings) {
       tokenizers::pad_to(each, length, token);
       for (encoding& further : each.overflow) tokenizers::pad_to(further, length, token);
@@ -161,9 +162,9 @@ class tokenizer {
   [[nodiscard]] encoding_matrices to_matrices(std::span<const encoding> encodings,
                                               const padding_options& padding = {}) const {
     if (encodings.empty()) return {};
-    const auto length = tokenizers::padded_length(encodings, padding);
-    const auto token = pad_token(tokenizers::is_shorter(encodings, length), padding);
-    const std::size_t columns = (std::max)(length, tokenizers::lengths_of(encodings).longest);
+    const auto [shortest, longest] = tokenizers::lengths_of(encodings);
+    const std::size_t columns = (std::max)(tokenizers::padded_length(longest, padding), longest);
+    const auto token = pad_token(shortest < columns, padding);
     if (padding.direction == padding_direction::right && padding.type_id == 0) {
       return encoding_matrices(encodings, columns, token.id);
     }
@@ -199,10 +200,11 @@ class tokenizer {
       }
       if (!options.skip_special_tokens || !is_special(ids[i])) spellings.emplace_back(*spelling);
     }
-    return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());
+    return join(std::move(spellings));
   }
 
   /// Joins spellings of tokens to a text, as `decode` does.
+  /// Shapes: spellings: (tokens).
   /// Throws: limit_exceeded (a decoder multiplies the text). Complexity: linear in the length of the text.
   [[nodiscard]] std::string join(std::vector<std::string> spellings) const {
     return tokenizers::join_decoded(parts_->decoders, std::move(spellings), name());

@@ -46,7 +46,11 @@ inline void check_truncation(const encode_options& options, std::size_t added) {
     fail_input(stride, "0, unless overflow is asked for", std::to_string(options.stride));
   }
   if (options.max_length == 0) {
+    const encode_options none;
     if (options.stride != 0) fail_input(stride, "0 where there is no max_length", std::to_string(options.stride));
+    if (options.overflow || options.strategy != none.strategy || options.direction != none.direction) {
+      fail_input("max_length", "a limit, as other options say how to cut a text", "0");
+    }
     return;
   }
   if (options.max_length < added) {

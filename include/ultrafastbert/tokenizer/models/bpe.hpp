@@ -21,6 +21,7 @@
 #include "ultrafastbert/tokenizer/models/byte_tokens.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 
 namespace ultrafastbert::tokenizers {
@@ -65,9 +66,10 @@ class bpe : public token_model {
         return;
       }
     }
-    symbols.clear();
+    symbols.restart(piece.size());
     add_characters(piece, static_cast<bpe_scratch&>(scratch));
     symbols.merge(merges_);
+    scratch.tokens.reserve(symbols.size());
     // Characters that were dropped, and bytes of prefixes, shift what follows them, as in the reference.
     std::size_t at = 0;
     symbols.for_each([&](token_id id, std::size_t bytes) {
@@ -226,11 +228,7 @@ class bpe_merge_reader {
 /// Makes a BPE model. `dropout` has no effect: it is for training, and would make the ids of a text a matter of chance.
 /// Throws: bad_type, bad_value, missing_key, bad_vocabulary.
 [[nodiscard]] inline std::unique_ptr<const token_model> read_bpe(const model_source& source) {
-  const auto find = [&source](std::string_view key) {
-    auto member = source.json.find(key);
-    if (member && member->is_null()) member.reset();
-    return member;
-  };
+  const auto find = [&source](std::string_view key) { return find_non_null(source.json, key); };
   const auto text = [&find](std::string_view key) {
     const auto member = find(key);
     if (!member) return std::string();

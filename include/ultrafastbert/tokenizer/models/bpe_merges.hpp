@@ -82,7 +82,14 @@ class bpe_symbols {
     std::uint32_t right = 0;
   };
 
-  void clear() { row_.clear(); }
+  /// Drops all symbols and makes room for `count` of them.
+  void restart(std::size_t count) {
+    row_.clear();
+    row_.reserve(count);
+  }
+
+  /// Number of symbols that were added, those that merges took in included.
+  [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
 
   /// Appends a symbol.
   void add(token_id id, std::size_t bytes) {
@@ -123,9 +130,9 @@ class bpe_symbols {
     std::uint32_t at = 0;  // of the left one of the pair
   };
 
-  static bool comes_later(const candidate& a, const candidate& b) noexcept {
-    return a.merge.rank != b.merge.rank ? a.merge.rank > b.merge.rank : a.at > b.at;
-  }
+  static bool comes_later(const candidate& a, const candidate& b) noexcept { return order_of(a) > order_of(b); }
+
+  static std::uint64_t order_of(const candidate& c) noexcept { return std::uint64_t{c.merge.rank} << 32U | c.at; }
 
   /// Whether the pair at that place still becomes that symbol. Its symbols may have changed since it was queued.
   [[nodiscard]] bool is_due(const candidate& next, const bpe_merge_table& merges) const noexcept {

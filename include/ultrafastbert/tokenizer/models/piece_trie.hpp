@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,8 @@
 
 namespace ultrafastbert::tokenizers {
 
-/// Immutable. The children of a node lie side by side, in the order of their bytes.
+/// Immutable. Nodes lie in the order of their depth, the children of a node side by side in the order of their bytes;
+/// they end where those of the next node start.
 class piece_trie {
  public:
   /// A trie of all tokens of the model. Of equal tokens the last one counts; an empty one is never found.
@@ -48,7 +50,6 @@ class piece_trie {
 
   struct node {
     std::uint32_t first_child = 0;
-    std::uint32_t end_child = 0;
     std::uint32_t token = none;
   };
 
@@ -60,11 +61,12 @@ class piece_trie {
   };
 
   void grow(const vocabulary& tokens, const std::vector<std::uint32_t>& sorted) {
-    std::vector<group> groups{{.begin = 0, .end = sorted.size(), .depth = 0}};
+    std::deque<group> groups{{.begin = 0, .end = sorted.size(), .depth = 0}};  // of the nodes that have no children yet
     nodes_.emplace_back();
     bytes_.push_back(0);
-    for (std::size_t at = 0; at < groups.size(); ++at) {
-      group rest = groups[at];
+    for (std::size_t at = 0; !groups.empty(); ++at) {
+      group rest = groups.front();
+      groups.pop_front();
       const auto byte_of = [&](std::size_t i) {
         return static_cast<unsigned char>(tokens.model_token(sorted[i])[rest.depth]);
       };
@@ -82,13 +84,13 @@ class piece_trie {
         groups.push_back({.begin = rest.begin, .end = end, .depth = rest.depth + 1});
         rest.begin = end;
       }
-      nodes_[at].end_child = static_cast<std::uint32_t>(nodes_.size());
     }
+    nodes_.push_back({.first_child = static_cast<std::uint32_t>(nodes_.size())});  // where the last children end
   }
 
   [[nodiscard]] std::uint32_t child(std::uint32_t parent, unsigned char byte) const noexcept {
     const unsigned char* const first = bytes_.data() + nodes_[parent].first_child;
-    const unsigned char* const last = bytes_.data() + nodes_[parent].end_child;
+    const unsigned char* const last = bytes_.data() + nodes_[parent + 1].first_child;
     const unsigned char* const found = std::lower_bound(first, last, byte);
     return found == last || *found != byte ? none : static_cast<std::uint32_t>(found - bytes_.data());
   }

@@ -23,6 +23,7 @@
 #include "ultrafastbert/tokenizer/models/piece_trie.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 #include "ultrafastbert/tokenizer/vocabulary_builder.hpp"
 
@@ -161,12 +162,7 @@ inline void read_unigram_vocabulary(const json_value& json, vocabulary::builder&
   for (const json_value& pair : source.json.at("vocab").elements()) {
     options.scores.push_back(pair.elements().at(1).as_number());
   }
-  const auto find = [&source](std::string_view key) {
-    auto member = source.json.find(key);
-    if (member && member->is_null()) member.reset();
-    return member;
-  };
-  if (const auto unknown = find("unk_id")) {
+  if (const auto unknown = find_non_null(source.json, "unk_id")) {
     const std::uint64_t id = unknown->as_unsigned();
     if (id >= options.scores.size()) {
       unknown->fail_value("an id below " + std::to_string(options.scores.size()) + ", the number of tokens",
@@ -174,7 +170,7 @@ inline void read_unigram_vocabulary(const json_value& json, vocabulary::builder&
     }
     options.unknown_id = static_cast<token_id>(id);
   }
-  if (const auto fallback = find("byte_fallback")) options.byte_fallback = fallback->as_boolean();
+  if (const auto fallback = find_non_null(source.json, "byte_fallback")) options.byte_fallback = fallback->as_boolean();
   return std::make_unique<const unigram>(std::move(options), source.tokens, source.file);
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
@@ -54,17 +55,18 @@ class regex {
     for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].starts = starts_of(i);
   }
 
-  /// The way of one text through an expression: it counts the steps.
+  /// The way of a text, or of all its parts, through an expression: it counts the steps.
   class search {
    public:
-    /// Pre: both outlive this.
-    search(const regex& expression, std::string_view text)
-        : expression_(expression), text_(text), steps_left_(steps_per_byte * text.size() + free_steps) {}
+    /// `bytes` is the size of all parts together. Pre: the expression outlives this.
+    search(const regex& expression, std::size_t bytes)
+        : expression_(expression), bytes_(bytes), steps_left_(steps_per_byte * bytes + free_steps) {}
 
-    /// The first match from `from` on, or an empty range.
+    /// The first match in `text` from `from` on, or an empty range.
     /// Pre: `from` is not within a character.
     /// Throws: limit_exceeded (the expression takes too many steps).
-    [[nodiscard]] byte_range next(std::size_t from) {
+    [[nodiscard]] byte_range next(std::string_view text, std::size_t from) {
+      text_ = text;
       const auto& starts = expression_.nodes_[expression_.root_].starts;
       for (std::size_t at = from; at < text_.size(); ++at) {
         if (!starts[static_cast<unsigned char>(text_[at])]) continue;
@@ -151,12 +153,13 @@ class regex {
     }
 
     void step() {
-      if (steps_left_-- == 0) expression_.fail_steps(text_.size());
+      if (steps_left_-- == 0) expression_.fail_steps(bytes_);
     }
 
     const regex& expression_;
-    std::string_view text_;
+    std::size_t bytes_;
     std::size_t steps_left_;
+    std::string_view text_{};
   };
 
  private:
@@ -242,5 +245,19 @@ class regex {
   std::vector<character_set> sets_{};
   std::size_t root_ = 0;
 };
+
+/// What a step looks for: a fixed string, which is not empty, or an expression.
+using text_pattern = std::variant<std::string, regex>;
+
+/// Reads a `pattern`. Throws: bad_type, bad_value, limit_exceeded, unsupported (also an empty string).
+[[nodiscard]] inline text_pattern read_pattern(const json_value& value) {
+  if (const auto text = value.find("String")) {
+    if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
+    return bounded_string(*text);
+  }
+  const auto expression = value.find("Regex");
+  if (!expression) value.fail_value("an object with the key String or Regex", "neither");
+  return regex(*expression);
+}
 
 }  // namespace ultrafastbert::tokenizers

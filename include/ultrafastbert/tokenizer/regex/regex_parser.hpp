@@ -25,6 +25,13 @@ namespace ultrafastbert::tokenizers {
 /// Longest pattern and longest replacement in bytes.
 inline constexpr std::size_t longest_pattern = 1024;
 
+/// A string of at most `longest_pattern` bytes. Throws: bad_type, limit_exceeded.
+[[nodiscard]] inline const std::string& bounded_string(const json_value& value) {
+  const std::string& text = value.as_string();
+  if (text.size() > longest_pattern) io::fail_limit(value.file(), value.path(), "bytes", longest_pattern);
+  return text;
+}
+
 /// How a quantifier chooses the number of repetitions.
 enum class regex_greed : std::uint8_t {
   greedy,      ///< as many as possible, and fewer if the rest does not match
@@ -68,9 +75,7 @@ class regex_parser {
   static constexpr std::size_t unbounded = (std::numeric_limits<std::size_t>::max)();
 
   /// `pattern` is the value that holds the expression.
-  explicit regex_parser(const json_value& pattern) : value_(pattern), text_(pattern.as_string()) {
-    if (text_.size() > longest_pattern) io::fail_limit(value_.file(), value_.path(), "bytes", longest_pattern);
-  }
+  explicit regex_parser(const json_value& pattern) : value_(pattern), text_(bounded_string(pattern)) {}
 
   /// The alternatives of the whole expression.
   /// Throws: unsupported (a construct that this version does not implement, an expression that matches nothing at all),

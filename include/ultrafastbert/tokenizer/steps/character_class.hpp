@@ -28,9 +28,10 @@ enum class character_class : std::uint8_t { space, word, symbol };
   std::array<character_class, 128> classes{};
   for (std::size_t i = 0; i < classes.size(); ++i) {
     const char c = static_cast<char>(i);
-    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
     const bool word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-    classes[i] = space ? character_class::space : word ? character_class::word : character_class::symbol;
+    classes[i] = is_white_space(static_cast<char32_t>(i)) ? character_class::space
+                 : word                                   ? character_class::word
+                                                          : character_class::symbol;
   }
   return classes;
 }

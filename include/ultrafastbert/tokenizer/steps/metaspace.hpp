@@ -15,6 +15,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/steps/pre_tokenizer.hpp"
+#include "ultrafastbert/tokenizer/steps/split.hpp"
 #include "ultrafastbert/tokenizer/steps/split_behavior.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
 
@@ -34,38 +35,29 @@ struct metaspace_options {
   bool split = true;  ///< whether a word that the replacement starts is a piece of its own
 };
 
+/// Replaces the spaces, and cuts nothing.
 class metaspace_pre_tokenizer : public pre_tokenizer {
  public:
   explicit metaspace_pre_tokenizer(metaspace_options options) : options_(std::move(options)) {}
 
   void apply(pre_tokenized_text& text) const override {
     text.rewrite_pieces([this](normalized_text& all, const byte_range& piece) { replace_spaces(all, piece); });
-    if (!options_.split) return;
-    piece_splitter splitter(split_behavior::merged_with_next);
-    const std::string& mark = options_.replacement;
-    text.cut_pieces([&](std::string_view piece, const auto& part) {
-      for (std::size_t at = piece.find(mark); at != std::string_view::npos; at = piece.find(mark, at + mark.size())) {
-        splitter.match(at, at + mark.size());
-      }
-      splitter.finish(piece.size(), part);
-    });
   }
 
  private:
   void replace_spaces(normalized_text& all, const byte_range& piece) const {
-    const std::string_view bytes = all.text();
-    const std::string_view written = bytes.substr(piece.begin, piece.end - piece.begin);
+    const std::string_view written = all.text().substr(piece.begin, piece.end - piece.begin);
     const bool marked = written.front() == ' ' || written.starts_with(options_.replacement);
     const bool wanted = options_.prepend == prepend_scheme::always ||
                         (options_.prepend == prepend_scheme::first && all.origin(piece.begin) == 0);
     if (wanted && !marked) all.put(options_.replacement, all.origin(piece.begin));
-    std::size_t done = piece.begin;
-    for (std::size_t at = bytes.find(' ', done); at < piece.end; at = bytes.find(' ', done)) {
-      all.keep(done, at);
-      all.put(options_.replacement, all.origin(at));
+    std::size_t done = 0;
+    for (std::size_t at = written.find(' '); at != std::string_view::npos; at = written.find(' ', done)) {
+      all.keep(piece.begin + done, piece.begin + at);
+      all.put(options_.replacement, all.origin(piece.begin + at));
       done = at + 1;
     }
-    all.keep(done, piece.end);
+    all.keep(piece.begin + done, piece.end);
   }
 
   metaspace_options options_;
@@ -99,7 +91,12 @@ class metaspace_pre_tokenizer : public pre_tokenizer {
 
 /// Reads a `Metaspace` pre-tokenizer. Throws: bad_type, bad_value, missing_key.
 inline void read_metaspace_pre_tokenizer(const json_value& value, pre_tokenizer_list& steps) {
-  steps.push_back(std::make_unique<const metaspace_pre_tokenizer>(read_metaspace_options(value)));
+  metaspace_options options = read_metaspace_options(value);
+  auto words =
+      std::make_unique<const split_at_string>(options.replacement, piece_splitter(split_behavior::merged_with_next));
+  const bool split = options.split;
+  steps.push_back(std::make_unique<const metaspace_pre_tokenizer>(std::move(options)));
+  if (split) steps.push_back(std::move(words));
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -82,49 +82,84 @@ class character_map {
   std::string replacements_{};
 };
 
+/// Writes the parts of a text one behind, because what is dropped concerns the part before it.
+class delayed_form_writer {
+ public:
+  explicit delayed_form_writer(normalized_text& text) : text_(text.text()), writer_(text) {}
+
+  /// Takes over the first `bytes` bytes, which are whole code points. Pre: nothing was put yet.
+  void keep(std::size_t bytes) {
+    if (bytes == 0) return;
+    std::size_t last = bytes - 1;
+    while (is_utf8_continuation(text_[last])) --last;
+    if (last > 0) writer_.keep(last);
+    last_ = {.code_point = decode_utf8(text_, last).code_point};
+  }
+
+  void put(const form_part& part) {
+    finish();
+    last_ = part;
+  }
+
+  /// Lets the last part take the place of `count` more code points. If there is none, what follows moves to their
+  /// place.
+  void drop(std::size_t count) {
+    if (last_) last_->change -= static_cast<std::int64_t>(count);
+  }
+
+  void finish() {
+    if (last_) writer_.put(*last_);
+  }
+
+ private:
+  std::string_view text_;
+  form_writer writer_;
+  std::optional<form_part> last_{};
+};
+
 class precompiled : public normalizer {
  public:
   explicit precompiled(character_map map) : map_(std::move(map)) {}
 
   void apply(normalized_text& text) const override {
     const std::string_view all = text.text();
-    std::vector<form_part> parts;
-    parts.reserve(all.size());
-    bool changed = false;
-    const auto replace = [&](std::string_view part) {
+    delayed_form_writer writer(text);
+    bool changed = false;  // what comes before the first change is kept as a whole
+    const auto replace = [&](std::size_t begin, std::size_t end) {
+      const std::string_view part = all.substr(begin, end - begin);
       const auto content = map_.find(part);
-      if (content) add(*content, count_code_points(part), parts);
-      changed = changed || content;
-      return content.has_value();
+      if (!content) return false;
+      if (!changed) writer.keep(begin);
+      changed = true;
+      put(*content, count_code_points(part), writer);
+      return true;
     };
     constexpr std::size_t longest_whole = 5;
     for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
       end = end_of_user_character(all, begin);
-      if (end - begin <= longest_whole && replace(all.substr(begin, end - begin))) continue;
+      if (end - begin <= longest_whole && replace(begin, end)) continue;
       for (std::size_t at = begin, next = 0; at < end; at = next) {
         const utf8_step step = decode_utf8(all, at);
         next = at + step.length;
-        if (!replace(all.substr(at, step.length))) parts.push_back({step.code_point, 0});
+        if (!replace(at, next) && changed) writer.put({step.code_point, 0});
       }
     }
     if (!changed) return;
-    form_writer writer(text);
-    for (const form_part& part : parts) writer.put(part);
+    writer.finish();
     text.commit();
   }
 
  private:
-  /// Adds `content` in the place of `count` code points: one for one, and what is left over in the place of the last.
-  /// Where nothing is left, the code points go with those before them, and where there are none, what follows moves to
-  /// their place, as in the reference.
-  static void add(std::string_view content, std::size_t count, std::vector<form_part>& parts) {
+  /// Writes `content` in the place of `count` code points: one for one, and what is left over in the place of the last.
+  /// The code points for which nothing is left go with those before them, as in the reference.
+  static void put(std::string_view content, std::size_t count, delayed_form_writer& writer) {
     std::size_t added = 0;
     for (std::size_t at = 0; at < content.size(); ++added) {
       const utf8_step step = decode_utf8(content, at);
-      parts.push_back({step.code_point, added < count ? 0 : 1});
+      writer.put({step.code_point, added < count ? 0 : 1});
       at += step.length;
     }
-    if (added < count && !parts.empty()) parts.back().change -= static_cast<int>(count - added);
+    if (added < count) writer.drop(count - added);
   }
 
   character_map map_;

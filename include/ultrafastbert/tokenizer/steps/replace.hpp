@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_document.hpp"
@@ -84,9 +85,9 @@ class replace_regex : public normalizer {
 
   /// Throws: limit_exceeded (the expression takes too many steps, or the text grows out of proportion).
   void apply(normalized_text& text) const override {
-    regex::search search(expression_, text.text());
+    regex::search search(expression_, text.text().size());
     replace_matches(text, content_,
-                    [&search](std::string_view /*all*/, std::size_t from) { return search.next(from); });
+                    [&search](std::string_view all, std::size_t from) { return search.next(all, from); });
   }
 
  private:
@@ -96,32 +97,20 @@ class replace_regex : public normalizer {
 
 /// Reads a `Replace`. Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported (another expression).
 inline void read_replace(const json_value& value, normalizer_list& steps) {
-  const json_value pattern = value.at("pattern");
-  const json_value replacement = value.at("content");
-  std::string content = replacement.as_string();
-  const auto check_length = [](const json_value& place) {
-    if (place.as_string().size() > longest_pattern) {
-      io::fail_limit(place.file(), place.path(), "bytes", longest_pattern);
-    }
-  };
-  check_length(replacement);
-  if (const auto text = pattern.find("String")) {
-    if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
-    check_length(*text);
-    steps.push_back(std::make_unique<const replace_string>(text->as_string(), std::move(content)));
-    return;
-  }
-  const auto found = pattern.find("Regex");
-  if (!found) pattern.fail_value("an object with the key String or Regex", "neither");
-  const std::string& expression = found->as_string();
-  if (expression == " ") {
-    steps.push_back(std::make_unique<const replace_string>(expression, std::move(content)));
-  } else if (expression == " {2,}") {
+  const json_value place = value.at("pattern");
+  std::string content = bounded_string(value.at("content"));
+  const auto expression = place.find("Regex");
+  const auto is = [&expression](std::string_view text) { return expression && expression->as_string() == text; };
+  if (is(" ")) {
+    steps.push_back(std::make_unique<const replace_string>(" ", std::move(content)));
+  } else if (is(" {2,}")) {
     steps.push_back(std::make_unique<const replace_space_runs>(std::move(content)));
-  } else if (expression == "[^\\x00-\\x7F]+") {
+  } else if (is("[^\\x00-\\x7F]+")) {
     steps.push_back(std::make_unique<const replace_non_ascii_runs>(std::move(content)));
+  } else if (auto pattern = read_pattern(place); auto* text = std::get_if<std::string>(&pattern)) {
+    steps.push_back(std::make_unique<const replace_string>(std::move(*text), std::move(content)));
   } else {
-    steps.push_back(std::make_unique<const replace_regex>(regex(*found), std::move(content)));
+    steps.push_back(std::make_unique<const replace_regex>(std::get<regex>(std::move(pattern)), std::move(content)));
   }
 }
 

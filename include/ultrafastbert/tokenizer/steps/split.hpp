@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/regex/regex.hpp"
@@ -49,9 +50,9 @@ class split_at_regex : public pre_tokenizer {
   /// Throws: limit_exceeded (the expression takes too many steps).
   void apply(pre_tokenized_text& text) const override {
     piece_splitter splitter = splitter_;
+    regex::search search(expression_, text.text().text().size());
     text.cut_pieces([&](std::string_view piece, const auto& part) {
-      regex::search search(expression_, piece);
-      for (byte_range match = search.next(0); match.begin != match.end; match = search.next(match.end)) {
+      for (byte_range match = search.next(piece, 0); match.begin != match.end; match = search.next(piece, match.end)) {
         splitter.match(match.begin, match.end);
       }
       splitter.finish(piece.size(), part);
@@ -65,18 +66,12 @@ class split_at_regex : public pre_tokenizer {
 
 /// Reads a `Split`. Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported.
 inline void read_split(const json_value& value, pre_tokenizer_list& steps) {
-  const json_value pattern = value.at("pattern");
+  auto pattern = read_pattern(value.at("pattern"));
   const piece_splitter splitter(read_split_behavior(value.at("behavior")), value.at("invert").as_boolean());
-  if (const auto text = pattern.find("String")) {
-    if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
-    if (text->as_string().size() > longest_pattern) {
-      io::fail_limit(text->file(), text->path(), "bytes", longest_pattern);
-    }
-    steps.push_back(std::make_unique<const split_at_string>(text->as_string(), splitter));
-  } else if (const auto expression = pattern.find("Regex")) {
-    steps.push_back(std::make_unique<const split_at_regex>(regex(*expression), splitter));
+  if (auto* text = std::get_if<std::string>(&pattern)) {
+    steps.push_back(std::make_unique<const split_at_string>(std::move(*text), splitter));
   } else {
-    pattern.fail_value("an object with the key String or Regex", "neither");
+    steps.push_back(std::make_unique<const split_at_regex>(std::get<regex>(std::move(pattern)), splitter));
   }
 }
 

@@ -76,11 +76,7 @@ inline void read_strip(const json_value& value, normalizer_list& steps) {
 
 /// Reads a `Prepend`. Throws: bad_type, missing_key, limit_exceeded.
 inline void read_prepend(const json_value& value, normalizer_list& steps) {
-  const json_value content = value.at("prepend");
-  if (content.as_string().size() > longest_pattern) {
-    io::fail_limit(content.file(), content.path(), "bytes", longest_pattern);
-  }
-  steps.push_back(std::make_unique<const prepend_string>(content.as_string()));
+  steps.push_back(std::make_unique<const prepend_string>(bounded_string(value.at("prepend"))));
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
@@ -125,12 +126,13 @@ class replace_regex_decoder : public decoder {
   replace_regex_decoder(regex expression, std::string content)
       : expression_(std::move(expression)), content_(std::move(content)) {}
 
+  /// Throws: limit_exceeded (the expression takes too many steps).
   void apply(std::vector<std::string>& parts) const override {
+    regex::search search(expression_, size_of(parts));
     for (std::string& part : parts) {
-      regex::search search(expression_, part);
       std::string out;
       std::size_t done = 0;
-      for (byte_range match = search.next(0); match.begin != match.end; match = search.next(done)) {
+      for (byte_range match = search.next(part, 0); match.begin != match.end; match = search.next(part, done)) {
         out.append(part, done, match.begin - done).append(content_);
         done = match.end;
       }
@@ -171,20 +173,12 @@ inline void read_strip_decoder(const json_value& value, decoder_list& steps) {
 
 /// Reads a `Replace` decoder. Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported.
 inline void read_replace_decoder(const json_value& value, decoder_list& steps) {
-  const json_value pattern = value.at("pattern");
-  const json_value content = value.at("content");
-  for (const auto& text : {pattern.find("String"), std::optional(content)}) {
-    if (text && text->as_string().size() > longest_pattern) {
-      io::fail_limit(text->file(), text->path(), "bytes", longest_pattern);
-    }
-  }
-  if (const auto text = pattern.find("String")) {
-    if (text->as_string().empty()) text->fail_unsupported("a string of at least one byte", "an empty string");
-    steps.push_back(std::make_unique<const replace_string_decoder>(text->as_string(), content.as_string()));
-  } else if (const auto expression = pattern.find("Regex")) {
-    steps.push_back(std::make_unique<const replace_regex_decoder>(regex(*expression), content.as_string()));
+  auto pattern = read_pattern(value.at("pattern"));
+  const std::string& content = bounded_string(value.at("content"));
+  if (auto* text = std::get_if<std::string>(&pattern)) {
+    steps.push_back(std::make_unique<const replace_string_decoder>(std::move(*text), content));
   } else {
-    pattern.fail_value("an object with the key String or Regex", "neither");
+    steps.push_back(std::make_unique<const replace_regex_decoder>(std::get<regex>(std::move(pattern)), content));
   }
 }
 

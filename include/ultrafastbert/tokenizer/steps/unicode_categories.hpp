@@ -17,7 +17,7 @@
 namespace ultrafastbert::tokenizers {
 
 /// Whether a code point has the property White_Space.
-[[nodiscard]] inline bool is_white_space(char32_t c) noexcept {
+[[nodiscard]] constexpr bool is_white_space(char32_t c) noexcept {
   constexpr char32_t next_line = 0x85;
   constexpr char32_t no_break_space = 0xA0;
   if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');

@@ -39,7 +39,7 @@ struct unicode_form_options {
 /// text and takes the place of -change more.
 struct form_part {
   char32_t code_point = 0;
-  int change = 0;
+  std::int64_t change = 0;
 };
 
 /// Writes parts to the next text.
@@ -51,12 +51,12 @@ class form_writer {
     std::uint32_t origin = last_origin_;
     if (part.change <= 0) {
       origin = text_.origin(next_);
-      for (int i = part.change; i <= 0; ++i) skip();
+      for (std::int64_t i = part.change; i <= 0; ++i) skip();
     }
     text_.put(part.code_point, origin);
   }
 
-  /// Takes over the next bytes, which are all ASCII.
+  /// Takes over the next bytes, which are whole code points and at least one.
   void keep(std::size_t bytes, char /*last*/ = 0) {
     text_.keep(next_, next_ + bytes);
     next_ += bytes;
