@@ -242,6 +242,10 @@ TEST_CASE("Attention refuses heads and weights that do not fit", "[attention]") 
   CHECK(text(24, 8, 0) == start + "(24, 8) and 0 heads");
   CHECK(text(23, 8, 4) == start + "(23, 8) and 4 heads");
   CHECK(text(24, 7, 4) == "shape_mismatch: dense: 8 columns and rows: 7 and 8");
+  CHECK(error_text_of([] {
+          (void)ufb::attention<float>(
+              {.width = 8, .heads = 4, .masked_score = -std::numeric_limits<float>::infinity(), .norm_factor = 0.5});
+        }) == "invalid_input: masked_score: a finite number: -inf");
 }
 
 TEST_CASE("Wrong offsets, masks and shapes are invalid and leave the output alone", "[attention]") {

@@ -302,4 +302,13 @@ TEST_CASE("Embeddings refuse shapes that do not fit together", "[embedding]") {
   CHECK(text(shape) == "invalid_input: width: an even width for sinusoidal positions: 9");
   shape.positions = ufb::position_kind::learned;
   CHECK(text(shape) == "none");
+  shape.padding = 7;
+  CHECK(text(shape) == "none");
+  shape.padding = 8;
+  CHECK(text(shape) == "invalid_input: padding: an id with a row behind its own, of 9: 8");
+  shape.padding = -1;
+  CHECK(text(shape) == "invalid_input: padding: an id with a row behind its own, of 9: -1");
+  shape.padding = 1;
+  shape.positions = ufb::position_kind::none;
+  CHECK(text(shape) == "invalid_input: padding: none, as the embedding adds no positions: 1");
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -59,7 +60,8 @@ template <class Scalar, class Backend = default_backend<Scalar>>
 class attention {
  public:
   /// Sizes alone: `parameters` says what fills them.
-  /// Throws: shape_mismatch (heads do not divide the width), as the constructor of `linear`.
+  /// Throws: shape_mismatch (heads do not divide the width), invalid_input (an infinite masked_score, which would make
+  ///   NaN of a mask of 1), as the constructor of `linear`.
   explicit attention(const attention_shape& shape, const projection_options& options = {})
       : shape_(shape),
         query_key_value_(
@@ -70,6 +72,9 @@ class attention {
                      options);
     }
     check_heads();
+    if (!std::isfinite(shape.masked_score)) {
+      fail_input("masked_score", "a finite number", std::to_string(shape.masked_score));
+    }
     choose_kernels(options.isa);
   }
 

@@ -72,17 +72,19 @@ template <class Scalar>
 class embedding {
  public:
   /// Sizes alone: `parameters` says what fills them. Float runs kernels of the level `isa`.
-  /// Throws: invalid_input (sinusoidal positions of an odd width, a padding id without a row behind it), shape_mismatch
-  /// (a norm of another width), unsupported
-  ///   (the processor lacks the level).
+  /// Throws: invalid_input (sinusoidal positions of an odd width, a padding id without positions or without a row
+  ///   behind it), shape_mismatch (a norm of another width), unsupported (the processor lacks the level).
   explicit embedding(const embedding_shape& shape, isa_level isa = isa_level::automatic) : shape_(shape), rows_(isa) {
     const bool sinusoidal =
         shape.positions == position_kind::sinusoidal || shape.positions == position_kind::scaled_sinusoidal;
     if (sinusoidal && shape.width % 2 != 0) {
       fail_input("width", "an even width for sinusoidal positions", std::to_string(shape.width));
     }
+    if (shape.padding && shape.positions == position_kind::none) {
+      fail_input("padding", "none, as the embedding adds no positions", std::to_string(*shape.padding));
+    }
     if (shape.padding && (*shape.padding < 0 || max_sequence_length() == 0)) {
-      fail_input("padding", "an id from 0 to " + std::to_string(shape.max_sequence_length) + " - 2",
+      fail_input("padding", "an id with a row behind its own, of " + std::to_string(shape.max_sequence_length),
                  std::to_string(*shape.padding));
     }
     if (!shape.norm) return;
