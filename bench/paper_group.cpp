@@ -256,18 +256,15 @@ void run_paper(bench_context& context) {
   for (const std::size_t batch : batches) bench.run(batch);
   context.results.note(
       "the paper's figures (arXiv 2311.10770): 78 times \"the optimized baseline feedforward implementation\" is in "
-      "its "
-      "abstract; that this baseline is the dense layer of 3072 neurons at level 3, and 255 times at level 2, are its "
-      "Table 2 as a published summary quotes it. Its other cells could not be checked and are left out. 4095 / 12 = "
-      "341 "
-      "is the bound of the arithmetic");
+      "its abstract; that this baseline is the dense layer of 3072 neurons at level 3, and 255 times at level 2, are "
+      "its Table 2 as a published summary quotes it. Its other cells could not be checked and are left out. 4095 / 12 "
+      "= 341 is the bound of the arithmetic");
   context.results.note(
       "what the published CPU benchmark timed: buffers of batch 16,384 that nobody filled, pages of zeros as a rule, "
-      "so "
-      "that every logit is 0 and all tokens walk the same 12 nodes, and at level 2 every token reads one and the same "
-      "input row and writes one and the same output row. Its level 1 adds rows of the output in place of the second "
-      "matrix and its level 2 leaves the activations out of the sums, while here inputs and weights are random, paths "
-      "reach all leaves, and outputs are verified first");
+      "so that every logit is 0 and all tokens walk the same 12 nodes, and at level 2 every token reads one and the "
+      "same input row and writes one and the same output row. Its level 1 adds rows of the output in place of the "
+      "second matrix and its level 2 leaves the activations out of the sums, while here inputs and weights are random, "
+      "paths reach all leaves, and outputs are verified first");
   context.results.end_table();
 }
 

@@ -7,8 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -17,8 +15,13 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "lists.hpp"
+#include "program.hpp"
+#include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
@@ -45,12 +48,6 @@ struct data_set {
   std::vector<std::string> labels{};  // empty, or one for each text
 };
 
-std::string list_of(std::span<const std::string> labels) {
-  std::string list;
-  for (const std::string& label : labels) list += (list.empty() ? "" : ", ") + label;
-  return list;
-}
-
 // Every label has to be one of the model's: a header line, or labels of another model, would count as wrong answers.
 data_set read_file(const std::string& name, std::span<const std::string> known) {
   std::ifstream in(name, std::ios::binary);
@@ -68,17 +65,14 @@ data_set read_file(const std::string& name, std::span<const std::string> known) 
     data.texts.push_back(line.substr(0, tab));
     data.labels.push_back(line.substr(tab + 1));
     if (std::find(known.begin(), known.end(), data.labels.back()) == known.end()) {
-      throw std::runtime_error(name + ", line " + std::to_string(number) + ": the model has no label " +
-                               ufb::excerpt(data.labels.back()) +
-                               (number == 1 ? ", unless this line is a header" : "") + "; it has " + list_of(known));
+      throw std::runtime_error(
+          name + ", line " + std::to_string(number) + ": the model has no label " + ufb::excerpt(data.labels.back()) +
+          (number == 1 ? ", unless this line is a header" : "") + "; it has " + examples::join(known, ", "));
     }
   }
   if (in.bad()) throw std::runtime_error("cannot read " + name);
+  if (data.texts.empty()) throw std::runtime_error("no text in " + name);
   return data;
-}
-
-void print_line(const ordered_json& line) {
-  std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
 
 void print_json(const std::vector<ufb::label_score>& scores, std::optional<bool> truncated) {
@@ -89,7 +83,7 @@ void print_json(const std::vector<ufb::label_score>& scores, std::optional<bool>
     if (!line["scores"].contains(each.label)) line["scores"][each.label] = each.score;
   }
   if (truncated) line["truncated"] = *truncated;
-  print_line(line);
+  examples::print_line(line);
 }
 
 void print_plain(const std::string& text, const std::vector<ufb::label_score>& scores) {
@@ -98,8 +92,8 @@ void print_plain(const std::string& text, const std::vector<ufb::label_score>& s
 }
 
 void print_accuracy(std::size_t right, std::size_t n, bool json) {
-  const double accuracy = n == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(n);
-  if (json) return print_line({{"accuracy", accuracy}, {"n", n}});
+  const double accuracy = static_cast<double>(right) / static_cast<double>(n);
+  if (json) return examples::print_line({{"accuracy", accuracy}, {"n", n}});
   std::cout << std::fixed << std::setprecision(1) << 100 * accuracy << " % of " << n << " labels are right\n";
 }
 
@@ -114,64 +108,59 @@ ufb::weight_storage storage_of(const std::string& wanted) {
 void run(options wanted) {
   const auto model =
       ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage_of(wanted.projection)}});
-  data_set data;
-  if (!wanted.file.empty()) {
-    data = read_file(wanted.file, model.labels());
-  } else if (!wanted.sentences.empty()) {
-    data.texts = std::move(wanted.sentences);
-  } else {
-    data.texts = examples::read_lines(std::cin);
-  }
+  data_set data{.texts = std::move(wanted.sentences)};
+  if (!wanted.file.empty()) data = read_file(wanted.file, model.labels());
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   const auto& [truncate, max_length] = wanted.truncation;
-  const ufb::text_options how{.truncation = truncate, .max_length = max_length};
-  const auto results = model.classify(data.texts, workspace, how, threads);
-  std::vector<bool> truncated;
-  if (truncate) {
-    truncated = examples::find_truncated(model.text_tokenizer(), data.texts,
-                                         max_length != 0 ? max_length : model.max_sequence_length());
-    examples::print_truncated(truncated);
-  }
+  const std::size_t most = max_length != 0 ? max_length : model.max_sequence_length();
+  std::size_t texts = 0;
+  std::size_t truncated = 0;
   std::size_t right = 0;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (!data.labels.empty() && results[i].front().label == data.labels[i]) ++right;
-    if (wanted.json) {
-      print_json(results[i], truncate ? std::optional<bool>(truncated[i]) : std::nullopt);
-    } else {
-      print_plain(data.texts[i], results[i]);
+  examples::text_reader reader(std::move(data.texts));
+  examples::bad_texts bad(false);
+  for (examples::text_group group; reader.next(group);) {
+    const std::vector<std::string_view> views(group.texts.begin(), group.texts.end());
+    const auto outcomes =
+        model.try_classify(views, workspace, {.truncation = truncate, .max_length = max_length}, threads);
+    for (std::size_t i = 0; i < outcomes.size(); ++i, ++texts) {
+      if (outcomes[i].problem) bad.add(*outcomes[i].problem, reader.name(texts));
+      const auto& scores = *outcomes[i].result;
+      std::optional<bool> cut;
+      if (truncate) cut = examples::is_truncated(model.text_tokenizer(), group.texts[i], most);
+      truncated += std::size_t{cut.value_or(false)};
+      if (!data.labels.empty()) right += std::size_t{scores.front().label == data.labels[texts]};
+      if (wanted.json) {
+        print_json(scores, cut);
+      } else {
+        print_plain(group.texts[i], scores);
+      }
     }
+    std::cout.flush();
   }
-  if (!wanted.file.empty()) print_accuracy(right, results.size(), wanted.json);
+  if (truncate) examples::print_truncated(truncated, texts);
+  if (!wanted.file.empty()) print_accuracy(right, texts, wanted.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Classifies sentences"};
+  CLI::App app{"Classifies sentences", "classify"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   examples::add_texts(app, "sentences", "sentences; the lines of standard input if none is given");
-  app.add_option("--file", wanted.file,
-                 "file with a sentence, a tab and its label on every line, instead of sentences");
+  app.add_option("--file", wanted.file, "file with a sentence, a tab and its label on every line, instead of sentences")
+      ->check(examples::not_empty);
   app.add_flag("--json", wanted.json,
                "one JSON line per sentence: label, classes, scores, with --truncate truncated; and one for a file: "
                "accuracy, n");
   app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
       ->capture_default_str();
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  examples::add_threads(app, wanted.threads);
   examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.file.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--file");
   });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(std::move(wanted));
-  } catch (const std::exception& e) {
-    std::cerr << "classify: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
 }

@@ -4,7 +4,6 @@
 //   compare_precision --model examples/models/tiny-mlm --storage-in int8 --storage-out int8 --projection bf16
 #include <CLI/CLI.hpp>
 #include <cstddef>
-#include <exception>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -54,6 +54,7 @@ std::vector<std::string> read_file(const std::string& name) {
     if (!line.empty()) texts.push_back(std::move(line));
   }
   if (in.bad()) throw std::runtime_error("cannot read " + name);
+  if (texts.empty()) throw std::runtime_error("no text in " + name);
   return texts;
 }
 
@@ -78,7 +79,7 @@ void print_json(const ufb::model_comparison& cost, std::optional<std::size_t> tr
                     {"top_1_agreement", cost.top_1_agreement()},
                     {"largest_logit_difference", cost.largest_logit_difference}};
   if (truncated) line["truncated_texts"] = *truncated;
-  std::cout << line.dump() << '\n';
+  examples::print_line(line);
 }
 
 void print_table(const ufb::model_comparison& cost) {
@@ -116,9 +117,10 @@ void run(const options& wanted) {
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Compares a masked language model in narrow weights with the same in float32"};
+  CLI::App app{"Compares a masked language model in narrow weights with the same in float32", "compare_precision"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
-  app.add_option("--file", wanted.file, "file with a text on every line; a few sentences if none is given");
+  app.add_option("--file", wanted.file, "file with a text on every line; a few sentences if none is given")
+      ->check(examples::not_empty);
   app.add_option("--storage-in", wanted.storage_in, "first matrix of the fast feedforward layers: f32, f16, bf16, int8")
       ->capture_default_str();
   app.add_option("--storage-out", wanted.storage_out, "their second matrix")->capture_default_str();
@@ -126,11 +128,5 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");
   examples::add_truncation(app, wanted.truncation, true);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(wanted);
-  } catch (const std::exception& e) {
-    std::cerr << "compare_precision: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { run(wanted); });
 }

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -23,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
@@ -107,16 +107,17 @@ void print_similarities(const std::vector<std::vector<float>>& vectors, bool jso
         std::cout << (i == 0 ? "" : "\t") << std::fixed << std::setprecision(4) << value;
       }
     }
-    if (json) std::cout << line.dump();
-    std::cout << '\n';
+    if (json) {
+      examples::print_line(line);
+    } else {
+      std::cout << '\n';
+    }
   }
 }
 
 void print_vector(std::size_t index, std::span<const float> vector, bool json) {
   if (json) {
-    std::cout << ordered_json{{"index", index}, {"embedding", std::vector<float>(vector.begin(), vector.end())}}.dump()
-              << '\n';
-    return;
+    return examples::print_line({{"index", index}, {"embedding", std::vector<float>(vector.begin(), vector.end())}});
   }
   for (std::size_t k = 0; k < vector.size(); ++k) std::cout << (k == 0 ? "" : " ") << vector[k];
   std::cout << '\n';
@@ -135,15 +136,16 @@ void run(options wanted) {
   std::optional<npy_file> file;
   if (!wanted.npy.empty()) file.emplace(wanted.npy, columns);
   std::vector<std::vector<float>> kept;
-  examples::line_reader reader(std::move(wanted.texts));
-  examples::bad_lines bad(wanted.skip_bad);
+  examples::text_reader reader(std::move(wanted.texts));
+  examples::bad_texts bad(wanted.skip_bad);
   examples::progress progress;
-  for (examples::line_group group; reader.next(group);) {
-    const std::vector<std::string_view> views(group.lines.begin(), group.lines.end());
+  std::size_t texts = 0;
+  for (examples::text_group group; reader.next(group);) {
+    const std::vector<std::string_view> views(group.texts.begin(), group.texts.end());
     const auto outcomes = model.try_embed(views, workspace, wanted.how, threads);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].problem) {
-        bad.note(group.first + i, outcomes[i].problem->what());
+        bad.add(*outcomes[i].problem, reader.name(group.first + i));
         continue;
       }
       if (file) {
@@ -155,43 +157,45 @@ void run(options wanted) {
       }
     }
     std::cout.flush();
-    progress.add(group.lines.size());
+    texts += group.texts.size();
+    progress.add(group.texts.size());
   }
   if (file) file->finish();
   if (wanted.similarity) print_similarities(kept, wanted.json);
-  bad.report();
+  bad.print(texts);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Embeds texts"};
+  CLI::App app{"Embeds texts", "embed"};
   app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   auto* json = app.add_flag("--json", wanted.json, "one JSON line per text: index, embedding");
-  auto* npy = app.add_option("--npy", wanted.npy, "write the vectors to this file, for NumPy");
-  app.add_flag("--similarity", wanted.similarity, "print the cosines of all pairs of texts instead of vectors")
-      ->excludes(npy);
-  npy->excludes(json);
-  app.add_flag("--describe", wanted.describe, "say what the vectors are made of, and stop");
-  app.add_option("--prompt-name", wanted.how.prompt_name, "the folder's prompt to put before every text");
-  app.add_option("--dimensions", wanted.how.dimensions, "the first columns alone, of length 1 again")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--max-length", wanted.max_length, "tokens at which texts are cut (as the folder says)")
-      ->check(CLI::PositiveNumber);
-  app.add_flag("--refuse-long", wanted.refuse_long, "an error for texts that would be cut")->excludes("--max-length");
-  app.add_flag("--skip-bad", wanted.skip_bad, "pass over texts that cannot be computed, and say how many");
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(std::move(wanted));
-  } catch (const std::exception& e) {
-    std::cout.flush();
-    std::cerr << "embed: " << e.what() << '\n';
-    return 1;
+  auto* npy = app.add_option("--npy", wanted.npy, "write the vectors to this file, for NumPy")
+                  ->check(examples::not_empty)
+                  ->excludes(json);
+  auto* similarity =
+      app.add_flag("--similarity", wanted.similarity, "print the cosines of all pairs of texts instead of vectors")
+          ->excludes(npy);
+  auto* prompt = app.add_option("--prompt-name", wanted.how.prompt_name, "the folder's prompt to put before every text")
+                     ->check(examples::not_empty);
+  auto* dimensions = app.add_option("--dimensions", wanted.how.dimensions, "the first columns alone, of length 1 again")
+                         ->check(examples::positive);
+  auto* length = app.add_option("--max-length", wanted.max_length, "tokens at which texts are cut (as the folder says)")
+                     ->check(examples::positive);
+  auto* refuse =
+      app.add_flag("--refuse-long", wanted.refuse_long, "an error for texts that would be cut")->excludes(length);
+  auto* skip = examples::bad_texts::add_option(app, wanted.skip_bad);
+  auto* threads = examples::add_threads(app, wanted.threads);
+  auto* describe = app.add_flag("--describe", wanted.describe, "say what the vectors are made of, and stop");
+  for (auto* other : {json, npy, similarity, prompt, dimensions, length, refuse, skip, threads}) {
+    describe->excludes(other);
   }
+  app.final_callback([&] {
+    wanted.texts = examples::texts_of(app);
+    if (wanted.describe && !wanted.texts.empty()) throw CLI::ExcludesError("texts", "--describe");
+  });
+  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
 }

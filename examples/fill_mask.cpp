@@ -4,7 +4,6 @@
 //   fill_mask --model examples/models/tiny-mlm "I would like a cup of <mask>, please."
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -14,8 +13,12 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "program.hpp"
+#include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
@@ -66,7 +69,7 @@ void print_json(const std::string& text, const std::vector<ufb::mask_candidate>&
     }
     first = c;
     if (truncated) line["truncated"] = *truncated;
-    std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+    examples::print_line(line);
   }
 }
 
@@ -103,34 +106,41 @@ void run(options wanted) {
   how.projections.storage = storage_of(wanted.projection);
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
-  if (wanted.sentences.empty()) wanted.sentences = examples::read_lines(std::cin);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   const auto& [truncate, max_length] = wanted.truncation;
-  const auto results = model.fill_mask(
-      wanted.sentences, {.top_k = wanted.top_k, .texts = {.truncation = truncate, .max_length = max_length}}, workspace,
-      threads);
-  std::vector<bool> truncated;
-  if (truncate) {
-    truncated = examples::find_truncated(model.text_tokenizer(), wanted.sentences,
-                                         max_length != 0 ? max_length : model.max_sequence_length());
-    examples::print_truncated(truncated);
+  const std::size_t most = max_length != 0 ? max_length : model.max_sequence_length();
+  std::size_t texts = 0;
+  std::size_t truncated = 0;
+  examples::text_reader reader(std::move(wanted.sentences));
+  examples::bad_texts bad(false);
+  for (examples::text_group group; reader.next(group);) {
+    const std::vector<std::string_view> views(group.texts.begin(), group.texts.end());
+    const auto outcomes =
+        model.try_fill_mask(views, {.top_k = wanted.top_k, .texts = {.truncation = truncate, .max_length = max_length}},
+                            workspace, threads);
+    for (std::size_t i = 0; i < outcomes.size(); ++i, ++texts) {
+      if (outcomes[i].problem) bad.add(*outcomes[i].problem, reader.name(texts));
+      std::optional<bool> cut;
+      if (truncate) cut = examples::is_truncated(model.text_tokenizer(), group.texts[i], most);
+      truncated += std::size_t{cut.value_or(false)};
+      (wanted.json ? print_json : print_plain)(group.texts[i], *outcomes[i].result, cut);
+    }
   }
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    (wanted.json ? print_json : print_plain)(wanted.sentences[i], results[i],
-                                             truncate ? std::optional<bool>(truncated[i]) : std::nullopt);
-  }
+  if (truncate) examples::print_truncated(truncated, texts);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Fills the masks of sentences"};
+  CLI::App app{"Fills the masks of sentences", "fill_mask"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   examples::add_texts(app, "sentences", "sentences with masks; the lines of standard input if none is given");
-  app.add_option("--top-k", wanted.top_k, "candidates per mask")->capture_default_str();
-  app.add_flag("--json", wanted.json, "one JSON line per mask: text, position, candidates, with --truncate truncated");
+  auto* top_k =
+      app.add_option("--top-k", wanted.top_k, "candidates per mask")->check(examples::positive)->capture_default_str();
+  auto* json = app.add_flag("--json", wanted.json,
+                            "one JSON line per mask: text, position, candidates, with --truncate truncated");
   auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits");
   auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
   ids->needs(dump);
@@ -139,19 +149,12 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
       ->capture_default_str();
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  examples::add_truncation(app, wanted.truncation, true);
+  auto* threads = examples::add_threads(app, wanted.threads);
+  auto* truncate = examples::add_truncation(app, wanted.truncation, true);
+  for (auto* other : {top_k, json, threads, truncate}) ids->excludes(other);
   app.final_callback([&] {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.ids.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--ids");
   });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(std::move(wanted));
-  } catch (const std::exception& e) {
-    std::cerr << "fill_mask: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
 }

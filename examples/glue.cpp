@@ -5,13 +5,11 @@
 // Files are the published ones. Class numbers of a model become the task's labels by their names, or by their order
 // where the configuration does not name them and only one order is in use; else --labels has to say it. With
 // --submission the predictions are written as the benchmark's server takes them.
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -26,9 +24,11 @@
 #include <utility>
 #include <vector>
 
-#include "answers.hpp"
 #include "glue_data.hpp"
+#include "lists.hpp"
 #include "metrics.hpp"
+#include "program.hpp"
+#include "streaming.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
@@ -58,16 +58,6 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    out.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
 // The number of a task's label, or of the word that models use for it, in any case; or nothing.
 std::optional<std::size_t> find_label(const examples::glue_task& task, std::string_view label) {
   const auto known = task.label_names();
@@ -94,31 +84,27 @@ std::vector<std::size_t> match_labels(const examples::glue_task& task, std::span
     return {0};
   }
   const bool is_given = !given.empty();
-  const std::vector<std::string> names =
-      is_given ? split_list(given) : std::vector<std::string>(classes.begin(), classes.end());
+  const std::vector<std::string_view> names =
+      is_given ? examples::split(given, ',') : std::vector<std::string_view>(classes.begin(), classes.end());
   std::vector<std::size_t> out;
-  for (const std::string& name : names) {
+  for (const std::string_view name : names) {
     const auto label = find_label(task, name);
     if (label && std::find(out.begin(), out.end(), *label) == out.end()) out.push_back(*label);
   }
   if (out.size() == count && names.size() == count) return out;
-  std::string wanted;
-  for (const std::string_view label : task.label_names()) wanted += (wanted.empty() ? "" : ",") + std::string(label);
+  const std::string wanted = examples::join(task.label_names(), ",");
   if (is_given) ufb::fail_input("--labels", "each of " + wanted + " once", given);
   // Models are trained with two orders of three labels, but with one order of two.
   bool numbered = true;
   for (std::size_t i = 0; i < count; ++i) numbered = numbered && classes[i] == "LABEL_" + std::to_string(i);
-  const bool has_numbers = task.label_names().front() == "0";
-  if (count == 2 && (has_numbers || numbered)) return {0, 1};
-  std::string found;
-  for (const std::string& name : classes) found += (found.empty() ? "" : ",") + name;
+  if (count == 2 && (task.has_numbers() || numbered)) return {0, 1};
   ufb::fail_input(
       "--labels",
       "the labels of the classes in their order, such as " + wanted + ", as the configuration does not name them",
-      ufb::excerpt(found));
+      ufb::excerpt(examples::join(classes, ",")));
 }
 
-// A number between white space or nothing. Throws: ufb::error.
+// A number and nothing else. Throws: ufb::error.
 double read_score(const std::string& text, const std::string& file, std::size_t line) {
   double value = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -149,41 +135,12 @@ struct judgment {
       return out;
     }
     out["accuracy"] = examples::accuracy(gold, predicted);
-    if (task.label_names().front() != "0") return out;
+    if (!task.has_numbers()) return out;
     const examples::confusion counts = examples::count_confusion(gold, predicted);
     out["f1"] = examples::f1_score(counts);
     out["matthews"] = examples::matthews_correlation(counts);
     return out;
   }
-};
-
-// A line on a terminal's standard error that is drawn over and over.
-class progress_bar {
- public:
-  explicit progress_bar(const std::string& file)
-      : shown_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0) {
-    std::error_code ignored;
-    total_ = std::filesystem::file_size(file, ignored);
-    if (ignored) total_ = 0;
-  }
-  ~progress_bar() {
-    if (shown_) std::cerr << "\r\033[K";
-  }
-  progress_bar(const progress_bar&) = delete;
-  progress_bar& operator=(const progress_bar&) = delete;
-
-  void show(std::size_t bytes, std::size_t examples) const {
-    if (!shown_ || total_ == 0) return;
-    constexpr std::size_t width = 40;
-    const std::size_t done = std::min<std::size_t>(bytes, total_);
-    const std::size_t full = width * done / total_;
-    std::cerr << "\r[" << std::string(full, '#') << std::string(width - full, ' ') << "] " << 100 * done / total_
-              << " % " << examples << " examples" << std::flush;
-  }
-
- private:
-  bool shown_;
-  std::size_t total_ = 0;
 };
 
 void parse_only(const options& wanted, const examples::glue_task& task) {
@@ -202,7 +159,7 @@ void parse_only(const options& wanted, const examples::glue_task& task) {
       examples::print_line(line);
     } catch (const ufb::error& problem) {
       ++count;
-      bad.add(problem, wanted.data);
+      bad.add(problem);
     }
   }
   if (reader.skipped() != 0) std::cerr << "passed over: " << reader.skipped() << " blank or short lines\n";
@@ -224,13 +181,16 @@ class run {
   void all() {
     examples::glue_reader reader(task_, wanted_.data);
     {
-      const progress_bar bar(wanted_.data);
+      std::error_code unknown;
+      const auto bytes = std::filesystem::file_size(wanted_.data, unknown);
+      examples::progress progress(unknown ? 0 : static_cast<std::size_t>(bytes));
       std::vector<examples::glue_example> some;
       for (bool more = true; more;) {
         some.clear();
+        const std::size_t shown = count_;
         while (more && some.size() < at_a_time) more = read_one(reader, some);
         answer(some);
-        bar.show(reader.bytes_read(), count_);
+        progress.add(count_ - shown, reader.bytes_read());
       }
     }
     if (submission_ && !submission_->flush()) throw std::runtime_error("cannot write " + wanted_.submission);
@@ -262,7 +222,7 @@ class run {
       if (problem.code() == ufb::error_code::io_error) throw;
       answer(some);  // the lines before it come first
       some.clear();
-      bad_.add(problem, wanted_.data);
+      bad_.add(problem);
       ++count_;
     }
     return true;
@@ -272,11 +232,9 @@ class run {
     if (task_.is_regression()) return static_cast<void>(read_score(*example.label, wanted_.data, example.line));
     const auto known = task_.label_names();
     if (std::find(known.begin(), known.end(), *example.label) != known.end()) return;
-    std::string expected;
-    for (const std::string_view label : known) expected += (expected.empty() ? "" : ", ") + std::string(label);
     ufb::fail(ufb::error_code::bad_value, {.file = wanted_.data,
                                            .where = "line " + std::to_string(example.line),
-                                           .expected = "one of the labels " + expected,
+                                           .expected = "one of the labels " + examples::join(known, ", "),
                                            .found = ufb::excerpt(*example.label)});
   }
 
@@ -315,7 +273,7 @@ class run {
     }
     const std::size_t said = labels_[best.index];
     const std::string name(task_.label_names()[said]);
-    print(example, task_.label_names().front() == "0" ? ordered_json(said) : ordered_json(name), best.score);
+    print(example, task_.has_numbers() ? ordered_json(said) : ordered_json(name), best.score);
     if (!example.label) return;
     judged_.gold.push_back(*find_label(task_, *example.label));
     judged_.predicted.push_back(said);
@@ -373,32 +331,26 @@ void start(const options& wanted) {
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Runs a classifier over a file of the GLUE benchmark"};
+  CLI::App app{"Runs a classifier over a file of the GLUE benchmark", "glue"};
   app.add_option("--task", wanted.task, "CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B or WNLI")->required();
   app.add_option("--data", wanted.data, "file of the task, such as dev.tsv")->required();
   auto* model = app.add_option("--model", wanted.model, "checkpoint folder of a sequence classifier");
   auto* only =
       app.add_flag("--parse-only", wanted.parse_only, "no model: print a JSON line per example, with a, b, label");
-  app.add_option("--labels", wanted.labels, "the task's labels in the order of the model's classes, with commas")
-      ->excludes(only);
-  app.add_option("--submission", wanted.submission, "file that takes index and prediction of every example")
-      ->excludes(only);
+  auto* labels =
+      app.add_option("--labels", wanted.labels, "the task's labels in the order of the model's classes, with commas")
+          ->check(examples::not_empty);
+  auto* submission =
+      app.add_option("--submission", wanted.submission, "file that takes index and prediction of every example")
+          ->check(examples::not_empty);
   app.add_flag("--json", wanted.json,
                "one JSON line per example: index, prediction, score; then one: task, metrics, n, texts, skipped");
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  auto* threads = examples::add_threads(app, wanted.threads);
   examples::bad_texts::add_option(app, wanted.skip_bad);
-  examples::add_truncation(app, wanted.truncation, true);
-  only->excludes(model);
+  auto* truncate = examples::add_truncation(app, wanted.truncation, true);
+  for (auto* other : {model, labels, submission, threads, truncate}) only->excludes(other);
   app.final_callback([&] {
     if (wanted.model.empty() && !wanted.parse_only) throw CLI::RequiredError("--model or --parse-only");
   });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    start(wanted);
-  } catch (const std::exception& e) {
-    std::cerr << "glue: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { start(wanted); });
 }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lists.hpp"
 #include "ultrafastbert/core/error.hpp"
 
 namespace examples {
@@ -46,6 +47,7 @@ struct glue_task {
     return {labels.begin(), end};
   }
   [[nodiscard]] bool is_regression() const { return labels.front().empty(); }
+  [[nodiscard]] bool has_numbers() const { return labels.front() == "0"; }  ///< whether its labels are "0" and "1"
 };
 
 /// All tasks.
@@ -75,12 +77,12 @@ inline const glue_task& find_glue_task(std::string_view wanted) {
     }
     return out;
   };
-  std::string known;
+  std::vector<std::string_view> known;
   for (const glue_task& task : glue_tasks()) {
     if (plain(task.name) == plain(wanted)) return task;
-    known += (known.empty() ? "" : ", ") + std::string(task.name);
+    known.push_back(task.name);
   }
-  ultrafastbert::fail_input("task", known, ultrafastbert::excerpt(wanted));
+  ultrafastbert::fail_input("task", join(known, ", "), ultrafastbert::excerpt(wanted));
 }
 
 /// One example of a task.
@@ -114,7 +116,7 @@ class glue_reader {
         ++skipped_;
         continue;
       }
-      const auto fields = split(text_);
+      const auto fields = split(text_, '\t');
       if (!has_all(fields.size())) {
         if (!task_->skips_short_lines) fail_count(fields.size());
         ++skipped_;
@@ -134,16 +136,6 @@ class glue_reader {
   [[nodiscard]] std::size_t bytes_read() const { return bytes_; }  ///< so far
 
  private:
-  static std::vector<std::string_view> split(std::string_view line) {
-    std::vector<std::string_view> fields;
-    for (std::size_t begin = 0; begin <= line.size();) {
-      const std::size_t end = std::min(line.find('\t', begin), line.size());
-      fields.push_back(line.substr(begin, end - begin));
-      begin = end + 1;
-    }
-    return fields;
-  }
-
   bool read_line() {
     if (!std::getline(stream_, text_)) return false;
     bytes_ += text_.size() + 1;
@@ -156,7 +148,7 @@ class glue_reader {
   void read_header() {
     const auto start = stream_.tellg();
     static_cast<void>(read_line());
-    const auto names = split(text_);
+    const auto names = split(text_, '\t');
     const bool is_test = names.front() == "index" && names.size() == 2;
     if (!task_->has_header && !is_test) {
       stream_.seekg(start);

@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -17,6 +16,7 @@
 #include <string_view>
 #include <variant>
 
+#include "program.hpp"
 #include "ultrafastbert/core/memory_source.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 #include "ultrafastbert/io/file.hpp"
@@ -206,7 +206,7 @@ void print_plain(const ordered_json& value, const std::string& path) {
 void run(const options& wanted) {
   const inspection folder(wanted.folder);
   if (wanted.json) {
-    std::cout << text_of(folder.result()) << '\n';
+    examples::print_line(folder.result());
   } else {
     print_plain(folder.result(), "");
   }
@@ -216,14 +216,8 @@ void run(const options& wanted) {
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Says what a checkpoint folder holds, and what would be refused and why"};
+  CLI::App app{"Says what a checkpoint folder holds, and what would be refused and why", "inspect"};
   app.add_option("folder", wanted.folder, "checkpoint folder")->required();
   app.add_flag("--json", wanted.json, "one JSON line: folder, config, architecture, weights, tokenizer, load, refused");
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(wanted);
-  } catch (const std::exception& e) {
-    std::cerr << "inspect: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { run(wanted); });
 }

@@ -6,9 +6,7 @@
 // Its JSON has for each text a list of entities with score, word and place in code points. Words, scores and groups are
 // those of the token classification pipeline of the Python package transformers.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -16,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "answers.hpp"
+#include "lists.hpp"
+#include "program.hpp"
+#include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
@@ -38,16 +38,6 @@ struct options {
   examples::truncation truncation{};
 };
 
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    out.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
 // A token by itself has its full label and its number, a group has a type.
 ordered_json to_json(const ufb::text_entity& entity, ufb::entity_aggregation how) {
   const bool grouped = how != ufb::entity_aggregation::none;
@@ -68,32 +58,41 @@ void print_plain(const std::vector<ufb::text_entity>& entities) {
   std::cout << '\n' << std::flush;
 }
 
-void run(const options& wanted) {
+void run(options wanted) {
+  const auto ignored = examples::split(wanted.ignored, ',');
   const ufb::entity_options how{.aggregation = ufb::find_entity_aggregation(wanted.aggregation),
-                                .ignored = split_list(wanted.ignored)};
+                                .ignored = {ignored.begin(), ignored.end()}};
   const auto model = ufb::token_classifier<float>::load(wanted.model);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   examples::bad_texts bad(wanted.skip_bad, wanted.json);
+  examples::progress progress;
+  std::size_t texts = 0;
   std::size_t truncated = 0;
-  const std::size_t texts =
-      examples::for_each_text(wanted.texts, [&](const std::string& text, const std::string& name) {
-        ufb::text_report report;
-        const ufb::text_options cut{
-            .truncation = wanted.truncation.wanted, .max_length = wanted.truncation.max_length, .report = &report};
-        std::vector<ufb::text_entity> entities;
-        try {
-          entities = model.entities(text, how, workspace, cut, threads);
-        } catch (const ufb::error& problem) {
-          return bad.add(problem, name);
-        }
-        truncated += report.truncated;
-        if (!wanted.json) return print_plain(entities);
-        ordered_json line{{"entities", ordered_json::array()}};
-        for (const auto& entity : entities) line["entities"].push_back(to_json(entity, how.aggregation));
-        if (wanted.truncation.wanted) line["truncated"] = report.truncated != 0;
-        examples::print_line(line);
-      });
+  const auto answer = [&](const std::string& text) {
+    ufb::text_report report;
+    const ufb::text_options cut{
+        .truncation = wanted.truncation.wanted, .max_length = wanted.truncation.max_length, .report = &report};
+    const auto entities = model.entities(text, how, workspace, cut, threads);
+    truncated += report.truncated;
+    if (!wanted.json) return print_plain(entities);
+    ordered_json line{{"entities", ordered_json::array()}};
+    for (const auto& entity : entities) line["entities"].push_back(to_json(entity, how.aggregation));
+    if (wanted.truncation.wanted) line["truncated"] = report.truncated != 0;
+    examples::print_line(line);
+  };
+  examples::text_reader reader(std::move(wanted.texts));
+  for (examples::text_group group; reader.next(group);) {
+    for (const std::string& text : group.texts) {
+      const std::string name = reader.name(texts++);
+      try {
+        answer(text);
+      } catch (const ufb::error& problem) {
+        bad.add(problem, name);
+      }
+      progress.add(1);
+    }
+  }
   if (wanted.truncation.wanted) examples::print_truncated(truncated, texts);
   bad.print(texts);
 }
@@ -102,7 +101,7 @@ void run(const options& wanted) {
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Finds entities in texts"};
+  CLI::App app{"Finds entities in texts", "ner"};
   app.add_option("--model", wanted.model, "checkpoint folder of a token classifier")->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   app.add_option("--aggregation", wanted.aggregation,
@@ -112,17 +111,9 @@ int main(int argc, char** argv) {
   app.add_option("--ignore", wanted.ignored, "labels or types that are left out, with commas between them")
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON line per text: entities, with --truncate truncated");
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  examples::add_threads(app, wanted.threads);
   examples::bad_texts::add_option(app, wanted.skip_bad);
   examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(wanted);
-  } catch (const std::exception& e) {
-    std::cerr << "ner: " << e.what() << '\n';
-    return 1;
-  }
+  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
 }

@@ -8,19 +8,19 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "lists.hpp"
+#include "program.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
+#include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
@@ -44,20 +44,23 @@ struct request {
   std::vector<std::string> documents{};
 };
 
+[[noreturn]] void fail_request(const std::string& found) {
+  ufb::fail_input("request", "a query and at least one document", found);
+}
+
+// Throws: ufb::error.
 request read_request(const std::string& line) {
   request out;
   if (line.starts_with('{')) {
-    const ordered_json object = ordered_json::parse(line);
-    out.query = object.at("query").get<std::string>();
-    out.documents = object.at("documents").get<std::vector<std::string>>();
+    const auto document = ufb::json_document::parse(line, "", {.max_bytes = line.size()});
+    out.query = document.root().at("query").as_string();
+    for (const auto& each : document.root().at("documents").elements()) out.documents.push_back(each.as_string());
   } else {
-    for (std::size_t begin = 0; begin <= line.size();) {
-      const std::size_t end = std::min(line.find('\t', begin), line.size());
-      (begin == 0 ? out.query : out.documents.emplace_back()) = line.substr(begin, end - begin);
-      begin = end + 1;
-    }
+    const auto fields = examples::split(line, '\t');
+    out.query = fields.front();
+    out.documents.assign(fields.begin() + 1, fields.end());
   }
-  if (out.documents.empty()) throw std::runtime_error("expected a query and at least one document, a tab between them");
+  if (out.documents.empty()) fail_request("no document");
   return out;
 }
 
@@ -70,7 +73,12 @@ struct answer {
 class rerank_program {
  public:
   explicit rerank_program(const options& wanted)
-      : wanted_(wanted), model_(ufb::cross_encoder<float>::load(wanted.model)), threads_(wanted.threads) {}
+      : wanted_(wanted), model_(ufb::cross_encoder<float>::load(wanted.model)), threads_(wanted.threads) {
+    if (wanted.top_k != 0 && !has_order()) {
+      ufb::fail_input("--top-k", "a model with one label, as only that orders documents",
+                      std::to_string(model_.classifier().labels().size()) + " labels");
+    }
+  }
 
   void run(const request& wanted, std::size_t line) {
     std::vector<ufb::text_pair> pairs;
@@ -106,7 +114,7 @@ class rerank_program {
       }
       out["results"].push_back(std::move(result));
     }
-    std::cout << out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << std::endl;
+    examples::print_line(out);
   }
 
   void print_plain(const request& wanted, const std::vector<answer>& answers) const {
@@ -131,47 +139,42 @@ class rerank_program {
 void run(const options& wanted) {
   rerank_program program(wanted);
   if (!wanted.texts.empty()) {
-    if (wanted.texts.size() < 2) throw std::runtime_error("expected a query and at least one document");
+    if (wanted.texts.size() < 2) fail_request("no document");
     return program.run({.query = wanted.texts.front(), .documents = {wanted.texts.begin() + 1, wanted.texts.end()}}, 0);
   }
-  examples::line_reader reader({}, 1);
-  examples::bad_lines bad(wanted.skip_bad);
+  examples::text_reader reader({}, 1);
+  examples::bad_texts bad(wanted.skip_bad);
   examples::progress progress;
-  for (examples::line_group group; reader.next(group);) {
+  std::size_t lines = 0;
+  for (examples::text_group group; reader.next(group); ++lines) {
     try {
-      program.run(read_request(group.lines.front()), group.first);
-    } catch (const std::exception& problem) {
-      bad.note(group.first, problem.what());
+      program.run(read_request(group.texts.front()), lines);
+    } catch (const ufb::error& problem) {
+      bad.add(problem, reader.name(lines));
     }
     progress.add(1);
   }
-  bad.report();
+  bad.print(lines);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Orders documents by how well they fit a query"};
+  CLI::App app{"Orders documents by how well they fit a query", "rerank"};
   app.add_option("--model", wanted.model, "folder of a cross-encoder: a classifier of sequences")->required();
   examples::add_texts(app, "texts", "a query and its documents; the lines of standard input if none is given");
   app.add_flag("--json", wanted.json,
                "one JSON line per query: index, query, results with index, document, raw, score");
-  app.add_option("--top-k", wanted.top_k, "the best documents alone")->check(CLI::PositiveNumber);
+  app.add_option("--top-k", wanted.top_k, "the best documents alone")->check(examples::positive);
   app.add_option("--max-length", wanted.max_length, "tokens at which pairs are cut (as many as the model takes)")
-      ->check(CLI::PositiveNumber);
+      ->check(examples::positive);
   app.add_flag("--refuse-long", wanted.refuse_long, "an error for pairs that would be cut")->excludes("--max-length");
-  app.add_flag("--skip-bad", wanted.skip_bad, "pass over lines that cannot be computed, and say how many");
-  app.add_option("--threads", wanted.threads, "threads that share the work")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(wanted);
-  } catch (const std::exception& e) {
-    std::cout.flush();
-    std::cerr << "rerank: " << e.what() << '\n';
-    return 1;
-  }
+  examples::bad_texts::add_option(app, wanted.skip_bad);
+  examples::add_threads(app, wanted.threads);
+  app.final_callback([&] {
+    wanted.texts = examples::texts_of(app);
+    if (wanted.skip_bad && !wanted.texts.empty()) throw CLI::ExcludesError("texts", "--skip-bad");
+  });
+  return examples::run_program(app, argc, argv, [&] { run(wanted); });
 }

@@ -1,105 +1,162 @@
 // SPDX-License-Identifier: MIT
 //
-// Lines for the example programs as they come: answers are given before the input ends, and lines that are there
-// already are computed together. On a terminal a line on standard error says how far the program is.
+// Texts for the example programs as they come: answers are given before the input ends, and lines that are there
+// already are computed together. What becomes of texts that cannot be computed, and how far the program is.
 #pragma once
 
 #include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <iomanip>
 #include <iostream>
 #include <stdexcept>
 #include <string>
-#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
+#include "ultrafastbert/core/error.hpp"
+
 namespace examples {
 
-/// Some neighboring lines of the input.
-struct line_group {
+/// Some neighboring texts of the input.
+struct text_group {
   std::size_t first = 0;  ///< number of the first one, from 0
-  std::vector<std::string> lines{};
+  std::vector<std::string> texts{};
 };
 
-/// The lines of standard input in groups: as many as are waiting, at most `most`. A group ends where the reader would
-/// have to wait, so that whoever types a line gets its answer. Without lines of input it hands out those it was given.
-class line_reader {
+/// Texts in groups: those that were given, or if there are none the lines of standard input, as many as are waiting, so
+/// that whoever types a line gets its answer. An end of line may be that of Windows.
+class text_reader {
  public:
-  explicit line_reader(std::vector<std::string> given, std::size_t most = 64) : given_(std::move(given)), most_(most) {
-    std::ios::sync_with_stdio(false);  // only so does the stream know what is waiting
+  explicit text_reader(std::vector<std::string> given, std::size_t most = 64) : given_(std::move(given)), most_(most) {}
+
+  /// The next group, after the one that `group` holds; false at the end. Throws: std::system_error.
+  [[nodiscard]] bool next(text_group& group) {
+    group.first += group.texts.size();
+    group.texts.clear();
+    if (!given_.empty()) {
+      const std::size_t end = std::min(group.first + most_, given_.size());
+      for (std::size_t i = group.first; i < end; ++i) group.texts.push_back(given_[i]);
+      return !group.texts.empty();
+    }
+    do {
+      take_lines(group.texts);
+    } while (group.texts.empty() && read_more());
+    if (group.texts.empty() && !waiting_.empty()) group.texts.push_back(std::exchange(waiting_, {}));
+    return !group.texts.empty();
   }
 
-  /// The next group; false at the end of the input. An end of line may be that of Windows.
-  [[nodiscard]] bool next(line_group& group) {
-    group.first += group.lines.size();
-    group.lines.clear();
-    if (!given_.empty()) {
-      while (taken_ < given_.size() && group.lines.size() < most_) group.lines.push_back(given_[taken_++]);
-      return !group.lines.empty();
-    }
-    for (std::string line; group.lines.size() < most_ && std::getline(std::cin, line);) {
-      if (line.ends_with('\r')) line.pop_back();
-      group.lines.push_back(std::move(line));
-      if (std::cin.rdbuf()->in_avail() <= 0) break;
-    }
-    return !group.lines.empty();
+  /// What messages call a text.
+  [[nodiscard]] std::string name(std::size_t number) const {
+    return (given_.empty() ? "line " : "text ") + std::to_string(number + 1);
   }
 
  private:
+  void take_lines(std::vector<std::string>& to) {
+    std::size_t begin = 0;
+    while (to.size() < most_) {
+      const std::size_t end = waiting_.find('\n', std::max(begin, searched_));
+      searched_ = std::min(end, waiting_.size());
+      if (end == std::string::npos) break;
+      to.push_back(waiting_.substr(begin, end - begin));
+      if (to.back().ends_with('\r')) to.back().pop_back();
+      begin = end + 1;
+    }
+    waiting_.erase(0, begin);
+    searched_ -= std::min(begin, searched_);
+  }
+
+  // Waits for bytes. False at the end of the input.
+  bool read_more() {
+    constexpr std::size_t most_bytes = std::size_t{1} << 16U;
+    const std::size_t before = waiting_.size();
+    waiting_.resize(before + most_bytes);
+    ssize_t count = 0;
+    do {
+      count = ::read(STDIN_FILENO, waiting_.data() + before, most_bytes);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) throw std::system_error(errno, std::generic_category(), "standard input");
+    waiting_.resize(before + static_cast<std::size_t>(count));
+    return count != 0;
+  }
+
   std::vector<std::string> given_;
-  std::size_t taken_ = 0;
   std::size_t most_;
+  std::string waiting_{};     // bytes that were read and not handed out
+  std::size_t searched_ = 0;  // bytes at their beginning without an end of line
 };
 
 /// How far a program is, on one line of standard error that is written over; only if that is a terminal and standard
 /// output is none, as the two would mix.
 class progress {
  public:
-  progress() : shown_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0) {}
+  /// `bytes`: of the whole input, or 0 if nobody knows.
+  explicit progress(std::size_t bytes = 0)
+      : shown_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0), bytes_(bytes) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() {
     if (shown_ && count_ != 0) std::cerr << '\n';
   }
 
-  void add(std::size_t texts) {
+  /// `bytes_read`: of the input so far.
+  void add(std::size_t texts, std::size_t bytes_read = 0) {
     count_ += texts;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     if (!shown_ || seconds - last_ < 0.1) return;
     last_ = seconds;
     std::cerr << '\r' << count_ << " texts, " << std::fixed << std::setprecision(1)
-              << static_cast<double>(count_) / seconds << " a second" << std::flush;
+              << static_cast<double>(count_) / seconds << " a second";
+    if (bytes_ != 0) std::cerr << ", " << 100 * std::min(bytes_read, bytes_) / bytes_ << " %";
+    std::cerr << std::flush;
   }
 
  private:
   bool shown_;
+  std::size_t bytes_;
   std::size_t count_ = 0;
   double last_ = 0.0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Lines that were passed over, where the caller wants that; else the first one ends the program.
-class bad_lines {
+/// Texts that cannot be computed: the first of them ends the program, or with --skip-bad they are counted.
+class bad_texts {
  public:
-  explicit bad_lines(bool skip) : skip_(skip) {}
+  static CLI::Option* add_option(CLI::App& app, bool& skip) {
+    return app.add_flag("--skip-bad", skip, "go on behind texts that cannot be computed, and count them");
+  }
 
-  /// Throws std::runtime_error naming the line unless such lines are passed over.
-  void note(std::size_t line, std::string_view message) {
-    const std::string text = "line " + std::to_string(line + 1) + ": " + std::string(message);
-    if (!skip_) throw std::runtime_error(text);
+  /// `in_place`: whether a JSON line with the error stands in the text's place, as answers have no numbers.
+  explicit bad_texts(bool skip, bool in_place = false) : skip_(skip), in_place_(in_place) {}
+
+  /// Notes the error of a text, or throws it, with the text's name in front unless the error says where it is.
+  /// Throws: std::runtime_error.
+  void add(const ultrafastbert::error& problem, const std::string& name = {}) {
+    const std::string message = name + (name.empty() ? "" : ": ") + problem.what();
+    if (!skip_) throw std::runtime_error(message);
     ++count_;
-    std::cerr << "skipped " << text << '\n';
+    if (in_place_) {
+      print_line({{"error", ultrafastbert::name(problem.code())}, {"message", problem.what()}});
+    } else {
+      std::cerr << "skipped " << message << '\n';
+    }
   }
 
-  /// Says how many there were, if any.
-  void report() const {
-    if (count_ != 0) std::cerr << "skipped: " << count_ << (count_ == 1 ? " line" : " lines") << '\n';
+  /// One line on standard error, if texts were to be skipped.
+  void print(std::size_t texts) const {
+    if (skip_) std::cerr << "skipped: " << count_ << " of " << texts << (texts == 1 ? " text\n" : " texts\n");
   }
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }  ///< so far
 
  private:
   bool skip_;
+  bool in_place_;
   std::size_t count_ = 0;
 };
 

@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <istream>
 #include <string>
 #include <vector>
 
@@ -33,13 +32,6 @@ inline std::vector<std::string> texts_of(const CLI::App& app) {
   }
   if (mark != texts.end()) texts.erase(mark);
   return texts;
-}
-
-/// The lines of a stream, without their ends.
-inline std::vector<std::string> read_lines(std::istream& stream) {
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace examples

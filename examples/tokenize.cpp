@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
+#include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
@@ -76,10 +77,10 @@ void print_json(const ufb::encoding& encoding, const options& wanted) {
   ordered_json line = describe(encoding, wanted);
   if (wanted.reports) line["truncated"] = encoding.truncated;
   for (const auto& further : encoding.overflow) line["overflow"].push_back(describe(further, wanted));
-  std::cout << line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+  examples::print_line(line);
 }
 
-void run(const options& wanted) {
+void run(options wanted) {
   const auto tokenizer = ufb::tokenizer::load(wanted.tokenizer);
   std::size_t texts = 0;
   std::size_t truncated = 0;
@@ -94,9 +95,10 @@ void run(const options& wanted) {
       for (const auto& further : tokens.overflow) print_plain(further);
     }
   };
-  for (const std::string& text : wanted.texts) print(text);
-  if (wanted.texts.empty()) {
-    for (std::string line; std::getline(std::cin, line);) print(line);
+  examples::text_reader reader(std::move(wanted.texts));
+  for (examples::text_group group; reader.next(group);) {
+    for (const std::string& text : group.texts) print(text);
+    std::cout.flush();
   }
   if (wanted.reports) examples::print_truncated(truncated, texts);
 }
@@ -105,7 +107,7 @@ void run(const options& wanted) {
 
 int main(int argc, char** argv) {
   options wanted;
-  CLI::App app{"Shows how texts become tokens"};
+  CLI::App app{"Shows how texts become tokens", "tokenize"};
   app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json, vocab.txt or vocab.json, or such a file")
       ->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
@@ -118,7 +120,7 @@ int main(int argc, char** argv) {
                                      "truncate and pad as the tokenizer.json says, one text at a time");
   auto* length = app.add_option("--max-length", wanted.how.max_length,
                                 "most tokens of a text or pair, special ones included; others are cut")
-                     ->check(CLI::PositiveNumber)
+                     ->check(examples::positive)
                      ->excludes(file_settings);
   bool truncate = false;  // --max-length says so already
   app.add_flag("--truncate", truncate, "texts may be cut, which --max-length says, too")->needs(length);
@@ -132,14 +134,15 @@ int main(int argc, char** argv) {
   auto* stride = app.add_option("--stride", wanted.how.stride,
                                 "shows what was cut off, too, in further encodings that repeat so many tokens")
                      ->needs(length);
-  app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  CLI11_PARSE(app, argc, argv);
-  try {
+  app.final_callback([&] {
+    wanted.texts = examples::texts_of(app);
+    if (wanted.how.strategy == ufb::truncation_strategy::only_second && !wanted.pair) {
+      throw CLI::RequiresError("--strategy only_second", "--pair");
+    }
+  });
+  return examples::run_program(app, argc, argv, [&] {
     wanted.reports = length->count() > 0 || file_settings->count() > 0;
     wanted.how.overflow = stride->count() > 0;
-    run(wanted);
-  } catch (const std::exception& e) {
-    std::cerr << "tokenize: " << e.what() << '\n';
-    return 1;
-  }
+    run(std::move(wanted));
+  });
 }

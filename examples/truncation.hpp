@@ -5,12 +5,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstddef>
 #include <iostream>
 #include <string>
-#include <vector>
 
+#include "program.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace examples {
@@ -20,32 +19,26 @@ struct truncation {
   std::size_t max_length = 0;  ///< 0: as many tokens as the model takes
 };
 
-/// Adds --truncate and --max-length. `has_limit`: whether there is a model, which says how many tokens there may be.
-inline void add_truncation(CLI::App& app, truncation& to, bool has_limit) {
+/// Adds --truncate and --max-length, which needs it, and returns the first. `has_limit`: whether there is a model,
+/// which says how many tokens there may be.
+inline CLI::Option* add_truncation(CLI::App& app, truncation& to, bool has_limit) {
   auto* truncate = app.add_flag("--truncate", to.wanted, "cut the end off texts that have too many tokens");
   auto* length = app.add_option("--max-length", to.max_length,
                                 std::string("tokens that are left of such a text, special ones included") +
                                     (has_limit ? " (as many as the model takes)" : ""));
-  length->needs(truncate)->check(CLI::PositiveNumber);
+  length->needs(truncate)->check(positive);
   if (!has_limit) truncate->needs(length);
+  return truncate;
 }
 
-/// Which texts lose tokens where at most `max_length` are left. Throws: what the tokenizer throws.
-inline std::vector<bool> find_truncated(const ultrafastbert::tokenizer& tokenizer,
-                                        const std::vector<std::string>& texts, std::size_t max_length) {
-  std::vector<bool> truncated;
-  for (const std::string& text : texts) {
-    truncated.push_back(tokenizer.encode(text, {.max_length = max_length}).truncated);
-  }
-  return truncated;
+/// Whether a text loses tokens where at most `max_length` are left. Throws: what the tokenizer throws.
+inline bool is_truncated(const ultrafastbert::tokenizer& tokenizer, const std::string& text, std::size_t max_length) {
+  return tokenizer.encode(text, {.max_length = max_length}).truncated;
 }
 
 /// One line on standard error.
 inline void print_truncated(std::size_t count, std::size_t texts) {
   std::cerr << "truncated: " << count << " of " << texts << (texts == 1 ? " text" : " texts") << '\n';
-}
-inline void print_truncated(const std::vector<bool>& truncated) {
-  print_truncated(static_cast<std::size_t>(std::count(truncated.begin(), truncated.end(), true)), truncated.size());
 }
 
 }  // namespace examples

@@ -85,6 +85,46 @@ $(diff "$work/singly" "$work/piped")"
 $(diff "$work/together" "$work/piped")"
 }
 
+# check_pipes LINE ARGUMENT...: LINE is answered while the input is open; an output that is full or closed, and an input that
+# is a folder, are errors.
+check_pipes() {
+  line=$1
+  shift
+  mkfifo "$work/open"
+  "$program" "$@" <"$work/open" >"$work/early" 2>"$work/err" &
+  running=$!
+  exec 3>"$work/open"
+  printf '%s\nthe beginning of a line' "$line" >&3
+  waited=0
+  while [ ! -s "$work/early" ] && [ "$waited" -lt 300 ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+  [ -s "$work/early" ] || complain "no answer while the input is open"
+  exec 3>&-
+  wait "$running" || true  # the end of that line may be an error of its own
+  check_output_errors "$line" "$@"
+  found=0
+  "$program" "$@" <"$work" >"$work/out" 2>"$work/err" || found=$?
+  same "a folder as input: exit status" 1 "$found"
+  grep -qF "standard input" "$work/err" || complain "a folder as input: $(cat "$work/err")"
+}
+
+# check_output_errors INPUT ARGUMENT...: an output that is full or closed is an error.
+check_output_errors() {
+  input=$1
+  shift
+  if [ -w /dev/full ]; then
+    found=0
+    printf '%s\n' "$input" | "$program" "$@" >/dev/full 2>"$work/err" || found=$?
+    same "a full output: exit status" 1 "$found"
+    grep -qF "standard output" "$work/err" || complain "a full output: $(cat "$work/err")"
+  fi
+  found=0
+  printf '%s\n' "$input" | "$program" "$@" >&- 2>"$work/err" || found=$?
+  same "a closed output: exit status" 1 "$found"
+}
+
 # check_truncation OPTIONS WORDS ARGUMENT...: a text of WORDS words, more than the program takes with OPTIONS and ARGUMENTS,
 # is an error by itself; with --truncate it is cut, which the program says on standard error and in "truncated".
 check_truncation() {

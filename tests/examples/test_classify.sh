@@ -38,6 +38,10 @@ refused "a text that is too long" 1 "truncation" --model "$model" "$long$long$lo
 refused "more tokens than the model takes" 1 "max_length" --model "$model" --truncate --max-length 100000 a
 refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8 a
 
+check_pipes "Will it rain?" --model "$model" --json
+"$program" --model "$model" "a" "$long$long$long$long$long$long$long$long$long$long" >"$work/out" 2>"$work/err" && complain "a second text that is too long"
+grep -q "classify: text 2: " "$work/err" || complain "a second text that is too long: $(cat "$work/err")"
+
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a
 refused "a file without labels" 1 "line 1" --model "$model" --file "$model/DATA.md"
@@ -45,6 +49,8 @@ printf 'sentence\tlabel\nWill it rain?\tGetWeather\n' >"$work/headed"
 refused "a file with a header" 1 "line 1: the model has no label 'label'" --model "$model" --file "$work/headed"
 printf 'Will it rain?\tGetWeather\nWill it snow?\tWeather\n' >"$work/other"
 refused "a label that the model lacks" 1 "line 2: the model has no label 'Weather'" --model "$model" --file "$work/other"
+refused "a file without texts" 1 "no text" --model "$model" --file /dev/null
+refused "a file without a name" 105 "--file" --model "$model" --file ""
 refused "a file and a text" 108 "--file" --model "$model" --file "$work/file" a
 refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
 refused "no model" 106 "--model" a

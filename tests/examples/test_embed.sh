@@ -27,28 +27,21 @@ same "a row for each text" "3" "$(wc -l <"$work/similar")"
 same "a header of 128 bytes and two rows of floats" "$((128 + 2 * 192 * 4))" "$(wc -c <"$work/vectors.npy")"
 same "the header says so" "1" "$(head -c 128 "$work/vectors.npy" | grep -ac "'shape': (2, 192)")"
 
-# The first answer comes while the input is still open.
-mkfifo "$work/in"
-"$program" --model "$model" --json <"$work/in" >"$work/early" &
-running=$!
-exec 3>"$work/in"
-echo "a house" >&3
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-  [ -s "$work/early" ] && break
-  sleep 1
-done
-same "an answer before the input ends" "1" "$(wc -l <"$work/early")"
-exec 3>&-
-wait "$running"
+check_pipes "a house" --model "$model" --json
+"$program" --model "$model" --npy "$work/closed.npy" a >&- || complain "nothing is printed with --npy"
 
 same "it says how vectors are made" "1" "$("$program" --model "$model" --describe | grep -c 'no modules.json: pooling mean')"
 same "nothing for an empty pipe" "" "$("$program" --model "$model" </dev/null)"
-refused "a text that is too long, where that is asked for" 1 "line 1" --model "$model" --refuse-long \
+refused "a text that is too long, where that is asked for" 1 "text 1" --model "$model" --refuse-long \
   "$long"
+refused "a description, and a text" 108 "--describe" --model "$model" --describe a
+refused "a description in JSON" 108 "--describe" --model "$model" --describe --json
+refused "a file without a name" 105 "--npy" --model "$model" --npy "" a
+refused "a negative length" 105 "--max-length" --model "$model" --max-length -1 a
 "$program" --model "$model" --json --refuse-long --skip-bad "$long" "a house" \
   >"$work/rest" 2>"$work/said" || complain "skipping"
 same "the others keep their numbers" "1" "$("$json_at" /index <"$work/rest")"
-same "what was skipped is counted" "skipped: 1 line" "$(tail -n 1 "$work/said")"
+same "what was skipped is counted" "skipped: 1 of 2 texts" "$(tail -n 1 "$work/said")"
 refused "a prompt that the folder does not have" 1 "prompt_name" --model "$model" --prompt-name query a
 refused "more dimensions than there are" 1 "dimensions" --model "$model" --dimensions 1000 a
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a

@@ -43,8 +43,14 @@ refused "a text that is too long" 1 "truncation" --model "$model" \
 refused "more tokens than the model takes" 1 "max_length" --model "$model" --truncate --max-length 100000 a
 refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8 a
 
+check_pipes "a <mask>" --model "$model" --json
+
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
 refused "ids in brackets" 1 "--ids" --model "$model" --ids "[39 5]" --dump-logits "$work/logits"
 refused "ids and a text" 108 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" a
+for option in "--top-k 3" --json "--threads 2" --truncate; do
+  # shellcheck disable=SC2086  # an option and its value
+  refused "ids with $option" 108 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" $option
+done
 refused "an unknown option" 109 "--top" --model "$model" --top 3 a
 finish

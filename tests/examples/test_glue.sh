@@ -67,7 +67,7 @@ refused "labels for scores" 1 "--labels" --task stsb --data "$work/pairs.tsv" --
 # Bad lines end the run, or are counted.
 printf 'sentence\tlabel\ngood\t1\nbad\nbad\t2\ngood\t1\n' >"$work/bad.tsv"
 "$program" --task sst-2 --data "$work/bad.tsv" --model "$work/two" >"$work/out" 2>"$work/err" && complain "bad lines"
-grep -q "line 3" "$work/err" || complain "no line is named: $(cat "$work/err")"
+grep -q "^glue: bad_value: $work/bad.tsv: line 3;" "$work/err" || complain "no line is named: $(cat "$work/err")"
 "$program" --task sst-2 --data "$work/bad.tsv" --model "$work/two" --json --skip-bad >"$work/lines" 2>"$work/err" ||
   complain "skip bad"
 same "bad lines are counted" "skipped: 2 of 4 texts" "$(cat "$work/err")"
@@ -80,5 +80,10 @@ refused "a file that is not there" 1 "$work/nowhere" --task cola --data "$work/n
 refused "a task that is none" 1 "CoLA, MNLI" --task sst-3 --data "$work/dev.tsv" --parse-only
 refused "a model of another kind" 1 "masked_lm" --task sst-2 --data "$work/dev.tsv" --model "$models/tiny-mlm"
 refused "neither a model nor parsing alone" 106 "--model" --task sst-2 --data "$work/dev.tsv"
+for option in "--threads 2" --truncate "--labels 0,1" "--submission $work/submission"; do
+  # shellcheck disable=SC2086  # an option and its value
+  refused "parsing alone with $option" 108 "--parse-only" --task sst-2 --data "$work/dev.tsv" --parse-only $option
+done
+check_output_errors "" --task sst-2 --data "$work/dev.tsv" --parse-only
 refused "both" 108 "--parse-only" --task sst-2 --data "$work/dev.tsv" --model "$work/two" --parse-only
 finish

@@ -35,6 +35,7 @@ cp "$model/model.safetensors" "$work/odd"
 "$program" "$work/odd" --json >"$work/out" || complain "another family"
 same "another family" "config${tab}unsupported" "$("$json_at" /refused/0/part /refused/0/error <"$work/out")"
 
+check_output_errors "" "$model"
 refused "a folder that is not there" 1 "$work/nowhere" "$work/nowhere"
 refused "no folder" 106 "folder"
 finish

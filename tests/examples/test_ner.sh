@@ -31,20 +31,7 @@ for how in simple first average max; do
 done
 same "words are whole" "" "$("$json_at" /entities <"$work/grouped" | grep -F '##' || true)"
 
-# The first answer comes before the input ends.
-mkfifo "$work/pipe"
-"$program" --model "$model" --json <"$work/pipe" >"$work/stream" &
-reader=$!
-exec 3>"$work/pipe"
-printf '%s\n' "$text" >&3
-waited=0
-while [ ! -s "$work/stream" ] && [ "$waited" -lt 100 ]; do
-  sleep 0.1
-  waited=$((waited + 1))
-done
-[ -s "$work/stream" ] || complain "no answer while the input is open"
-exec 3>&-
-wait "$reader" || complain "a pipe"
+check_pipes "$text" --model "$model" --json
 
 long=$(awk 'BEGIN { for (i = 0; i < 300; ++i) printf "the " }')
 refused "a text that is too long" 1 "truncation" --model "$model" "$long"

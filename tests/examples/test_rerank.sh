@@ -21,9 +21,15 @@ same "a plain line for each document" "2" "$("$program" --model "$model" "will i
 printf 'no document\nwill it rain\tin London\n' >"$work/bad"
 "$program" --model "$model" --json --skip-bad <"$work/bad" >"$work/rest" 2>"$work/said" || complain "skipping"
 same "the other line keeps its number" "1" "$("$json_at" /index <"$work/rest")"
-same "what was skipped is counted" "skipped: 1 line" "$(tail -n 1 "$work/said")"
+same "what was skipped is counted" "skipped: 1 of 2 texts" "$(tail -n 1 "$work/said")"
+check_pipes "a${tab}b" --model "$model" --json
+printf '{"query": "play", "documents": "jazz"}\n' >"$work/odd"
+"$program" --model "$model" <"$work/odd" >"$work/out" 2>"$work/err" && complain "documents that are no list"
+grep -qF 'line 1: bad_type: $.documents' "$work/err" || complain "documents that are no list: $(cat "$work/err")"
 same "nothing for an empty pipe" "" "$("$program" --model "$model" </dev/null)"
 refused "a query without documents" 1 "at least one document" --model "$model" a
+refused "the best of what has no order" 1 "--top-k" --model "$model" --top-k 1 a b c
+refused "lines to skip where there are none" 108 "--skip-bad" --model "$model" --skip-bad a b
 refused "a pair that is too long, where that is asked for" 1 "truncation" --model "$model" --refuse-long a \
   "$long"
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a b

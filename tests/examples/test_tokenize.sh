@@ -27,6 +27,10 @@ same "special tokens in brackets" '["[CLS]","[CLS]","a","[MASK]","[SEP]","[SEP]"
   "$("$program" --tokenizer "$bert" --json "[CLS] a [MASK] [SEP]" | "$json_at" /tokens)"
 same "nothing for an empty pipe" "" "$("$program" --tokenizer "$folder" </dev/null)"
 
+check_pipes "a house" --tokenizer "$folder" --json
+same "an end of line of Windows" "$(tokens "a house")" \
+  "$(printf 'a house\r\n' | "$program" --tokenizer "$folder" --json | "$json_at" /tokens)"
+
 check_truncation "--max-length 8" 20 --tokenizer "$folder"
 same "eight tokens are left" "8" "$(tail -n 1 "$work/cut" | "$json_at" '/ids#')"
 same "both texts of a pair are cut" '["[CLS]","a","[SEP]","b","[SEP]"]'"${tab}true" \
@@ -44,6 +48,7 @@ same "the file says nothing about truncation" '["[CLS]","a","[SEP]"]'"${tab}fals
   "$(cut --file-settings a | "$json_at" /tokens /truncated)"
 refused "a strategy without a length" 107 "--max-length" --tokenizer "$folder" --strategy only_first a
 refused "a strategy that there is not" 105 "--strategy" --tokenizer "$folder" --max-length 8 --strategy longest a
+refused "a second text that there is not" 107 "--pair" --tokenizer "$folder" --max-length 8 --strategy only_second a
 refused "no room for a text" 1 "max_length" --tokenizer "$bert" --truncate --max-length 1 a
 
 refused "a folder that is not there" 1 "$work/nowhere" --tokenizer "$work/nowhere" a
