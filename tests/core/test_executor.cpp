@@ -2,6 +2,7 @@
 //
 // Executors by reference, and the cutting of work into parts.
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/errors.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/parts.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
 
 using namespace ufb_test;
@@ -133,6 +135,22 @@ TEST_CASE("Callers on several threads take turns", "[executor]") {
   CHECK(calls == 4 * 50 * 3);
 }
 
+TEST_CASE("Calls that come one upon another and calls after a rest find every worker", "[executor]") {
+  ufb::thread_pool pool(3);
+  std::atomic<std::size_t> sum{0};
+  std::size_t expected = 0;
+  for (std::size_t round = 0; round < 3000; ++round) {
+    const std::size_t count = 1 + round % 7;
+    if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the workers fall asleep
+    pool.run(count, [&](std::size_t i) {
+      if (round % 500 == 7) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // and the caller
+      sum += i + 1;
+    });
+    expected += count * (count + 1) / 2;
+    REQUIRE(sum == expected);
+  }
+}
+
 TEST_CASE("Executors that cannot run are not taken", "[executor]") {
   STATIC_REQUIRE(std::is_convertible_v<ufb::thread_pool&, ufb::executor_ref>);
   STATIC_REQUIRE(std::is_convertible_v<ufb::sequential_executor&, ufb::executor_ref>);
@@ -153,6 +171,18 @@ TEST_CASE("Parts cover every number once and differ by one at most", "[executor]
       CHECK(next == size);
     }
   }
+}
+
+TEST_CASE("A product is cut into no more parts than are worth a thread", "[executor]") {
+  constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
+  CHECK(ufb::core::product_parts(16, 768, 768, 2) == 2);
+  CHECK(ufb::core::product_parts(16, 768, 768, 100) == 5);
+  CHECK(ufb::core::product_parts(1, 768, 768, 2) == 1);
+  CHECK(ufb::core::product_parts(1, 2304, 768, 2) == 2);  // reading the weights counts
+  CHECK(ufb::core::product_parts(16, 16, 16, 8) == 1);
+  CHECK(ufb::core::product_parts(0, 0, 0, 8) == 1);
+  CHECK(ufb::core::product_parts(1000, 4095, 768, 1) == 1);
+  CHECK(ufb::core::product_parts(largest, largest, largest, largest) == largest);
 }
 
 TEST_CASE("Parts of sizes whose products do not fit cover every number too", "[executor]") {

@@ -94,6 +94,26 @@ TEST_CASE("Any number of threads gives the bits of one", "[encoder]") {
   }
 }
 
+TEST_CASE("So few tokens that threads share the products themselves have the bits of one thread", "[encoder]") {
+  random_numbers random(217);
+  token_batch batch;
+  batch.append(random_ids(14, random));
+  for (const bool fast : {true, false}) {
+    for (const auto storage :
+         {ufb::weight_storage::float32, ufb::weight_storage::bfloat16, ufb::weight_storage::int8}) {
+      const problem_type problem(config_of_width(384, fast), 218, {.projections = {.storage = storage}});
+      ufb::workspace scratch;
+      const auto expected = states_of(problem.model, batch, scratch);
+      backward_executor counted;
+      ufb::thread_pool pool(3);
+      INFO(name(storage));
+      CHECK(same_bits(states_of(problem.model, batch, scratch, counted), expected));
+      CHECK(counted.runs >= 2 * 2);  // the projections of two layers
+      CHECK(same_bits(states_of(problem.model, batch, scratch, pool), expected));
+    }
+  }
+}
+
 TEST_CASE("Paths and states that are recorded over threads are those of one", "[encoder]") {
   random_numbers random(213);
   const problem_type problem(long_config(true), 214, {.token_budget = 50});

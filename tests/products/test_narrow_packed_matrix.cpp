@@ -235,15 +235,15 @@ TEST_CASE("A narrow product has equal bits on any number of threads", "[products
   thread_pool three(3);
   for (const weight_storage storage : narrow_storages) {
     for (const std::size_t rows : std::initializer_list<std::size_t>{1, 20, 300}) {
-      const guarded_matrix<float> weights(150, 90, 0, random);
-      const guarded_matrix<float> x(rows, 90, 0, random);
+      const guarded_matrix<float> weights(1500, 590, 0, random);
+      const guarded_matrix<float> x(rows, 590, 0, random);
       const packed_matrix w(weights.view(), storage);
-      guarded_matrix<float> expected(rows, 150, 0);
+      guarded_matrix<float> expected(rows, 1500, 0);
       w.multiply(x.view(), expected.view(), scratch, {.activation = activation_kind::gelu});
       for (thread_pool* pool : {&two, &three}) {
-        guarded_matrix<float> y(rows, 150, 0);
+        guarded_matrix<float> y(rows, 1500, 0);
         w.multiply(x.view(), y.view(), scratch, *pool, {.activation = activation_kind::gelu});
-        REQUIRE(equal_bits({y.row(0), rows * 150}, {expected.row(0), rows * 150}));
+        REQUIRE(equal_bits({y.row(0), rows * 1500}, {expected.row(0), rows * 1500}));
       }
     }
   }

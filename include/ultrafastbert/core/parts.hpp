@@ -21,4 +21,17 @@ void for_each_part(std::size_t size, std::size_t least, executor_ref threads, co
   threads.run(tasks, [&](std::size_t i) { work(part_of(size, tasks, i)); });
 }
 
+/// Parts, from 1 to `most`, in which a product of (rows, inputs) with (inputs, outputs) is worth further threads. To
+/// read the weights takes as long as to multiply a few rows with them.
+[[nodiscard]] constexpr std::size_t product_parts(std::size_t rows, std::size_t outputs, std::size_t inputs,
+                                                  std::size_t most) noexcept {
+  constexpr double products_per_part = 2e6;
+  constexpr double rows_to_read = 4;
+  const double products =
+      (static_cast<double>(rows) + rows_to_read) * static_cast<double>(outputs) * static_cast<double>(inputs);
+  const double parts = products / products_per_part;
+  if (parts < 2 || most < 2) return 1;
+  return parts >= static_cast<double>(most) ? most : static_cast<std::size_t>(parts);
+}
+
 }  // namespace ultrafastbert::core

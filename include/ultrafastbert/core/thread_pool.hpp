@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// A small pool of threads that sleep while there is nothing to do, for hosts that have no executor of their own.
+// A small pool of threads for hosts that have no executor of their own. Its threads sleep while there is nothing to do,
+// but not at once: the steps of a layer follow each other within microseconds, and waking a thread takes longer than
+// many of them.
 // Layer: core.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -46,10 +50,36 @@ class running_scope {
   const running_pool* before_;
 };
 
+/// Tells the processor that a loop waits for another thread.
+inline void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  asm volatile("pause");
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Waits awake for something that another thread does soon, and lets other threads have the processor meanwhile.
+/// Returns whether it came, after about 100 microseconds at most: what waking a sleeping thread may take.
+template <class Ready>
+[[nodiscard]] bool came_soon(const Ready& ready) {
+  constexpr std::chrono::microseconds longest{100};
+  constexpr int looks = 32;  // between two glances at the clock
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < looks; ++i) {
+      if (ready()) return true;
+      relax();
+    }
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() - start < longest);
+  return ready();
+}
+
 }  // namespace core
 
-/// A pool of threads that sleep while there is nothing to do. `thread_pool(1)` starts none. Share one between models;
-/// calls of `run` from several threads take turns.
+/// A pool of threads that stay awake for about 100 microseconds after their last task, and then sleep until there is
+/// one. `thread_pool(1)` starts none. Share one between models; calls of `run` from several threads take turns.
 class thread_pool {
  public:
   /// Starts threads - 1 threads; the caller of `run` is the last one.
@@ -94,50 +124,63 @@ class thread_pool {
       return sequential_executor::run(count, task);
     }
     const std::lock_guard turn(turn_);
-    {
-      const std::lock_guard lock(mutex_);
-      task_ = task;
-      running_ = &mine;
-      count_ = count;
-      next_ = 0;
-      unfinished_ = count;
-      error_ = nullptr;
-      ++round_;
+    task_ = task;
+    running_ = &mine;
+    count_ = count;
+    unfinished_ = count;
+    untaken_ = count;  // from here on workers read the above
+    if (sleeping_ != 0) wake(wake_);
+    take_tasks();
+    const auto finished = [this] { return unfinished_ == 0; };
+    if (!core::came_soon(finished)) {
+      std::unique_lock lock(mutex_);
+      caller_sleeps_ = true;
+      done_.wait(lock, finished);
+      caller_sleeps_ = false;
     }
-    wake_.notify_all();
-    std::unique_lock lock(mutex_);
-    take_tasks(lock);
-    done_.wait(lock, [this] { return unfinished_ == 0; });
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
   void work() {
-    std::unique_lock lock(mutex_);
-    std::size_t seen = 0;
+    const auto called = [this] { return stopping_ || untaken_ != 0; };
     for (;;) {
-      wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
+      if (!core::came_soon(called)) {
+        std::unique_lock lock(mutex_);
+        ++sleeping_;  // before the last look at `untaken_`, which a caller sets before it looks here
+        wake_.wait(lock, called);
+        --sleeping_;
+      }
       if (stopping_) return;
-      seen = round_;
-      take_tasks(lock);
+      take_tasks();
     }
   }
 
-  // Runs tasks until none is left to take. Holds the lock except while a task runs.
-  void take_tasks(std::unique_lock<std::mutex>& lock) {
-    while (next_ < count_) {
-      const std::size_t i = next_++;
-      lock.unlock();
-      std::exception_ptr error;
-      try {
-        const core::running_scope scope(*running_);
-        task_(i);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      lock.lock();
-      if (error && !error_) error_ = error;
-      if (--unfinished_ == 0) done_.notify_all();
+  // Runs tasks until none is left to take. What a caller wrote for its tasks is read after one was taken: until that
+  // one has ended, no other caller writes.
+  void take_tasks() {
+    std::size_t untaken = untaken_;
+    while (untaken != 0) {
+      if (!untaken_.compare_exchange_weak(untaken, untaken - 1)) continue;
+      run_task(count_ - untaken);
+      untaken = untaken_;
     }
+  }
+
+  void run_task(std::size_t i) {
+    try {
+      const core::running_scope scope(*running_);
+      task_(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
+    if (--unfinished_ == 0 && caller_sleeps_) wake(done_);
+  }
+
+  // Who sleeps has looked at what changed while it held the lock, or will look again.
+  void wake(std::condition_variable& sleepers) {
+    { const std::lock_guard lock(mutex_); }
+    sleepers.notify_all();
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] static void fail_nested() {
@@ -148,27 +191,26 @@ class thread_pool {
   }
 
   void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
+    stopping_ = true;
+    wake(wake_);
     for (std::thread& worker : workers_) worker.join();
   }
 
   std::vector<std::thread> workers_{};
-  std::mutex turn_{};  // one `run` at a time
-  std::mutex mutex_{};
+  std::mutex turn_{};   // one `run` at a time
+  std::mutex mutex_{};  // of those who go to sleep, and of `error_` while tasks run
   std::condition_variable wake_{};
   std::condition_variable done_{};
+  // Of the call at hand, written while no task is left to take.
   task_ref task_{};
   const core::running_pool* running_ = nullptr;  // of the caller, alive until its tasks have ended
   std::size_t count_ = 0;
-  std::size_t next_ = 0;
-  std::size_t unfinished_ = 0;
-  std::size_t round_ = 0;
   std::exception_ptr error_{};
-  bool stopping_ = false;
+  std::atomic<std::size_t> untaken_ = 0;
+  std::atomic<std::size_t> unfinished_ = 0;
+  std::atomic<std::size_t> sleeping_ = 0;  // workers
+  std::atomic<bool> caller_sleeps_ = false;
+  std::atomic<bool> stopping_ = false;
 };
 
 static_assert(executor<thread_pool>);

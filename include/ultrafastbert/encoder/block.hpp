@@ -135,27 +135,29 @@ class block {
     if (record != nullptr) {
       encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
     }
-    encoders::for_each_row_chunk(states.rows(), scratch, threads, [&](const core::index_range& rows, workspace& mine) {
-      project_rows(buffers, rows, mine, record);
-    });
+    encoders::for_each_row_chunk(states.rows(), scratch, threads,
+                                 [&](const core::index_range& rows, workspace& mine, executor_ref inside) {
+                                   project_rows(buffers, rows, mine, record, inside);
+                                 });
     attend(buffers, batch.offsets, masks, scratch, threads);
-    encoders::for_each_row_chunk(states.rows(), scratch, threads, [&](const core::index_range& rows, workspace& mine) {
-      complete_rows(buffers, rows, mine, record);
-    });
+    encoders::for_each_row_chunk(states.rows(), scratch, threads,
+                                 [&](const core::index_range& rows, workspace& mine, executor_ref inside) {
+                                   complete_rows(buffers, rows, mine, record, inside);
+                                 });
   }
 
-  /// The first of three steps: queries, keys and values of some rows, each by itself. The steps check nothing.
-  /// Throws: std::bad_alloc while the workspace grows.
+  /// The first of three steps: queries, keys and values of some rows, each by itself; threads share the products. The
+  /// steps check nothing. Throws: std::bad_alloc while the workspace grows, what the executor throws.
   void project_rows(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
-                    typename encoder_trace<Scalar>::block* record = nullptr) const {
+                    typename encoder_trace<Scalar>::block* record = nullptr, executor_ref threads = {}) const {
     const auto states = buffers.states.rows_from(rows.first, rows.size());
     const auto projected = buffers.projected.rows_from(rows.first, rows.size());
-    if (placement_ == norm_placement::after) return attn_.project(states, projected, scratch);
+    if (placement_ == norm_placement::after) return attn_.project(states, projected, scratch, threads);
     workspace::frame frame(scratch);
     const auto normed = frame.take_matrix<Scalar>(rows.size(), states.cols());
     norm1_.forward(states, normed);
     if (record != nullptr) encoders::record_rows(normed, rows, record->norm1);
-    attn_.project(normed, projected, scratch);
+    attn_.project(normed, projected, scratch, threads);
   }
 
   /// The second step: attention of all sequences, spread over an executor's threads.
@@ -166,17 +168,17 @@ class block {
     attn_.attend(buffers.projected, buffers.context, offsets, masks, scratch, threads);
   }
 
-  /// The last step, of some rows, each by itself: output projection, feedforward, residuals and norms.
-  /// Throws: std::bad_alloc while the workspace grows.
+  /// The last step, of some rows, each by itself: output projection, feedforward, residuals and norms; threads share
+  /// the products. Throws: std::bad_alloc while the workspace grows, what the executor throws.
   void complete_rows(const block_buffers<Scalar>& buffers, const core::index_range& rows, workspace& scratch,
-                     typename encoder_trace<Scalar>::block* record = nullptr) const {
+                     typename encoder_trace<Scalar>::block* record = nullptr, executor_ref threads = {}) const {
     workspace::frame frame(scratch);
     const auto states = buffers.states.rows_from(rows.first, rows.size());
     const auto normed = frame.take_matrix<Scalar>(rows.size(), states.cols());
     const auto update = frame.take_matrix<Scalar>(rows.size(), states.cols());
     auto attended = buffers.context.rows_from(rows.first, rows.size());
     if (attn_.has_projection()) {
-      attn_.combine(attended, update, scratch);
+      attn_.combine(attended, update, scratch, threads);
       attended = update;
     }
     if (record != nullptr) encoders::record_rows(attended, rows, record->attn);
@@ -187,7 +189,7 @@ class block {
       next_norm.forward_row(states.row(r), normed.row(r));
     }
     if (record != nullptr) encoders::record_rows(normed, rows, before ? record->norm2 : record->norm1);
-    forward_ffn(normed, update, scratch, rows, record);
+    forward_ffn(normed, update, scratch, rows, record, threads);
     if (record != nullptr) encoders::record_rows(update, rows, record->ffn);
     const auto residual = before ? states : normed;
     for (std::size_t r = 0; r < rows.size(); ++r) {
@@ -208,11 +210,13 @@ class block {
   }
 
   void forward_ffn(const matrix_view<Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
-                   const core::index_range& rows, typename encoder_trace<Scalar>::block* record) const {
-    if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch);
+                   const core::index_range& rows, typename encoder_trace<Scalar>::block* record,
+                   executor_ref threads) const {
+    if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch, threads);
     const auto& fast = std::get<fast_feedforward_type>(ffn_);
-    if (record == nullptr) return fast.forward(x, y, scratch);
-    fast.forward(x, y, scratch, record->paths.view().rows_from(rows.first, rows.size()));
+    const auto paths =
+        record == nullptr ? matrix_view<std::int32_t>{} : record->paths.view().rows_from(rows.first, rows.size());
+    fast.forward(x, y, scratch, paths, threads);
   }
 
   norm_placement placement_;

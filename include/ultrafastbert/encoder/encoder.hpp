@@ -279,9 +279,9 @@ class encoder {
                   encoder_trace<Scalar>* trace) const {
     const auto record = [trace](std::size_t i) { return trace != nullptr ? &trace->layers[i] : nullptr; };
     for (std::size_t i = 0; i <= layers_.size(); ++i) {  // the end of a layer and the start of the next are one step
-      const auto step = [&](const core::index_range& rows, workspace& mine) {
-        if (i > 0) layers_[i - 1].complete_rows(group.buffers, rows, mine, record(i - 1));
-        if (i < layers_.size()) layers_[i].project_rows(group.buffers, rows, mine, record(i));
+      const auto step = [&](const core::index_range& rows, workspace& mine, executor_ref inside) {
+        if (i > 0) layers_[i - 1].complete_rows(group.buffers, rows, mine, record(i - 1), inside);
+        if (i < layers_.size()) layers_[i].project_rows(group.buffers, rows, mine, record(i), inside);
       };
       encoders::for_each_row_chunk(group.buffers.states.rows(), scratch, threads, step);
       if (i < layers_.size()) layers_[i].attend(group.buffers, group.offsets, group.masks, scratch, threads);

@@ -20,6 +20,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/parts.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -150,7 +151,7 @@ class packed_matrix {
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 executor_ref threads, const packed_product& with = {}) const {
     check(x, y, with);
-    const std::size_t most = (std::max<std::size_t>)(threads.concurrency(), 1);
+    const std::size_t most = core::product_parts(x.rows(), outputs_, inputs_, threads.concurrency());
     const bool by_rows = x.rows() >= most * rows_per_block;
     const std::size_t tasks = by_rows ? most : (std::min)(most, panel_count());
     core::run_tasks(tasks, scratch, threads, [&](std::size_t i, workspace& mine) {
