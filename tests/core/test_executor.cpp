@@ -176,9 +176,9 @@ TEST_CASE("Parts cover every number once and differ by one at most", "[executor]
 TEST_CASE("A product is cut into no more parts than are worth a thread", "[executor]") {
   constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
   CHECK(ufb::core::product_parts(16, 768, 768, 2) == 2);
-  CHECK(ufb::core::product_parts(16, 768, 768, 100) == 5);
-  CHECK(ufb::core::product_parts(1, 768, 768, 2) == 1);
-  CHECK(ufb::core::product_parts(1, 2304, 768, 2) == 2);  // reading the weights counts
+  CHECK(ufb::core::product_parts(16, 768, 768, 100) == 7);
+  CHECK(ufb::core::product_parts(1, 384, 768, 2) == 1);
+  CHECK(ufb::core::product_parts(1, 768, 768, 2) == 2);  // reading the weights counts
   CHECK(ufb::core::product_parts(16, 16, 16, 8) == 1);
   CHECK(ufb::core::product_parts(0, 0, 0, 8) == 1);
   CHECK(ufb::core::product_parts(1000, 4095, 768, 1) == 1);

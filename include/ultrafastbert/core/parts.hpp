@@ -26,7 +26,7 @@ void for_each_part(std::size_t size, std::size_t least, executor_ref threads, co
 [[nodiscard]] constexpr std::size_t product_parts(std::size_t rows, std::size_t outputs, std::size_t inputs,
                                                   std::size_t most) noexcept {
   constexpr double products_per_part = 2e6;
-  constexpr double rows_to_read = 4;
+  constexpr double rows_to_read = 8;
   const double products =
       (static_cast<double>(rows) + rows_to_read) * static_cast<double>(outputs) * static_cast<double>(inputs);
   const double parts = products / products_per_part;
