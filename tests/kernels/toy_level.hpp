@@ -198,8 +198,9 @@ inline integers add_byte_products(integers s, integers x, integers b) noexcept {
 
 inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "toy"}, std::make_index_sequence<3>{}, std::make_index_sequence<2>{});
-inline constexpr gemm_kernels bfloat16_products = products_of<bfloat16_product>(
-    {.name = "toy", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<3>{}, std::make_index_sequence<2>{});
+inline constexpr gemm_kernels bfloat16_products =
+    products_of<bfloat16_product>({.name = "toy", .terms = 2, .convert = to_wide_bfloat16, .input_words = 2},
+                                  std::make_index_sequence<3>{}, std::make_index_sequence<2>{});
 inline constexpr gemm_kernels int8_products = products_of<int8_product>(
     {.name = "toy", .terms = 4, .convert = to_int8<0>}, std::make_index_sequence<3>{}, std::make_index_sequence<2>{});
 

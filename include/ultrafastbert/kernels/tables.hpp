@@ -147,6 +147,7 @@ struct gemm_kernels {
   /// Two neighboring panels, which give few rows more independent chains; null where one has enough.
   std::array<gemm_kernel, most_gemm_rows> pair{};
   gemm_conversion convert = nullptr;  ///< null: x is read as it is
+  std::size_t input_words = 1;        ///< 32-bit numbers that `convert` writes for a word of x
   /// Added to every int8 element of x, for instructions that multiply unsigned by signed.
   std::uint32_t shift = 0;
 };

@@ -178,9 +178,9 @@ class packed_matrix {
   // Rows of x with what belongs to them; x as in gemm_tile.
   struct input_block {
     const std::byte* x = nullptr;
-    std::size_t stride = 0;
+    std::size_t row_bytes = 0;
     const float* scale = nullptr;
-    [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return x + r * stride * sizeof(std::uint32_t); }
+    [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return x + r * row_bytes; }
   };
 
   [[nodiscard]] static constexpr std::size_t parts_of(std::size_t size, std::size_t largest) noexcept {
@@ -227,7 +227,7 @@ class packed_matrix {
   }
   // Of rows that are copied: an odd number of cache lines, so that they spread over the cache sets.
   [[nodiscard]] std::size_t near_stride() const noexcept {
-    return parts_of(parts_of(words_, blocks_of_words()), 32) * 32 + 16;
+    return parts_of(parts_of(words_, blocks_of_words()) * kernels_->input_words, 32) * 32 + 16;
   }
 
   [[nodiscard]] bool scaled() const noexcept { return storage_ == weight_storage::int8; }
@@ -287,9 +287,9 @@ class packed_matrix {
         const std::size_t first = inner.first * kernels_->terms;
         const std::size_t last = (std::min)(inner.last * kernels_->terms, inputs_);
         const auto block_x = x.rows_from(rows.first, rows.size()).cols_from(first, last - first);
-        const input_block block =
-            copies ? copied(block_x, copied_x, scales)
-                   : input_block{.x = reinterpret_cast<const std::byte*>(block_x.data()), .stride = x.stride()};
+        const input_block block = copies ? copied(block_x, copied_x, scales)
+                                         : input_block{.x = reinterpret_cast<const std::byte*>(block_x.data()),
+                                                       .row_bytes = x.stride() * sizeof(float)};
         const bool adds = with.add || j > 0;
         const bool ends = j + 1 == inner_blocks;
         multiply_block(block, block_y, inner, panels,
@@ -308,7 +308,9 @@ class packed_matrix {
         std::memcpy(to.row(r), from.row(r), from.cols() * sizeof(float));
       }
     }
-    return {.x = reinterpret_cast<const std::byte*>(to.data()), .stride = to.stride(), .scale = scales.data()};
+    return {.x = reinterpret_cast<const std::byte*>(to.data()),
+            .row_bytes = to.stride() * sizeof(std::uint32_t),
+            .scale = scales.data()};
   }
 
   // x: words `inner` of some rows; y: (rows, outputs).
@@ -338,7 +340,7 @@ class packed_matrix {
       for (std::size_t i = 0; i < tiles; ++i) {
         const range rows = core::part_of(y.rows(), tiles, i);
         const kernels::gemm_tile tile{.x = x.row(rows.first),
-                                      .x_stride = x.stride,
+                                      .x_stride = x.row_bytes / (sizeof(std::uint32_t) * kernels_->input_words),
                                       .panel = panel(p, inner.first),
                                       .panel_stride = panel_stride(),
                                       .inner = inner.size(),

@@ -173,8 +173,8 @@ UFB_KERNEL_INLINE void store_bytes(std::uint32_t* to, const integers (&words)[2]
 }
 // s + the four products of bytes of each word. Magnitudes of x times b with the signs of x: two products of at most
 // 127 * 127 fit 16 bits.
-UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b) noexcept {
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(b, x));
+UFB_KERNEL_INLINE integers add_magnitude_products(integers s, integers x, integers magnitude, integers b) noexcept {
+  const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(b, x));
   return _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
@@ -187,17 +187,19 @@ UFB_KERNEL_INLINE integers add_byte_products(integers s, integers x, integers b)
 #include "ultrafastbert/kernels/algorithms/small_walk.inc"
 #include "ultrafastbert/kernels/algorithms/products.inc"
 #include "ultrafastbert/kernels/algorithms/conversions.inc"
-#include "ultrafastbert/kernels/algorithms/byte_products.inc"
+#include "ultrafastbert/kernels/algorithms/magnitude_products.inc"
 // clang-format on
 
 // 12 of the 16 registers hold sums.
 inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "avx2"}, std::make_index_sequence<6>{}, std::make_index_sequence<2>{});
-// Sums, and both parts of a word and of the vectors it is multiplied with, leave no more registers than for 4 rows.
-inline constexpr gemm_kernels bfloat16_products = products_of<bfloat16_product>(
-    {.name = "avx2", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<4>{}, std::make_index_sequence<2>{});
-inline constexpr gemm_kernels int8_products = products_of<int8_product>(
-    {.name = "avx2", .terms = 4, .convert = to_int8<0>}, std::make_index_sequence<4>{}, std::make_index_sequence<1>{});
+// Sums of 5 rows, vectors of a panel, and a word of x; a sixth row would not fit the registers.
+inline constexpr gemm_kernels bfloat16_products =
+    products_of<bfloat16_product>({.name = "avx2", .terms = 2, .convert = to_wide_bfloat16, .input_words = 2},
+                                  std::make_index_sequence<5>{}, std::make_index_sequence<2>{});
+inline constexpr gemm_kernels int8_products = products_of<magnitude_int8_product>(
+    {.name = "avx2", .terms = 4, .convert = to_int8_and_magnitudes, .input_words = 2}, std::make_index_sequence<4>{},
+    std::make_index_sequence<1>{});
 
 }  // namespace ultrafastbert::kernels::avx2
 

@@ -246,8 +246,8 @@ inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "avx512"}, std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
 // Sums, and both parts of a word and of the vectors it is multiplied with, leave no more registers than for 8 rows.
 inline constexpr gemm_kernels bfloat16_products =
-    products_of<bfloat16_product>({.name = "avx512", .terms = 2, .convert = to_bfloat16}, std::make_index_sequence<8>{},
-                                  std::make_index_sequence<4>{});
+    products_of<bfloat16_product>({.name = "avx512", .terms = 2, .convert = to_wide_bfloat16, .input_words = 2},
+                                  std::make_index_sequence<8>{}, std::make_index_sequence<4>{});
 inline constexpr gemm_kernels native_bfloat16_products =
     products_of<native_bfloat16_product>({.name = "avx512_bf16", .terms = 2, .convert = to_native_bfloat16},
                                          std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
