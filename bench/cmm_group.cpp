@@ -81,7 +81,8 @@ void run_cmm(bench_context& context) {
   if (storages.empty()) {
     storages = {ufb::weight_storage::float32,           ufb::weight_storage::float16,
                 ufb::weight_storage::bfloat16,          ufb::weight_storage::int8,
-                ufb::weight_storage::certified_float16, ufb::weight_storage::certified_int8};
+                ufb::weight_storage::certified_float16, ufb::weight_storage::certified_int8,
+                ufb::weight_storage::split_float32};
   }
   const std::size_t tokens = std::max(rotated_tokens, *std::max_element(batches.begin(), batches.end()));
   {

@@ -24,7 +24,8 @@ const std::map<std::string, ufb::weight_storage> storages{{"f32", ufb::weight_st
                                                           {"int8", ufb::weight_storage::int8},
                                                           {"certified", ufb::weight_storage::certified_float16},
                                                           {"cf16", ufb::weight_storage::certified_float16},
-                                                          {"ci8", ufb::weight_storage::certified_int8}};
+                                                          {"ci8", ufb::weight_storage::certified_int8},
+                                                          {"split", ufb::weight_storage::split_float32}};
 const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
                                                    {"portable", ufb::isa_level::portable},
                                                    {"neon", ufb::isa_level::neon},
@@ -79,8 +80,9 @@ int main(int argc, char** argv) try {
   std::string json;
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
-  app.add_option("group", group,
-                 "cmm (default), family, gpt3, depth, static, encoder, paper, choice or all, which leaves these two out")
+  app.add_option(
+         "group", group,
+         "cmm (default), family, gpt3, depth, static, encoder, paper, choice or all, which leaves these two out")
       ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);

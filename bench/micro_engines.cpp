@@ -58,6 +58,7 @@ double limit_of(ufb::weight_storage storage) {
     case ufb::weight_storage::int8: return 2e-1;
     case ufb::weight_storage::certified_float16: return 4e-3;
     case ufb::weight_storage::certified_int8: return 2e-1;
+    case ufb::weight_storage::split_float32: return 4e-2;
   }
   return 1e-6;
 }

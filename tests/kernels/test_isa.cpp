@@ -59,11 +59,11 @@ TEST_CASE("Every level has kernels of its own for every storage type, activation
     const kernels::activation_kernels& a = kernels::activations_of(level);
     see(a.gelu, a.relu, a.silu, a.tanh, a.gelu_tanh);
     const kernels::row_kernels& r = kernels::rows_of(level);
-    see(r.layer_norm, r.rms_norm, r.scale_norm, r.sum, r.product, r.scale, r.exp, r.softmax);
+    see(r.layer_norm, r.rms_norm, r.scale_norm, r.sum, r.product, r.scale, r.exp, r.softmax, r.join);
     see(kernels::float32_products_of(level).single[0]);
   }
   CHECK(kernels_seen.count(nullptr) == 0);
-  CHECK(kernels_seen.size() == (4 * 4 + 5 + 8 + 1) * levels_of_this_machine().size());
+  CHECK(kernels_seen.size() == (4 * 4 + 5 + 9 + 1) * levels_of_this_machine().size());
 }
 
 TEST_CASE("The kernel of an activation is the one of its name", "[kernels]") {

@@ -108,6 +108,21 @@ TEMPLATE_TEST_CASE("A new level multiplies and sums rows of every storage type",
   }
 }
 
+TEST_CASE("A new level joins the halves of floats", "[kernels]") {
+  constexpr std::size_t count = 16;
+  random_numbers random(134);
+  const auto values = random.reals<float>(count);
+  alignas(64) std::array<bfloat16_bits, count> upper{};
+  alignas(64) std::array<std::int16_t, count> lower{};
+  for (std::size_t k = 0; k < count; ++k) {
+    upper[k] = kernels::split(values[k]).upper;
+    lower[k] = kernels::split(values[k]).lower;
+  }
+  alignas(64) std::array<float, count> joined{};
+  kernels::toy::rows.join(count, upper.data(), lower.data(), joined.data());
+  CHECK(std::equal(joined.begin(), joined.end(), values.begin()));
+}
+
 TEST_CASE("A new level has the row operations and the activations", "[kernels]") {
   random_numbers random(132);
   const kernels::row_kernels& toy = kernels::toy::rows;

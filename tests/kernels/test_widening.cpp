@@ -2,9 +2,11 @@
 //
 // Every bit pattern of the narrow storage types becomes exactly the number it stands for.
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -66,6 +68,36 @@ TEMPLATE_TEST_CASE("All patterns of a narrow type widen exactly", "[kernels]", f
       }
     }
   }
+}
+
+TEST_CASE("The two halves of a float are its nearest bfloat16 number and what is missing, and give every bit back",
+          "[kernels]") {
+  constexpr std::size_t at_once = 1024;
+  alignas(64) std::array<bfloat16_bits, at_once> upper{};
+  alignas(64) std::array<std::int16_t, at_once> lower{};
+  alignas(64) std::array<float, at_once> joined{};
+  std::array<std::uint32_t, at_once> bits{};
+  std::size_t wrong = 0;
+  // Every upper half with every kind of lower one: zero, the ends, and those beside the middle.
+  for (std::uint32_t first = 0; first < 0x10000U; first += at_once) {
+    for (const std::uint32_t low : {0x0000U, 0x0001U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
+      for (std::uint32_t i = 0; i < at_once; ++i) {
+        bits[i] = (first + i) << 16U | low;
+        const auto value = std::bit_cast<float>(bits[i]);
+        const kernels::split_float parts = kernels::split(value);
+        upper[i] = parts.upper;
+        lower[i] = parts.lower;
+        const double error = std::abs(exact(parts.upper) - static_cast<double>(value));
+        const double nearest = std::abs(exact(kernels::round_to_bfloat16(value)) - static_cast<double>(value));
+        if (std::isfinite(value) && error != nearest) ++wrong;
+      }
+      for (const isa_level level : levels_of_this_machine()) {
+        kernels::rows_of(level).join(at_once, upper.data(), lower.data(), joined.data());
+        if (std::memcmp(joined.data(), bits.data(), sizeof bits) != 0) ++wrong;
+      }
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 }  // namespace ufb_test

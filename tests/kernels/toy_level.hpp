@@ -67,6 +67,13 @@ vector load_weights(const Weight* p) noexcept {
   return {{static_cast<float>(ufb_test::exact(p[0])), static_cast<float>(ufb_test::exact(p[1]))}};
 }
 
+inline vector load_joined(const bfloat16_bits* upper, const std::int16_t* lower) noexcept {
+  const auto join = [&](std::size_t l) {
+    return number((std::uint32_t{upper[l].bits} << 16U) + static_cast<std::uint32_t>(std::int32_t{lower[l]}));
+  };
+  return {{join(0), join(1)}};
+}
+
 inline vector first_of(vector v, std::size_t n, vector rest) noexcept {
   std::copy_n(v.lane, n, rest.lane);
   return rest;

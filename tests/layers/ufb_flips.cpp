@@ -75,7 +75,8 @@ int run(std::size_t tokens) {
   paths_of_tokens found;
   ufb::matrix<float> x({at_once, width});
   int status = 0;
-  for (const auto storage : {ufb::weight_storage::certified_float16, ufb::weight_storage::certified_int8}) {
+  for (const auto storage : {ufb::weight_storage::certified_float16, ufb::weight_storage::certified_int8,
+                             ufb::weight_storage::split_float32}) {
     const layer_type certified = build(storage);
     std::uint64_t flips = 0;
     std::uint64_t looks[2] = {0, 0};  // of tokens as they are drawn, and of those pushed

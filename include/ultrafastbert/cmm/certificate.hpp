@@ -42,7 +42,8 @@ inline constexpr float lost_squares = 0x1p-126F;
   return std::sqrt(sum) * slack;
 }
 
-/// The float32 rows beside narrow ones, and how far a logit of each may be off for each unit of the token's norm.
+/// The float32 rows beside narrow ones, or what the narrow ones lack of them, and how far a logit of each may be off
+/// for each unit of the token's norm.
 class certificate {
  public:
   /// All zero. Shapes: (rows, width) where storage is certified, else empty. Throws: overflow, std::bad_alloc.
@@ -51,13 +52,18 @@ class certificate {
       : storage_(storage),
         width_(width),
         roundings_(static_cast<double>((std::max)(roundings_of(narrow, width), roundings_of(exact, width)))),
-        rows_(weight_storage::float32, is_certified(storage) ? rows : 0, width),
+        rows_(halves(storage) ? weight_storage::bfloat16 : weight_storage::float32, is_certified(storage) ? rows : 0,
+              width),
         error_(is_certified(storage) ? rows : 0) {}
 
   /// Notes a row. Shapes: exact: (width). Pre: storage is certified; `rounded` holds the row in narrow storage, and
-  /// `scale` is its factor.
-  void store(std::size_t r, const float* exact, const std::byte* rounded, float scale) noexcept {
-    rows_.store(r, exact);
+  /// `scale` is its factor. With split storage `rounded` is replaced by the upper halves.
+  void store(std::size_t r, const float* exact, std::byte* rounded, float scale) noexcept {
+    if (halves(storage_)) {
+      split_row(exact, reinterpret_cast<bfloat16_bits*>(rounded), reinterpret_cast<std::int16_t*>(rows_.row(r)));
+    } else {
+      rows_.store(r, exact);
+    }
     double difference = 0;
     double exact_square = 0;
     double narrow_square = 0;
@@ -78,22 +84,41 @@ class certificate {
 
   /// Per row, or null where nothing is certified.
   [[nodiscard]] const float* error() const noexcept { return error_.size() != 0 ? error_.data() : nullptr; }
-  [[nodiscard]] const packed_rows& rows() const noexcept { return rows_; }  ///< in float32
-  [[nodiscard]] std::size_t bytes() const noexcept {                        ///< memory held
+  /// In float32, or with split storage the lower halves.
+  [[nodiscard]] const packed_rows& rows() const noexcept { return rows_; }
+  /// Elements of a row that has to be joined from halves before its second look; 0 where none has to be.
+  [[nodiscard]] std::size_t joined_width() const noexcept {
+    constexpr std::size_t unit = kernels::row_padding;
+    return halves(storage_) ? (width_ + unit - 1) / unit * unit : 0;
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept {  ///< memory held
     return error_.size() != 0 ? rows_.bytes() + error_.size() * sizeof(float) : 0;
   }
 
  private:
+  static bool halves(weight_storage storage) noexcept { return storage == weight_storage::split_float32; }
+
+  void split_row(const float* exact, bfloat16_bits* upper, std::int16_t* lower) const noexcept {
+    for (std::size_t k = 0; k < width_; ++k) {
+      const kernels::split_float parts = kernels::split(exact[k]);
+      upper[k] = parts.upper;
+      lower[k] = parts.lower;
+    }
+  }
+
   // Of a chain of products, of the tree over chains, and of the sum with the bias.
   static std::size_t roundings_of(const kernels::dot_kernels& dots, std::size_t width) noexcept {
     return width / dots.partial_sums + 2 + static_cast<std::size_t>(std::bit_width(dots.partial_sums)) + 2;
   }
 
   [[nodiscard]] double narrow_element(const std::byte* row, std::size_t k, float scale) const noexcept {
-    if (storage_ == weight_storage::certified_float16) {
-      return static_cast<double>(kernels::widened(reinterpret_cast<const float16_bits*>(row)[k]));
+    switch (first_rows_of(storage_)) {
+      case weight_storage::float16:
+        return static_cast<double>(kernels::widened(reinterpret_cast<const float16_bits*>(row)[k]));
+      case weight_storage::bfloat16:
+        return static_cast<double>(kernels::widened(reinterpret_cast<const bfloat16_bits*>(row)[k]));
+      default: return static_cast<double>(reinterpret_cast<const std::int8_t*>(row)[k]) * static_cast<double>(scale);
     }
-    return static_cast<double>(reinterpret_cast<const std::int8_t*>(row)[k]) * static_cast<double>(scale);
   }
 
   weight_storage storage_;

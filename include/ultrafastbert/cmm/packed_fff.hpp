@@ -72,12 +72,14 @@ class packed_fff final : public fff_weights<float> {
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
-    return walk_bytes(shape_.depth, tokens);
+    const std::size_t joined = exact_.joined_width();
+    return walk_bytes(shape_.depth, tokens) + (joined != 0 ? joined * sizeof(float) + buffer_alignment : 0);
   }
 
  private:
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths, std::size_t* second_looks) const {
+    workspace::frame frame(scratch);
     const routing_weights in{.rows = in_.data(),
                              .bias = bias_.size() != 0 ? bias_.data() : nullptr,
                              .scale = in_.scale(),
@@ -87,10 +89,12 @@ class packed_fff final : public fff_weights<float> {
                              .ties = direction<float>(shape_.zero_goes_right),
                              .kernels = kernels::dots_of(isa_, first_rows_of(shape_.storage_in)),
                              .error = exact_.error(),
-                             .exact_rows = exact_.error() != nullptr ? exact_.rows().data() : nullptr,
-                             .exact_stride = exact_.rows().stride(),
-                             .exact_kernels = kernels::dots_of(isa_, weight_storage::float32),
-                             .second_looks = second_looks};
+                             .exact = {.rows = exact_.error() != nullptr ? exact_.rows().data() : nullptr,
+                                       .stride = exact_.rows().stride(),
+                                       .kernels = kernels::dots_of(isa_, weight_storage::float32),
+                                       .join = kernels::rows_of(isa_).join,
+                                       .joined = frame.take<float>(exact_.joined_width()),
+                                       .looks = second_looks}};
     const output_weights out{.rows = out_.data(),
                              .scale = out_.scale(),
                              .stride = out_.stride(),

@@ -36,6 +36,7 @@ class packed_rows {
   [[nodiscard]] weight_storage storage() const noexcept { return storage_; }                  ///< of the rows
   [[nodiscard]] const std::byte* data() const noexcept { return bytes_.row(0); }              ///< first row
   [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return bytes_.row(r); }  ///< row r
+  [[nodiscard]] std::byte* row(std::size_t r) noexcept { return bytes_.row(r); }              ///< row r
   [[nodiscard]] std::size_t stride() const noexcept { return bytes_.stride(); }               ///< bytes from row to row
   /// (rows), or null.
   [[nodiscard]] const float* scale() const noexcept { return scale_.size() != 0 ? scale_.data() : nullptr; }

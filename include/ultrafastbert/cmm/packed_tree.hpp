@@ -10,9 +10,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
+#include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert::cmm {
@@ -39,6 +41,31 @@ struct routed_token {
   float norm = 0;
 };
 
+/// The float32 rows of certified routes, ready for second looks. Borrows its memory.
+struct exact_rows {
+  const std::byte* rows = nullptr;  ///< in blocked order, in float32, or the lower halves of such rows
+  std::size_t stride = 0;           ///< bytes from row to row
+  kernels::dot_kernels kernels{};
+  void (*join)(std::size_t n, const bfloat16_bits* upper, const std::int16_t* lower, float* row) = nullptr;
+  std::span<float> joined{};     ///< where a row is joined from its halves, of whole units of padding; or empty
+  std::size_t* looks = nullptr;  ///< counts the rows that were read, or null
+
+  /// The dot product of row r with a token. `narrow`: the row that was looked at first.
+  [[nodiscard, gnu::noinline]] float dot(std::size_t r, const std::byte* narrow, const float* x,
+                                         std::size_t width) const noexcept {
+    if (looks != nullptr) ++*looks;
+    const std::byte* row = rows + r * stride;
+    if (!joined.empty()) {
+      join(joined.size(), reinterpret_cast<const bfloat16_bits*>(narrow), reinterpret_cast<const std::int16_t*>(row),
+           joined.data());
+      row = reinterpret_cast<const std::byte*>(joined.data());
+    }
+    float z = 0;
+    kernels.pair(row, x, width, &z, {});
+    return z;
+  }
+};
+
 /// The first matrix, ready to route tokens. Borrows its memory.
 struct routing_weights {
   const std::byte* rows = nullptr;  ///< (parallel_size * nodes) in blocked order
@@ -50,11 +77,8 @@ struct routing_weights {
   direction<float> ties;
   kernels::dot_kernels kernels{};
   // Of certified routes alone: see certificate.hpp.
-  const float* error = nullptr;           ///< (parallel_size * nodes) in blocked order, or null
-  const std::byte* exact_rows = nullptr;  ///< as `rows`, in float32
-  std::size_t exact_stride = 0;           ///< bytes from row to row
-  kernels::dot_kernels exact_kernels{};
-  std::size_t* second_looks = nullptr;  ///< counts the float32 rows that were read, or null
+  const float* error = nullptr;  ///< (parallel_size * nodes) in blocked order, or null
+  exact_rows exact{};
 
   [[nodiscard]] const std::byte* row(std::size_t r) const noexcept { return rows + r * stride; }  ///< row r
 
@@ -63,17 +87,11 @@ struct routing_weights {
     const float z = logit(row, dot);
     // Written so that NaN, too, is looked at again.
     if (error == nullptr || std::fabs(z) > error[row] * token.norm) return z;
-    return exact_logit(row, token.x);
+    const float exact_dot = exact.dot(row, this->row(row), token.x, width);
+    return bias != nullptr ? exact_dot + bias[row] : exact_dot;
   }
 
  private:
-  [[gnu::noinline]] float exact_logit(std::size_t row, const float* x) const noexcept {
-    if (second_looks != nullptr) ++*second_looks;
-    float dot = 0;
-    exact_kernels.pair(exact_rows + row * exact_stride, x, width, &dot, {});
-    return bias != nullptr ? dot + bias[row] : dot;
-  }
-
   [[nodiscard]] float logit(std::size_t row, float dot) const noexcept {
     if (scale == nullptr) return bias != nullptr ? dot + bias[row] : dot;
     // A product of floats is exact in double: fused with the sum or not, as the compiler likes, the bits are the same.

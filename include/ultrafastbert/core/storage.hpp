@@ -23,9 +23,12 @@ enum class weight_storage : std::uint8_t {
   /// the first matrix of an FFF layer alone. 6 bytes a weight, of which 2 are read for nearly all of them.
   certified_float16,
   certified_int8,  ///< the same with int8: 5 bytes a weight, of which 1 is read for most of them
+  /// float32 in two halves, for decisions like the certified ones: the upper halves are bfloat16, and the lower ones
+  /// give the float32 row back, bit by bit. 4 bytes a weight, of which 2 are read for most of them.
+  split_float32,
 };
 
-/// Stable spelling of a storage type: "f32", "f16", "bf16", "int8", "cf16", "ci8".
+/// Stable spelling of a storage type: "f32", "f16", "bf16", "int8", "cf16", "ci8", "split".
 [[nodiscard]] constexpr std::string_view name(weight_storage storage) noexcept {
   switch (storage) {
     case weight_storage::float32: return "f32";
@@ -34,20 +37,24 @@ enum class weight_storage : std::uint8_t {
     case weight_storage::int8: return "int8";
     case weight_storage::certified_float16: return "cf16";
     case weight_storage::certified_int8: return "ci8";
+    case weight_storage::split_float32: return "split";
   }
   return "unknown";
 }
 
-/// Whether float32 rows stand beside the narrow ones.
+/// Whether float32 rows can be had beside the narrow ones, so that paths are those of float32.
 [[nodiscard]] constexpr bool is_certified(weight_storage storage) noexcept {
-  return storage == weight_storage::certified_float16 || storage == weight_storage::certified_int8;
+  return storage == weight_storage::certified_float16 || storage == weight_storage::certified_int8 ||
+         storage == weight_storage::split_float32;
 }
 
-/// The storage of the rows that are read first: float16 or int8 for certified storage, else the storage itself.
+/// The storage of the rows that are read first: float16, int8 or bfloat16 for certified storage, else the storage
+/// itself.
 [[nodiscard]] constexpr weight_storage first_rows_of(weight_storage storage) noexcept {
   switch (storage) {
     case weight_storage::certified_float16: return weight_storage::float16;
     case weight_storage::certified_int8: return weight_storage::int8;
+    case weight_storage::split_float32: return weight_storage::bfloat16;
     default: return storage;
   }
 }

@@ -22,6 +22,18 @@ namespace ultrafastbert::kernels {
   return {static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16U & 1U)) >> 16U)};
 }
 
+/// A float in two halves: its bits are upper * 2^16 + lower, modulo 2^32.
+struct split_float {
+  bfloat16_bits upper{};   ///< the number to the nearest bfloat16, ties up; of NaN anything
+  std::int16_t lower = 0;  ///< what is missing, in units of the last place
+};
+
+[[nodiscard]] constexpr split_float split(float value) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto upper = static_cast<std::uint16_t>((bits + 0x8000U) >> 16U);
+  return {.upper = {upper}, .lower = static_cast<std::int16_t>(static_cast<std::uint16_t>(bits & 0xffffU))};
+}
+
 /// To nearest even; NaN stays NaN, and what is too large becomes infinite.
 [[nodiscard]] constexpr float16_bits round_to_float16(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value);
@@ -55,6 +67,11 @@ namespace ultrafastbert::kernels {
   if (magnitude >= 0x400U) return std::bit_cast<float>(sign | ((magnitude << 13U) + (112U << 23U)));
   const float subnormal = static_cast<float>(magnitude) * 0x1p-24F;
   return sign != 0 ? -subnormal : subnormal;
+}
+
+/// The number itself.
+[[nodiscard]] constexpr float widened(bfloat16_bits value) noexcept {
+  return std::bit_cast<float>(std::uint32_t{value.bits} << 16U);
 }
 
 /// Bytes of a weight in storage, which is not certified.

@@ -12,6 +12,8 @@
 #include <limits>
 #include <string_view>
 
+#include "ultrafastbert/core/storage.hpp"
+
 namespace ultrafastbert::kernels {
 
 /// Weight rows are padded with zeros to this many elements, so that kernels read whole vectors of them.
@@ -186,6 +188,9 @@ struct row_kernels {
   /// Replaces a block's scores s by exp(s * factor + bias - largest), where `largest` is that of all blocks so far, and
   /// takes the block into the state. Returns what weights of earlier blocks have to be multiplied by.
   float (*softmax)(const score_block& block, running_softmax& state);
+  /// row = the floats of which `upper` and `lower` are the halves: see split_float. Pre: n is a multiple of
+  /// row_padding; all start on boundaries of 32 bytes.
+  void (*join)(std::size_t n, const bfloat16_bits* upper, const std::int16_t* lower, float* row);
 };
 
 }  // namespace ultrafastbert::kernels

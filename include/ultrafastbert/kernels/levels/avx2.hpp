@@ -68,6 +68,11 @@ UFB_KERNEL_INLINE vector load_weights(const bfloat16_bits* p) noexcept {
   const __m128i bits = _mm_load_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
+UFB_KERNEL_INLINE vector load_joined(const bfloat16_bits* upper, const std::int16_t* lower) noexcept {
+  const __m256i high = _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(upper)));
+  const __m256i low = _mm256_cvtepi16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(lower)));
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(high, 16), low));
+}
 UFB_KERNEL_INLINE vector load_weights(const std::int8_t* p) noexcept {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }

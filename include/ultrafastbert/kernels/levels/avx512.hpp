@@ -76,6 +76,11 @@ UFB_KERNEL_INLINE vector load_weights(const bfloat16_bits* p) noexcept {
   const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
+UFB_KERNEL_INLINE vector load_joined(const bfloat16_bits* upper, const std::int16_t* lower) noexcept {
+  const __m512i high = _mm512_cvtepu16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(upper)));
+  const __m512i low = _mm512_cvtepi16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(lower)));
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 16), low));
+}
 UFB_KERNEL_INLINE vector load_weights(const std::int8_t* p) noexcept {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p))));
 }

@@ -61,6 +61,10 @@ UFB_KERNEL_INLINE vector load_weights(const float16_bits* p) noexcept {
 UFB_KERNEL_INLINE vector load_weights(const bfloat16_bits* p) noexcept {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(reinterpret_cast<const std::uint16_t*>(p)), 16));
 }
+UFB_KERNEL_INLINE vector load_joined(const bfloat16_bits* upper, const std::int16_t* lower) noexcept {
+  const uint32x4_t high = vshll_n_u16(vld1_u16(reinterpret_cast<const std::uint16_t*>(upper)), 16);
+  return vreinterpretq_f32_u32(vaddq_u32(high, vreinterpretq_u32_s32(vmovl_s16(vld1_s16(lower)))));
+}
 UFB_KERNEL_INLINE vector load_weights(const std::int8_t* p) noexcept {
   std::uint32_t bytes = 0;
   __builtin_memcpy(&bytes, p, sizeof bytes);

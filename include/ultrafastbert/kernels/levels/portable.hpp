@@ -86,6 +86,11 @@ UFB_KERNEL_INLINE words_4 load_halves(const void* p) noexcept {
 UFB_KERNEL_INLINE vector load_weights(const bfloat16_bits* p) noexcept {
   return from_bits(load_halves(p) << splat_bits(16));
 }
+UFB_KERNEL_INLINE vector load_joined(const bfloat16_bits* upper, const std::int16_t* lower) noexcept {
+  // A lower half of 0x8000 and more is negative: it takes 1 from the upper one.
+  const words_4 low = load_halves(lower);
+  return from_bits(((load_halves(upper) - (low >> splat_bits(15))) << splat_bits(16)) + low);
+}
 UFB_KERNEL_INLINE vector load_weights(const float16_bits* p) noexcept {
   constexpr std::uint32_t bias = 127 - 15;  // between the exponents of the two formats
   const words_4 first_normal = splat_bits((bias + 1) << 23U);
