@@ -89,7 +89,7 @@ int main(int argc, char** argv) try {
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  app.add_option("--storage", options.storages, "f32, f16, bf16, int8, certified (or cf16), ci8, separated by commas")
+  app.add_option("--storage", options.storages, "f32, f16, bf16, int8, certified (or cf16), ci8, split, separated by commas")
       ->delimiter(',')
       ->transform(CLI::CheckedTransformer(storages));
   app.add_option("--isa", options.isa, "level of the library's kernels (automatic)")

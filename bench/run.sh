@@ -17,8 +17,8 @@
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
 #   bench/run.sh compile [--quick] [--rounds N] [--json FILE]
 #   bench/run.sh micro [--benchmark_filter=REGEX] [--benchmark_min_time=SECONDS]
-# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8, certified, ci8; shapes:
-# 1x16, 1x128, 8x128, mixed or any batch x length.
+# Further: --isa LEVEL, --rounds N. Lists are separated by commas; storage: f32, f16, bf16, int8, certified, ci8, split;
+# shapes: 1x16, 1x128, 8x128, mixed or any batch x length.
 # Installs missing Debian packages and builds first, as Release and without -march. Standard output carries the Markdown
 # tables only; everything else goes to standard error.
 set -euo pipefail
