@@ -64,12 +64,15 @@ class layer_choice {
                           .storage_out = ufb::is_certified(storage) ? ufb::weight_storage::float16 : storage,
                           .isa = context.options.isa})));
     }
-    right_ =
-        verify(
-            what, reference(what, std::min<std::size_t>(tokens, 256)),
-            [this](const auto& x, const auto& y, const auto& paths) { layers_[1]->forward(x, y, workspace_, paths); },
-            1, storage)
-            .verified;
+    const auto found = verify(
+        what, reference(what, std::min<std::size_t>(tokens, 256)),
+        [this](const auto& x, const auto& y, const auto& paths) { layers_[1]->forward(x, y, workspace_, paths); }, 1,
+        storage);
+    right_ = found.verified;
+    if (!right_) {
+      context.results.note("not verified: width " + std::to_string(shape.input_width) + ", depth " +
+                           std::to_string(shape.depth) + ", " + std::string(ufb::name(storage)) + ": " + found.problem);
+    }
     y_ = ufb::matrix<float>({tokens, shape.output_width});
     expected_ = ufb::matrix<float>({tokens, shape.output_width});
   }
