@@ -48,7 +48,7 @@ std::vector<float> tile_of(const kernels::gemm_kernels& kernels, const std::vect
   alignas(64) std::array<std::int32_t, 64> start{};
   std::vector<float> y(rows * panels * columns);
   const kernels::gemm_tile tile{.x = x.data(),
-                                .x_stride = x.size() / 3,
+                                .x_stride = x.size() / (3 * kernels.input_words),
                                 .panel = panel.data(),
                                 .panel_stride = inner * columns,
                                 .inner = inner,
@@ -177,10 +177,10 @@ TEST_CASE("A new level has products in float, bfloat16 and int8", "[kernels]") {
   constexpr std::size_t inner = 24;
   const auto x = random.reals<float>(3 * 48);
   const auto compare = [&](const kernels::gemm_kernels& toy, const kernels::gemm_kernels& other, double roundings) {
-    const std::size_t stride = 48;
-    std::vector<std::uint32_t> input(3 * stride + 16);
+    const std::size_t stride = 48 * toy.input_words;
+    std::vector<std::uint32_t> input(3 * stride);
     const auto convert = [&](const kernels::gemm_kernels& by, std::vector<float>& scales) {
-      alignas(64) std::array<std::uint32_t, 64> words{};
+      alignas(64) std::array<std::uint32_t, 128> words{};
       for (std::size_t r = 0; r < 3; ++r) {
         if (by.convert == nullptr) {
           std::transform(x.begin() + static_cast<std::ptrdiff_t>(r * 48),
@@ -191,7 +191,7 @@ TEST_CASE("A new level has products in float, bfloat16 and int8", "[kernels]") {
         }
         std::copy_n(words.begin(), stride, input.begin() + static_cast<std::ptrdiff_t>(r * stride));
       }
-      return std::vector<std::uint32_t>(input.begin(), input.begin() + 3 * stride);
+      return input;
     };
     std::vector<float> scales(3, 1.0F);
     std::vector<float> other_scales(3, 1.0F);
@@ -199,13 +199,18 @@ TEST_CASE("A new level has products in float, bfloat16 and int8", "[kernels]") {
     const auto a = convert(toy, scales);
     const auto b = convert(other, other_scales);
     CHECK(scales == other_scales);
+    REQUIRE(toy.input_words == other.input_words);
     for (std::size_t r = 0; r < 3; ++r) {
       const auto first = static_cast<std::ptrdiff_t>(r * stride);
-      CHECK(std::equal(a.begin() + first, a.begin() + first + static_cast<std::ptrdiff_t>(words_of_row),
+      CHECK(std::equal(a.begin() + first,
+                       a.begin() + first + static_cast<std::ptrdiff_t>(words_of_row * toy.input_words),
                        b.begin() + first));
     }
     std::vector<std::uint32_t> matrix(2 * words_of_row);
-    for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = a[i % words_of_row];
+    for (std::size_t i = 0; i < matrix.size(); ++i) {
+      const std::size_t word = i % words_of_row;
+      matrix[i] = toy.input_words == 1 ? a[word] : a[2 * word] | a[2 * word + 1] >> 16U;
+    }
     for (const bool two : {false, true}) {
       if (two && other.pair[1] == nullptr) continue;
       CHECK(near(tile_of(toy, a, matrix, words_of_row, two, scales),
