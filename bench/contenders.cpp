@@ -224,9 +224,9 @@ double experiment::run(std::size_t batch) {
   const auto own_dense =
       dense_ == nullptr ? std::nullopt : std::optional(times.back().median * static_cast<double>(dense_->times));
   for (std::size_t i = 0; i < engines_.size(); ++i) {
-    const auto& engine = *engines_[i];
+    auto& engine = *engines_[i];
     const bool automatic = engine.engine() == ufb::name(ufb::fff_engine::automatic);
-    const least_work work = work_of(batch, engine.storage());
+    const least_work work = last_verdicts_[i].verified ? work_of(engine, batch) : least_work{};
     const double to_us = 1e6 / static_cast<double>(batch);
     std::optional<double> limit;
     std::optional<double> chain;
@@ -264,26 +264,33 @@ double experiment::run(std::size_t batch) {
   return engines_.empty() ? 0.0 : times[dense_indices.size()].median;
 }
 
-// The mean over the batches that the timed calls take in turn.
-least_work experiment::work_of(std::size_t batch, ufb::weight_storage storage) const {
+// The mean over the batches that the timed calls take in turn, by the paths that the engine takes.
+least_work experiment::work_of(fff_under_test& engine, std::size_t batch) {
   const auto& shape = problem_.shape();
+  const std::size_t levels = ufb::cmm::tree::levels(shape.depth);
+  const std::size_t path_length = problem_.path_length();
   const std::size_t per_tree = ufb::cmm::tree::node_count(shape.depth);
+  std::vector<std::int32_t> paths(batch * path_length);
   std::vector<std::size_t> seen(problem_.neurons(), 0);
   std::size_t rows = 0;
   std::size_t batches = 0;
-  for (std::size_t first = 0; first + batch <= expected_.tokens && batches < 256; first += batch) {
+  for (std::size_t first = 0; first + batch <= problem_.inputs().rows() && batches < 256; first += batch) {
     ++batches;
-    for (std::size_t i = first * expected_.path_length; i < (first + batch) * expected_.path_length; ++i) {
-      const std::size_t tree = i % expected_.path_length / expected_.levels;
-      std::size_t& last = seen[tree * per_tree + static_cast<std::size_t>(expected_.paths[i])];
+    engine.forward(problem_.inputs().rows_from(first, batch), y_.view().rows_from(0, batch),
+                   {paths.data(), {batch, path_length}});
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      const std::size_t tree = i % path_length / levels;
+      std::size_t& last = seen[tree * per_tree + static_cast<std::size_t>(paths[i])];
       if (last == batches) continue;
       last = batches;
       ++rows;
     }
   }
   if (batches == 0) return {};
-  const double in_bytes = static_cast<double>(shape.input_width * ufb::kernels::bytes_of(ufb::first_rows_of(storage)));
-  const double out_bytes = static_cast<double>(shape.output_width * ufb::kernels::bytes_of(second_of(storage)));
+  const double in_bytes =
+      static_cast<double>(shape.input_width * ufb::kernels::bytes_of(ufb::first_rows_of(engine.storage())));
+  const double out_bytes =
+      static_cast<double>(shape.output_width * ufb::kernels::bytes_of(second_of(engine.storage())));
   const double distinct = static_cast<double>(rows) / static_cast<double>(batches);
   const double x = static_cast<double>(batch * shape.input_width * sizeof(float));
   const double y = static_cast<double>(batch * shape.output_width * sizeof(float));

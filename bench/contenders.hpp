@@ -113,7 +113,7 @@ class experiment {
   void check_dense(dense_layer& layer, std::size_t batch);
   dense_result fastest_dense(std::size_t batch, const std::vector<std::size_t>& indices,
                              const std::vector<timing>& times);
-  [[nodiscard]] least_work work_of(std::size_t batch, ufb::weight_storage storage) const;
+  [[nodiscard]] least_work work_of(fff_under_test& engine, std::size_t batch);
   void note_dense(std::size_t batch, const std::vector<std::size_t>& indices, const std::vector<timing>& times);
 
   bench_context& context_;
