@@ -106,6 +106,8 @@ class block {
     const auto* fast = std::get_if<fast_feedforward_type>(&ffn_);
     return fast != nullptr ? fast->path_length() : 0;
   }
+  /// Throws invalid_input where attention cannot take a batch's masks or lengths; see `attention::check_form`.
+  void check_form(const sequence_batch& batch) const { attn_.check_form(batch); }
   [[nodiscard]] bool is_causal() const noexcept { return attn_.shape().causal; }  ///< see attention_shape
 
   /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at

@@ -125,6 +125,7 @@ class encoder {
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
     core::check_extents(states, ids.size(), config_.hidden_size(), "states");
     embedding_.check(ids, batch);
+    if (!layers_.empty()) layers_.front().check_form(batch);
     if (trace == nullptr) make_room(batch, scratch);
     const call now{.ids = ids, .batch = batch, .states = states};
     for (std::size_t first = 0; first < batch.size();) {
