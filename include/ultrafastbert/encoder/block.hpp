@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -135,7 +136,7 @@ class block {
     buffers.states = states;
     const auto masks = layers::resolve_masks(batch, is_causal(), frame, attn_.shape().masked_score);
     if (record != nullptr) {
-      encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
+      encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), {.states = record_states});
     }
     encoders::for_each_row_chunk(states.rows(), scratch, threads, [&](const core::index_range& rows, workspace& mine) {
       project_rows(buffers, rows, mine, record);
@@ -214,7 +215,13 @@ class block {
     if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch);
     const auto& fast = std::get<fast_feedforward_type>(ffn_);
     if (record == nullptr) return fast.forward(x, y, scratch);
-    fast.forward(x, y, scratch, record->paths.view().rows_from(rows.first, rows.size()));
+    const auto part = [&rows](auto& matrix) {
+      return matrix.rows() == 0 ? decltype(matrix.view()){} : matrix.view().rows_from(rows.first, rows.size());
+    };
+    route_record<Scalar> routes{.margins = part(record->margins), .second_looks = part(record->second_looks)};
+    if (record->followed) return fast.forward_along(x, y, part(record->paths), scratch, routes);
+    routes.paths = part(record->paths);
+    fast.forward_traced(x, y, scratch, routes);
   }
 
   norm_placement placement_;
