@@ -9,6 +9,8 @@
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/blas/plain_backend.hpp"
 #include "ultrafastbert/cmm/conditional_matrix_multiplication.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
+#include "ultrafastbert/cmm/route_usage.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"

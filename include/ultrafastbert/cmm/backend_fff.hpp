@@ -12,6 +12,7 @@
 #include "ultrafastbert/cmm/conditional_matrix_multiplication.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -46,13 +47,12 @@ class backend_fff final : public fff_weights<Scalar> {
 
   void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths) const override {
-    const cmm_weights<Scalar> weights{.linear_in = in_.view(),
-                                      .bias_in = bias_.span(),
-                                      .linear_out = out_.view(),
-                                      .depth = shape_.depth,
-                                      .parallel_size = shape_.parallel_size,
-                                      .activation = shape_.activation};
-    multiply_along_paths<Backend>(weights, direction<Scalar>(shape_.zero_goes_right), x, y, scratch, paths);
+    multiply_along_paths<Backend>(weights(), direction<Scalar>(shape_.zero_goes_right), x, y, scratch, paths);
+  }
+
+  void follow(const matrix_view<const Scalar>& x, const followed_paths<Scalar>& along,
+              workspace& scratch) const override {
+    multiply_along_given<Backend>(weights(), x, along, scratch);
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
@@ -60,6 +60,15 @@ class backend_fff final : public fff_weights<Scalar> {
   }
 
  private:
+  [[nodiscard]] cmm_weights<Scalar> weights() const noexcept {
+    return {.linear_in = in_.view(),
+            .bias_in = bias_.span(),
+            .linear_out = out_.view(),
+            .depth = shape_.depth,
+            .parallel_size = shape_.parallel_size,
+            .activation = shape_.activation};
+  }
+
   fff_shape shape_;
   matrix<Scalar> in_;            // (nodes, input_width)
   matrix<Scalar> out_;           // (nodes, output_width): the checkpoint's matrix transposed, so that a node is a row

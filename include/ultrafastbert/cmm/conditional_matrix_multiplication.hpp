@@ -12,6 +12,7 @@
 #include <span>
 
 #include "ultrafastbert/blas/backend.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -62,10 +63,10 @@ struct cmm_batch {
   std::span<Scalar*> z;
 };
 
-/// One level of one tree for the first `tokens` tokens of a batch: logits, outputs, next nodes.
+/// The logits of the nodes at which the first `tokens` tokens of a batch stand.
 template <class Backend, class Scalar>
-void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::size_t first_node, std::size_t tokens,
-               const cmm_batch<Scalar>& batch) {
+void cmm_logits(const cmm_weights<Scalar>& weights, std::size_t first_node, std::size_t tokens,
+                const cmm_batch<Scalar>& batch) {
   for (std::size_t i = 0; i < tokens; ++i) {
     batch.row_in[i] = weights.linear_in.row(first_node + batch.node[i]);
     batch.row_out[i] = weights.linear_out.row(first_node + batch.node[i]);
@@ -76,15 +77,60 @@ void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::
                                              .a = batch.row_in.first(tokens),
                                              .x = batch.x.first(tokens),
                                              .y = batch.z.first(tokens)});
-  for (std::size_t i = 0; i < tokens; ++i) {
-    if (!weights.bias_in.empty()) batch.logit[i] += weights.bias_in[first_node + batch.node[i]];
-    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], ties.right(batch.logit[i])));
+  for (std::size_t i = 0; i < tokens && !weights.bias_in.empty(); ++i) {
+    batch.logit[i] += weights.bias_in[first_node + batch.node[i]];
   }
+}
+
+/// Adds the outputs of the nodes whose logits were computed. Logits become activations.
+template <class Backend, class Scalar>
+void cmm_outputs(const cmm_weights<Scalar>& weights, std::size_t tokens, const cmm_batch<Scalar>& batch) {
   kernels::activate(weights.activation, batch.logit.first(tokens));
   Backend::accumulate_batch(axpy_batch<Scalar>{.length = weights.linear_out.cols(),
                                                .alpha = batch.logit.first(tokens),
                                                .x = batch.row_out.first(tokens),
                                                .y = batch.y.first(tokens)});
+}
+
+/// One level of one tree for the first `tokens` tokens of a batch: logits, outputs, next nodes.
+template <class Backend, class Scalar>
+void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::size_t first_node, std::size_t tokens,
+               const cmm_batch<Scalar>& batch) {
+  cmm_logits<Backend>(weights, first_node, tokens, batch);
+  for (std::size_t i = 0; i < tokens; ++i) {
+    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], ties.right(batch.logit[i])));
+  }
+  cmm_outputs<Backend>(weights, tokens, batch);
+}
+
+/// Sends tokens along given paths. Shapes: x: (tokens, input_width); see followed_paths. Pre: the paths are some.
+/// Throws: std::bad_alloc while the workspace grows.
+template <class Backend, class Scalar>
+void multiply_along_given(const cmm_weights<Scalar>& weights, const matrix_view<const Scalar>& x,
+                          const followed_paths<Scalar>& along, workspace& scratch) {
+  const std::size_t levels = tree::levels(weights.depth);
+  workspace::frame frame(scratch);
+  const cmm_batch<Scalar> batch(frame, (std::min)(x.rows(), cmm_tokens_per_batch));
+  for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
+    const std::size_t tokens = (std::min)(cmm_tokens_per_batch, x.rows() - first);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      batch.x[i] = x.row(first + i);
+      batch.z[i] = &batch.logit[i];
+      if (along.y.empty()) continue;
+      batch.y[i] = along.y.row(first + i);
+      std::fill_n(batch.y[i], along.y.cols(), Scalar{0});
+    }
+    for (std::size_t column = 0; column < along.paths.cols(); ++column) {
+      for (std::size_t i = 0; i < tokens; ++i)
+        batch.node[i] = static_cast<std::uint32_t>(along.paths(first + i, column));
+      cmm_logits<Backend>(weights, column / levels * tree::node_count(weights.depth), tokens, batch);
+      for (std::size_t i = 0; i < tokens; ++i) {
+        if (!along.margins.empty()) along.margins(first + i, column) = batch.logit[i];
+        if (!along.second_looks.empty()) along.second_looks(first + i, column) = 0;
+      }
+      if (!along.y.empty()) cmm_outputs<Backend>(weights, tokens, batch);
+    }
+  }
 }
 
 /// The whole multiplication, with a tie rule at run time. See conditional_matrix_multiply.

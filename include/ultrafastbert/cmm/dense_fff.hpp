@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/packed_fff.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -69,21 +71,22 @@ class dense_fff final : public fff_weights<float> {
 
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths) const override {
-    const auto activate = kernels::kernel_of(kernels::activations_of(isa()), shape_.activation);
-    workspace::frame frame(scratch);
-    const auto memory = frame.take_matrix<float>((std::min)(x.rows(), most_tokens), shape_.nodes());
-    const auto visited = frame.take<std::uint32_t>(shape_.parallel_size * (shape_.depth + 1));
-    for (std::size_t first = 0; first < x.rows(); first += most_tokens) {
-      const std::size_t tokens = (std::min)(most_tokens, x.rows() - first);
-      const auto logits = memory.rows_from(0, tokens);
-      in_.multiply(x.rows_from(first, tokens), logits, scratch, {.bias = bias_.span()});
-      for (std::size_t t = 0; t < tokens; ++t) {
-        walk(logits.row(t), visited.data(), paths.empty() ? nullptr : paths.row(first + t));
-        activate(logits.cols(), logits.row(t));
-        keep_path(logits.row(t), visited.data());
+    run(x, y, scratch, [&](std::size_t t, const float* logits, std::uint32_t* visited) {
+      walk(logits, visited, paths.empty() ? nullptr : paths.row(t));
+    });
+  }
+
+  void follow(const matrix_view<const float>& x, const followed_paths<float>& along,
+              workspace& scratch) const override {
+    run(x, along.y, scratch, [&](std::size_t t, const float* logits, std::uint32_t* visited) {
+      const std::size_t levels = tree::levels(shape_.depth);
+      for (std::size_t i = 0; i < along.paths.cols(); ++i) {
+        visited[i] = static_cast<std::uint32_t>(along.paths(t, i));
+        const std::size_t node = i / levels * tree::node_count(shape_.depth) + visited[i];
+        if (!along.margins.empty()) along.margins(t, i) = logits[node];
+        if (!along.second_looks.empty()) along.second_looks(t, i) = 0;
       }
-      out_.multiply(logits, y.rows_from(first, tokens), scratch);
-    }
+    });
   }
 
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept override {
@@ -94,6 +97,28 @@ class dense_fff final : public fff_weights<float> {
 
  private:
   static constexpr std::size_t most_tokens = 192;  // bounds the scratch memory
+
+  // `route(token, logits, visited)` says which nodes a token visits. Shapes: y: (tokens, output_width), or empty.
+  template <class Route>
+  void run(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
+           const Route& route) const {
+    const auto activate = kernels::kernel_of(kernels::activations_of(isa()), shape_.activation);
+    workspace::frame frame(scratch);
+    const auto memory = frame.take_matrix<float>((std::min)(x.rows(), most_tokens), shape_.nodes());
+    const auto visited = frame.take<std::uint32_t>(shape_.parallel_size * (shape_.depth + 1));
+    for (std::size_t first = 0; first < x.rows(); first += most_tokens) {
+      const std::size_t tokens = (std::min)(most_tokens, x.rows() - first);
+      const auto logits = memory.rows_from(0, tokens);
+      in_.multiply(x.rows_from(first, tokens), logits, scratch, {.bias = bias_.span()});
+      for (std::size_t t = 0; t < tokens; ++t) {
+        route(first + t, std::as_const(logits).row(t), visited.data());
+        if (y.empty()) continue;
+        activate(logits.cols(), logits.row(t));
+        keep_path(logits.row(t), visited.data());
+      }
+      if (!y.empty()) out_.multiply(logits, y.rows_from(first, tokens), scratch);
+    }
+  }
 
   // Finds a token's path through every tree. Shapes: logits: (nodes); visited: (trees * levels), overwritten with node
   // numbers within their tree; path: the same for the caller, or null.

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "ultrafastbert/cmm/engine.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 
@@ -47,13 +48,19 @@ class fff_weights {
   virtual void multiply(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                         const matrix_view<std::int32_t>& paths) const = 0;
 
+  /// The same along given paths, and what is to be noted on the way: the bits of `multiply` where the paths are its
+  /// own, but for a BLAS whose products depend on what else is computed. Shapes: x: (tokens, input_width); see
+  /// followed_paths. Pre: the paths are some; y overlaps nothing else. Throws: std::bad_alloc while scratch grows.
+  virtual void follow(const matrix_view<const Scalar>& x, const followed_paths<Scalar>& along,
+                      workspace& scratch) const = 0;
+
   /// How many logits of certified storage were taken from float32 rows, because the narrow ones could not decide.
   /// Shapes: x: (tokens, input_width). Throws: std::bad_alloc while scratch grows.
   [[nodiscard]] virtual std::size_t second_looks(const matrix_view<const Scalar>& /*x*/, workspace& /*scratch*/) const {
     return 0;
   }
 
-  /// Bytes that `multiply` takes from its workspace for up to `tokens` tokens, at most.
+  /// Bytes that `multiply` or `follow` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] virtual std::size_t workspace_bytes(std::size_t tokens) const noexcept = 0;
 
  protected:

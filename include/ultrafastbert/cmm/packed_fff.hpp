@@ -10,8 +10,10 @@
 #include "ultrafastbert/cmm/certificate.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
+#include "ultrafastbert/cmm/follow.hpp"
 #include "ultrafastbert/cmm/packed_rows.hpp"
 #include "ultrafastbert/cmm/packed_tree.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/cmm/walk.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -63,6 +65,11 @@ class packed_fff final : public fff_weights<float> {
     multiply(x, y, scratch, paths, nullptr);
   }
 
+  void follow(const matrix_view<const float>& x, const followed_paths<float>& along,
+              workspace& scratch) const override {
+    with_call(scratch, {}, nullptr, [&](const engine_call& call) { run_along(call, x, along); });
+  }
+
   [[nodiscard]] std::size_t second_looks(const matrix_view<const float>& x, workspace& scratch) const override {
     if (exact_.error() == nullptr) return 0;
     std::size_t count = 0;
@@ -79,6 +86,20 @@ class packed_fff final : public fff_weights<float> {
  private:
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths, std::size_t* second_looks) const {
+    with_call(scratch, paths, second_looks, [&](const engine_call& call) {
+      const fff_engine now = engine(x.rows());
+      if (now == fff_engine::grouped) {
+        run_grouped(call, x, y);
+      } else {
+        run_small(call, x, y, now == fff_engine::interleaved);
+      }
+    });
+  }
+
+  // Calls `run(engine_call)` with what all engines need.
+  template <class Run>
+  void with_call(workspace& scratch, const matrix_view<std::int32_t>& paths, std::size_t* second_looks,
+                 const Run& run) const {
     workspace::frame frame(scratch);
     const routing_weights in{.rows = in_.data(),
                              .bias = bias_.size() != 0 ? bias_.data() : nullptr,
@@ -109,12 +130,7 @@ class packed_fff final : public fff_weights<float> {
                            .scratch = scratch,
                            .paths = paths,
                            .cache = cache_};
-    const fff_engine now = engine(x.rows());
-    if (now == fff_engine::grouped) {
-      run_grouped(call, x, y);
-    } else {
-      run_small(call, x, y, now == fff_engine::interleaved);
-    }
+    run(call);
   }
 
   [[nodiscard]] std::size_t blocked_row(std::size_t node) const noexcept {

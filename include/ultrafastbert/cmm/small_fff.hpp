@@ -14,6 +14,7 @@
 
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/compiled.hpp"
 #include "ultrafastbert/core/error.hpp"
@@ -98,6 +99,29 @@ class small_fff final : public fff_weights<float> {
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& /*scratch*/,
                 const matrix_view<std::int32_t>& paths) const override {
     multiply(x, y, paths);
+  }
+  void follow(const matrix_view<const float>& x, const followed_paths<float>& along,
+              workspace& /*scratch*/) const override {
+    constexpr std::size_t tree_size = (std::size_t{2} << Depth) - 1;
+    constexpr std::size_t visited = Trees * (Depth + 1);
+    const kernels::dot_kernels& dots = kernels::dots_of(isa_, weight_storage::float32);
+    std::array<float, visited> values{};
+    std::array<const std::byte*, visited> rows{};
+    for (std::size_t t = 0; t < x.rows(); ++t) {
+      for (std::size_t i = 0; i < visited; ++i) {
+        const std::size_t place = i / (Depth + 1) * tree_size + static_cast<std::size_t>(along.paths(t, i));
+        dots.pair(reinterpret_cast<const std::byte*>(in_.row(place)), x.row(t), InputWidth, &values[i], {});
+        values[i] += bias_[place];
+        rows[i] = reinterpret_cast<const std::byte*>(out_.row(place));
+        if (!along.margins.empty()) along.margins(t, i) = values[i];
+        if (!along.second_looks.empty()) along.second_looks(t, i) = 0;
+      }
+      if (along.y.empty()) continue;
+      tables_.activate(visited, values.data());
+      kernels::sums_of(isa_, weight_storage::float32)
+          .sum(rows.data(), values.data(), visited, {.first = 0, .last = OutputWidth}, kernels::sum_target::overwrite,
+               along.y.row(t), {});
+    }
   }
   [[nodiscard]] std::size_t workspace_bytes(std::size_t /*tokens*/) const noexcept override { return 0; }
 

@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -106,6 +107,8 @@ class block {
     const auto* fast = std::get_if<fast_feedforward_type>(&ffn_);
     return fast != nullptr ? fast->path_length() : 0;
   }
+  /// Throws invalid_input where attention cannot take a batch's masks or lengths; see `attention::check_form`.
+  void check_form(const sequence_batch& batch) const { attn_.check_form(batch); }
   [[nodiscard]] bool is_causal() const noexcept { return attn_.shape().causal; }  ///< see attention_shape
 
   /// Bytes that each thread's part of the steps takes for up to `tokens` tokens in sequences of up to `length`, at
@@ -133,7 +136,7 @@ class block {
     buffers.states = states;
     const auto masks = layers::resolve_masks(batch, is_causal(), frame, attn_.shape().masked_score);
     if (record != nullptr) {
-      encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), record_states);
+      encoders::prepare<Scalar>(*record, states.rows(), states.cols(), path_length(), {.states = record_states});
     }
     encoders::for_each_row_chunk(states.rows(), scratch, threads,
                                  [&](const core::index_range& rows, workspace& mine, executor_ref inside) {
@@ -214,9 +217,14 @@ class block {
                    executor_ref threads) const {
     if (const auto* dense = std::get_if<feedforward_type>(&ffn_)) return dense->forward(x, y, scratch, threads);
     const auto& fast = std::get<fast_feedforward_type>(ffn_);
-    const auto paths =
-        record == nullptr ? matrix_view<std::int32_t>{} : record->paths.view().rows_from(rows.first, rows.size());
-    fast.forward(x, y, scratch, paths, threads);
+    if (record == nullptr) return fast.forward(x, y, scratch, {}, threads);
+    const auto part = [&rows](auto& matrix) {
+      return matrix.rows() == 0 ? decltype(matrix.view()){} : matrix.view().rows_from(rows.first, rows.size());
+    };
+    route_record<Scalar> routes{.margins = part(record->margins), .second_looks = part(record->second_looks)};
+    if (record->followed) return fast.forward_along(x, y, part(record->paths), scratch, routes);
+    routes.paths = part(record->paths);
+    fast.forward_traced(x, y, scratch, routes);
   }
 
   norm_placement placement_;

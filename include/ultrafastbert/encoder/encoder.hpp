@@ -11,9 +11,12 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "ultrafastbert/blas/default_backend.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
+#include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/tasks.hpp"
@@ -116,8 +119,9 @@ class encoder {
   /// number of threads nor on the other sequences of the batch.
   /// Shapes: ids: (rows of the batch); states: (rows, hidden_size), overwritten; `trace` may be null.
   /// Pre: states overlaps nothing else.
-  /// Throws: invalid_input (ids, lengths, mask, shapes; states is untouched then), what the executor throws,
-  ///   std::bad_alloc while the workspace grows or for the trace.
+  /// Throws: invalid_input (ids, lengths, mask, shapes; margins or paths to follow without FFF layers; paths that are
+  ///   none of these trees or of other tokens; states is untouched then), what the executor throws, std::bad_alloc
+  ///   while the workspace grows or for the trace.
   /// Complexity: per token and layer, 8 hidden_size^2 for the projections and 4 hidden_size * length for attention, and
   ///   the feedforward layer's; no allocation after warm-up. The workspace grows to the token budget of the options
   ///   that the encoder was loaded with; a trace takes all tokens at a time.
@@ -125,7 +129,12 @@ class encoder {
                workspace& scratch, encoder_trace<Scalar>* trace = nullptr, executor_ref threads = {}) const {
     core::check_extents(states, ids.size(), config_.hidden_size(), "states");
     embedding_.check(ids, batch);
-    if (trace == nullptr) make_room(batch, scratch);
+    if (!layers_.empty()) layers_.front().check_form(batch);
+    if (trace == nullptr) {
+      make_room(batch, scratch);
+    } else {
+      check_trace(*trace, batch);
+    }
     const call now{.ids = ids, .batch = batch, .states = states};
     for (std::size_t first = 0; first < batch.size();) {
       const auto pass = trace != nullptr ? whole(batch) : encoders::next_pass(batch, first, options_.token_budget);
@@ -290,10 +299,29 @@ class encoder {
 
   [[nodiscard]] bool is_causal() const noexcept { return config_.block.attention.causal; }
 
-  void start_trace(encoder_trace<Scalar>& trace, const matrix_view<Scalar>& states) const {
-    trace.layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
+  // Throws invalid_input where a trace asks for what there is not, or its paths are not such as tokens can follow.
+  void check_trace(const encoder_trace<Scalar>& trace, const sequence_batch& batch) const {
+    const auto* fast = std::get_if<fast_feedforward_shape>(&config_.block.feedforward);
+    if (fast == nullptr && trace.margins) fail_input("trace.margins", "false for dense feedforward layers", "true");
+    if (!trace.follow) return;
+    if (fast == nullptr) fail_input("trace.follow", "false for dense feedforward layers", "true");
+    if (trace.layers.size() != layers_.size()) {
+      fail_input("trace.layers", std::to_string(layers_.size()) + " layers", std::to_string(trace.layers.size()));
+    }
+    std::size_t tokens = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) tokens += batch.length(i);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      encoders::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(), trace.states);
+      const std::string where = std::string("trace.layers[").append(std::to_string(i)).append("].paths");
+      core::check_extents(trace.layers[i].paths.view(), tokens, layers_[i].path_length(), where.c_str());
+      cmm::check_paths(trace.layers[i].paths.view(), fast->depth, where);
+    }
+  }
+
+  void start_trace(encoder_trace<Scalar>& trace, const matrix_view<Scalar>& states) const {
+    if (!trace.follow) trace.layers = std::vector<typename encoder_trace<Scalar>::block>(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      encoders::prepare<Scalar>(trace.layers[i], states.rows(), states.cols(), layers_[i].path_length(),
+                                {.states = trace.states, .margins = trace.margins, .follow = trace.follow});
     }
     trace.embedding = trace.states ? encoders::recorded(states) : matrix<Scalar>{};
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an encoder saw on the way: intermediate states and the trees' paths, for inspection and tests.
+// What an encoder saw on the way: intermediate states, the trees' paths and how clear their decisions were; and paths
+// that an encoder is to follow instead of its own, so that weights can be compared on equal paths.
 // Layer: encoder.
 #pragma once
 
@@ -21,15 +22,22 @@ template <class Scalar>
 struct encoder_trace {
   /// One block. The matrices are (tokens, hidden) and empty unless `states` was set.
   struct block {
-    matrix<Scalar> norm1{};        ///< after the first norm
-    matrix<Scalar> attn{};         ///< the attention's output, before the residual is added
-    matrix<Scalar> norm2{};        ///< after the second norm
-    matrix<Scalar> ffn{};          ///< the feedforward's output, before the residual is added
-    matrix<Scalar> output{};       ///< the block's output
-    matrix<std::int32_t> paths{};  ///< (tokens, parallel_size * levels), empty for dense feedforward
+    matrix<Scalar> norm1{};               ///< after the first norm
+    matrix<Scalar> attn{};                ///< the attention's output, before the residual is added
+    matrix<Scalar> norm2{};               ///< after the second norm
+    matrix<Scalar> ffn{};                 ///< the feedforward's output, before the residual is added
+    matrix<Scalar> output{};              ///< the block's output
+    matrix<std::int32_t> paths{};         ///< (tokens, parallel_size * levels), empty for dense feedforward
+    matrix<Scalar> margins{};             ///< as the paths, empty unless `margins` was set; see route_record
+    matrix<std::uint8_t> second_looks{};  ///< the same
+    bool followed = false;                ///< whether the paths were given
   };
 
-  bool states = false;          ///< set by the caller: record states, not only paths
+  bool states = false;   ///< set by the caller: record states, not only paths
+  bool margins = false;  ///< set by the caller: record margins and second looks of FFF layers, too
+  /// Set by the caller: `layers` holds paths, such as those that a trace of another encoder recorded, and the tokens
+  /// follow these. Everything else is recorded anew.
+  bool follow = false;
   matrix<Scalar> embedding{};   ///< (tokens, hidden)
   std::vector<block> layers{};  ///< one per block
 };
@@ -44,14 +52,25 @@ template <class Element>
   return copy;
 }
 
-/// Makes room for a block's states, if they are wanted, and paths. Throws: std::bad_alloc.
+/// What is recorded of a block.
+struct recorded_parts {
+  bool states = false;
+  bool margins = false;
+  bool follow = false;  ///< the paths are there
+};
+
+/// Makes room for what is wanted of a block. Throws: std::bad_alloc.
 template <class Scalar>
 void prepare(typename encoder_trace<Scalar>::block& record, std::size_t tokens, std::size_t width,
-             std::size_t path_length, bool states) {
+             std::size_t path_length, const recorded_parts& parts) {
   for (auto* each : {&record.norm1, &record.attn, &record.norm2, &record.ffn, &record.output}) {
-    *each = matrix<Scalar>({states ? tokens : 0, width});
+    *each = matrix<Scalar>({parts.states ? tokens : 0, width});
   }
-  record.paths = matrix<std::int32_t>({path_length == 0 ? 0 : tokens, path_length});
+  record.followed = parts.follow;
+  const std::size_t routed = path_length == 0 ? 0 : tokens;
+  if (!parts.follow) record.paths = matrix<std::int32_t>({routed, path_length});
+  record.margins = matrix<Scalar>({parts.margins ? routed : 0, path_length});
+  record.second_looks = matrix<std::uint8_t>({parts.margins ? routed : 0, path_length});
 }
 
 /// Copies some rows to where they belong in a record, if that has room. Shapes: rows: (range's size, width).

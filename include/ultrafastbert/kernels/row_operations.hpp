@@ -44,6 +44,10 @@ class row_operations {
   void sum(std::size_t n, const Scalar* a, const Scalar* b, Scalar* y) const noexcept {
     for (std::size_t k = 0; k < n; ++k) y[k] = a[k] + b[k];
   }
+  /// y = a * b, element by element; y may be a or b. Shapes: a, b, y: (n).
+  void product(std::size_t n, const Scalar* a, const Scalar* b, Scalar* y) const noexcept {
+    for (std::size_t k = 0; k < n; ++k) y[k] = a[k] * b[k];
+  }
   /// Replaces values by their activation. Shapes: values: (n).
   void activate(activation_kind kind, std::size_t n, Scalar* values) const noexcept {
     kernels::activate(kind, std::span<Scalar>(values, n));
@@ -79,6 +83,10 @@ class row_operations<float> {
   }
   /// y = a + b; y may be a or b. Shapes: a, b, y: (n).
   void sum(std::size_t n, const float* a, const float* b, float* y) const noexcept { kernels_->sum(n, a, b, y); }
+  /// y = a * b, element by element; y may be a or b. Shapes: a, b, y: (n).
+  void product(std::size_t n, const float* a, const float* b, float* y) const noexcept {
+    kernels_->product(n, a, b, y);
+  }
   /// Replaces values by their activation. Shapes: values: (n).
   void activate(activation_kind kind, std::size_t n, float* values) const noexcept {
     kernels::kernel_of(*activations_, kind)(n, values);

@@ -26,7 +26,10 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/scalar_rows.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/rotary.hpp"
+#include "ultrafastbert/layers/score_operation.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
+#include "ultrafastbert/layers/whole_attention.hpp"
 #include "ultrafastbert/products/head_attention.hpp"
 
 namespace ultrafastbert {
@@ -53,15 +56,18 @@ struct attention_shape {
   float masked_score = crammed_masked_score;
   /// Scales the scores; 0 for the checkpoint's `self_attention.norm_factor`.
   double norm_factor = 0;
+  rotary_shape rotary{};                                 ///< turns queries and keys by their places in the sequence
+  score_operation operation = score_operation::softmax;  ///< makes weights of the scores
 };
 
-/// Softmax self-attention within each sequence. Immutable after construction; safe from any number of threads.
+/// Self-attention within each sequence. Immutable after construction; safe from any number of threads.
 template <class Scalar, class Backend = default_backend<Scalar>>
 class attention {
  public:
   /// Sizes alone: `parameters` says what fills them.
   /// Throws: shape_mismatch (heads do not divide the width), invalid_input (an infinite masked_score, which would make
-  ///   NaN of a mask of 1), as the constructor of `linear`.
+  ///   NaN of a mask of 1; rotary positions of an odd head width or without a number of positions; causal with an
+  ///   operation that knows no mask), as the constructor of `linear`.
   explicit attention(const attention_shape& shape, const projection_options& options = {})
       : shape_(shape),
         query_key_value_(
@@ -75,6 +81,10 @@ class attention {
     if (!std::isfinite(shape.masked_score)) {
       fail_input("masked_score", "a finite number", std::to_string(shape.masked_score));
     }
+    if (shape.causal && shape.operation != score_operation::softmax) {
+      fail_input("causal", "false with an operation that knows no mask", std::string(name(shape.operation)));
+    }
+    if (shape.rotary.kind != rotary_kind::none) rotary_.emplace(shape.rotary, width() / heads(), options.isa);
     choose_kernels(options.isa);
   }
 
@@ -113,7 +123,8 @@ class attention {
     return layer;
   }
 
-  /// Notes `self_attention.*` as the shape's layout says and, with an output projection, `dense.*` below `prefix`.
+  /// Notes `self_attention.*` as the shape's layout and operation say and, with an output projection, `dense.*` below
+  /// `prefix`.
   /// Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
     const std::string self = prefix + "self_attention.";
@@ -135,6 +146,7 @@ class attention {
             list);
       }
     }
+    if (whole_) whole_->parameters(self + "sequence_op.", list);
     if (dense_) dense_->parameters(prefix + "dense.", list);
   }
 
@@ -142,7 +154,10 @@ class attention {
   [[nodiscard]] std::size_t width() const noexcept { return shape_.width; }       ///< columns of x and y
   [[nodiscard]] std::size_t heads() const noexcept { return shape_.heads; }       ///< number of heads
   /// Memory held by the weights. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept { return query_key_value_.bytes() + (dense_ ? dense_->bytes() : 0); }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return query_key_value_.bytes() + (dense_ ? dense_->bytes() : 0) + (rotary_ ? rotary_->bytes() : 0) +
+           (whole_ ? whole_->bytes() : 0);
+  }
 
   /// y = dense(attention(x)), or attention(x) without a projection; every token attends to the tokens of its own
   /// sequence. A mask m adds (1 - m) * -10000 to the scores, never -infinity, so that a row whose keys are all masked
@@ -181,15 +196,23 @@ class attention {
   void attend(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
               std::span<const std::size_t> offsets, std::span<const layers::sequence_mask> masks, workspace& scratch,
               executor_ref threads = {}) const {
-    const std::size_t units = masks.size() * heads();
-    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(offsets, threads.concurrency()), 1);
+    const std::size_t parts = whole_ ? 1 : heads();
+    const std::size_t units = masks.size() * parts;
+    const std::size_t wanted = (std::min)(tasks_for(offsets, threads.concurrency()), units);
+    const std::size_t tasks = (std::max<std::size_t>)(wanted, 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto some = core::part_of(units, tasks, task);
       for (std::size_t unit = some.first; unit < some.last; ++unit) {
-        const std::size_t i = unit / heads();
+        const std::size_t i = unit / parts;
         const std::size_t length = offsets[i + 1] - offsets[i];
-        attend_head(projected.rows_from(offsets[i], length), context.rows_from(offsets[i], length), masks[i],
-                    unit % heads(), mine);
+        const auto from = projected.rows_from(offsets[i], length);
+        const auto to = context.rows_from(offsets[i], length);
+        if (whole_) {
+          whole_->forward([&](std::size_t head, workspace::frame& frame) { return parts_of(from, head, frame); },
+                          norm_factor_, to, mine);
+        } else {
+          attend_head(from, to, masks[i], unit % parts, mine);
+        }
       }
     });
   }
@@ -204,15 +227,33 @@ class attention {
   }
 
   /// Throws invalid_input unless the batch is one for a layer by itself: offsets rise, masks fit, no room.
-  static void check(const sequence_batch& batch) {
+  void check(const sequence_batch& batch) const {
     layers::check_sequences(batch);
     if (!batch.lengths.empty()) fail_input("lengths", "none", std::to_string(batch.lengths.size()));
+    check_form(batch);
+  }
+
+  /// Throws invalid_input where a sequence is longer than the rotary positions, or a batch has a mask although the
+  /// operation is `layer_norm`, for which the training code fails.
+  void check_form(const sequence_batch& batch) const {
+    for (std::size_t i = 0; rotary_ && i < batch.size(); ++i) {
+      if (batch.length(i) <= rotary_->shape().positions) continue;
+      fail_input("sequence " + std::to_string(i),
+                 "at most " + std::to_string(rotary_->shape().positions) + " tokens, as rotary positions go so far",
+                 std::to_string(batch.length(i)));
+    }
+    if (shape_.operation != score_operation::layer_norm) return;
+    if (batch.mask.data() != nullptr) fail_input("mask", "none with torch-norm", "a mask");
+    if (batch.query_mask.data() != nullptr) fail_input("query_mask", "none with torch-norm", "a mask");
   }
 
   /// Bytes that `attend` takes from its workspace for sequences of up to `length` tokens, at most.
   [[nodiscard]] std::size_t attend_bytes(std::size_t length) const noexcept {
-    if (own_) return own_->workspace_bytes(length, width() / heads());
-    return length * length * sizeof(Scalar) + buffer_alignment;
+    const std::size_t head_width = width() / heads();
+    const std::size_t turned = rotary_ ? rotary_->workspace_bytes(length) : 0;
+    if (whole_) return turned + whole_->workspace_bytes(length, head_width);
+    if (own_) return turned + own_->workspace_bytes(length, head_width);
+    return turned + length * length * sizeof(Scalar) + buffer_alignment;
   }
   /// Bytes that the steps `project` and `combine` take for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t projection_bytes(std::size_t tokens) const noexcept {
@@ -236,6 +277,8 @@ class attention {
   // Scores and softmax by the library's own kernels, where the projections are its own, too.
   void choose_kernels(isa_level isa) {
     if (query_key_value_.engine() == projection_engine::packed) own_.emplace(isa);
+    if (shape_.operation == score_operation::softmax) return;
+    whole_.emplace(shape_.operation, heads(), own_ ? std::optional(own_->isa()) : std::nullopt);
   }
 
   // Parts that are worth a thread, and a few for each, so that the caller works while the others wake.
@@ -250,19 +293,29 @@ class attention {
     return (std::min)({(offsets.size() - 1) * heads(), 6 * threads, products / products_per_task});
   }
 
-  // Shapes: projected: (length, 3 * width); context: (length, width).
-  void attend_head(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
-                   const layers::sequence_mask& mask, std::size_t head, workspace& scratch) const {
+  // With rotary positions, queries and keys are turned in memory of the frame. Shapes: projected: (length, 3 * width).
+  [[nodiscard]] layers::head_parts<Scalar> parts_of(const matrix_view<const Scalar>& projected, std::size_t head,
+                                                    workspace::frame& frame) const {
     const std::size_t head_width = width() / heads();
     const auto part = [&](std::size_t which) {
       return projected.cols_from((3 * head + which) * head_width, head_width);
     };
+    const layers::head_parts<Scalar> parts{.queries = part(0), .keys = part(1), .values = part(2)};
+    return rotary_ ? rotary_->turned(parts, frame) : parts;
+  }
+
+  // Shapes: projected: (length, 3 * width); context: (length, width).
+  void attend_head(const matrix_view<const Scalar>& projected, const matrix_view<Scalar>& context,
+                   const layers::sequence_mask& mask, std::size_t head, workspace& scratch) const {
+    const std::size_t head_width = width() / heads();
+    workspace::frame frame(scratch);
+    const layers::head_parts<Scalar> parts = parts_of(projected, head, frame);
     const auto to = context.cols_from(head * head_width, head_width);
     if constexpr (std::same_as<Scalar, float>) {
       if (own_) {
-        own_->forward({.queries = part(0),
-                       .keys = part(1),
-                       .values = part(2),
+        own_->forward({.queries = parts.queries,
+                       .keys = parts.keys,
+                       .values = parts.values,
                        .norm_factor = norm_factor_,
                        .visible_keys = mask.keys,
                        .key_bias = mask.key_bias,
@@ -273,7 +326,7 @@ class attention {
         return;
       }
     }
-    attend_by_blas(part(0), part(1), part(2), mask, to, scratch);
+    attend_by_blas(parts.queries, parts.keys, parts.values, mask, to, scratch);
   }
 
   // Shapes: queries, keys, values, context: (length, width / heads).
@@ -306,6 +359,8 @@ class attention {
   linear<Scalar, Backend> query_key_value_;
   std::optional<linear<Scalar, Backend>> dense_{};
   std::optional<head_attention> own_{};
+  std::optional<layers::rotary_table<Scalar>> rotary_{};
+  std::optional<layers::whole_attention<Scalar, blas_type>> whole_{};  // of operations other than softmax
   Scalar norm_factor_;
 };
 

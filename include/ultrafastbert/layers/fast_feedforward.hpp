@@ -18,6 +18,7 @@
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
 #include "ultrafastbert/cmm/make_weights.hpp"
+#include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/small_fff.hpp"
 #include "ultrafastbert/cmm/tie_rule.hpp"
 #include "ultrafastbert/cmm/tree.hpp"
@@ -225,6 +226,40 @@ class fast_feedforward {
     });
   }
 
+  /// The same, with everything of the routes that `routes` has room for. Margins and second looks take as long again as
+  /// the paths do. Shapes: see route_record; otherwise, and Pre, Throws, Complexity: as above.
+  void forward_traced(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+                      const route_record<Scalar>& routes, executor_ref threads = {}) const {
+    check(x, y, routes.paths);
+    check_record(x, routes);
+    workspace::frame frame(scratch);
+    const auto paths = routes.paths.data() != nullptr
+                           ? routes.paths
+                           : frame.template take_matrix<std::int32_t>(x.rows(), path_length());
+    forward(x, y, scratch, paths, threads);
+    const bool more = routes.margins.data() != nullptr || routes.second_looks.data() != nullptr;
+    if (more)
+      follow(x, {.paths = paths, .margins = routes.margins, .second_looks = routes.second_looks}, scratch, threads);
+  }
+
+  /// The output of tokens that take the given paths instead of deciding themselves: with the layer's own paths the bits
+  /// of `forward`, but for the `blas` engine; with those of another layer, what this one's weights give on equal paths.
+  /// Shapes: x, y: as above; paths: (tokens, path_length()), nodes numbered within their tree; `routes`: see
+  ///   route_record, its paths empty. Pre: y overlaps nothing else.
+  /// Throws: invalid_input (shapes; a row that is no path from each tree's root to a leaf; y is untouched then), what
+  ///   the executor throws, std::bad_alloc while the workspace grows. Complexity: as above.
+  void forward_along(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
+                     const matrix_view<const std::int32_t>& paths, workspace& scratch,
+                     const route_record<Scalar>& routes = {}, executor_ref threads = {}) const {
+    check(x, y, {});
+    check_record(x, routes);
+    core::check_extents(paths, x.rows(), path_length(), "paths");
+    if (routes.paths.data() != nullptr) fail_input("routes.paths", "none, as the paths are given", "a matrix");
+    cmm::check_paths(paths, depth(), "paths");
+    follow(x, {.paths = paths, .y = y, .margins = routes.margins, .second_looks = routes.second_looks}, scratch,
+           threads);
+  }
+
   /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
   /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
   /// as above.
@@ -300,6 +335,24 @@ class fast_feedforward {
     for (from.number = 0; from.number < nodes(); ++from.number) store_out(from.number, rows.row(from.number), from);
   }
 
+  // Spread as `forward` is. Shapes: see followed_paths.
+  void follow(const matrix_view<const Scalar>& x, const cmm::followed_paths<Scalar>& along, workspace& scratch,
+              executor_ref threads) const {
+    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
+    core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
+      const auto rows = core::part_of(x.rows(), tasks, task);
+      const auto some = [&rows](const auto& matrix) {
+        return matrix.data() != nullptr ? matrix.rows_from(rows.first, rows.size()) : matrix;
+      };
+      weights_->follow(some(x),
+                       {.paths = some(along.paths),
+                        .y = some(along.y),
+                        .margins = some(along.margins),
+                        .second_looks = some(along.second_looks)},
+                       mine);
+    });
+  }
+
   // Parts that are worth a thread: waking one that sleeps takes as long as half a million products or so. Small batches
   // are cut finer, so that the caller works while the others wake; large parts share more nodes.
   [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
@@ -317,6 +370,13 @@ class fast_feedforward {
     core::check_extents(y, x.rows(), output_width(), "y");
     if (paths.data() != nullptr) core::check_extents(paths, x.rows(), path_length(), "paths");
     if (core::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
+  }
+
+  void check_record(const matrix_view<const Scalar>& x, const route_record<Scalar>& routes) const {
+    if (routes.margins.data() != nullptr) core::check_extents(routes.margins, x.rows(), path_length(), "margins");
+    if (routes.second_looks.data() != nullptr) {
+      core::check_extents(routes.second_looks, x.rows(), path_length(), "second_looks");
+    }
   }
 
   [[no_unique_address]] extent<InputWidth> input_width_;

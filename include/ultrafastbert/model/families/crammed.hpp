@@ -7,6 +7,7 @@
 // Layer: model.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -23,6 +24,8 @@
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
+#include "ultrafastbert/layers/rotary.hpp"
+#include "ultrafastbert/layers/score_operation.hpp"
 #include "ultrafastbert/model/families/family.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
 
@@ -108,16 +111,49 @@ struct named_activation {
   return read_fast_feedforward(arch, width, activation.kind);
 }
 
+/// Rotary positions, and the longest sequence that the tables of the training code allow, or 0 for any.
+struct rotary_choice {
+  rotary_kind kind = rotary_kind::none;
+  std::size_t longest = 0;
+};
+
 /// Rotary positions: `true` makes the training code rotate and discard the result, and fail where its table ends.
-/// Returns the longest sequence that is allowed, or 0 for no such limit.
-[[nodiscard]] inline std::size_t read_rotary(const json_value& attention) {
-  constexpr std::size_t table_length = 128;
+/// "sanity" turns as its table of 128 places says; there the code takes sequences of just that length, so that shorter
+/// ones are computed as if they were padded to it and masked. "v2" fails there with every input.
+/// Throws: bad_value (heads of an odd width), unsupported.
+[[nodiscard]] inline rotary_choice read_rotary(const json_value& attention, std::size_t head_width) {
+  constexpr std::size_t short_table = 128;
+  constexpr std::size_t long_table = 1024;
   const auto rotary = find_set(attention, "rotary_embedding");
-  if (!rotary) return 0;
-  if (!rotary->is_boolean()) {
-    rotary->fail_unsupported("false or true", rotary->is_string() ? excerpt(rotary->as_string()) : "another value");
+  if (!rotary) return {};
+  if (rotary->is_boolean()) return {.longest = rotary->as_boolean() ? short_table : 0};
+  rotary_choice choice;
+  if (rotary->is_string() && rotary->as_string() == "llama") {
+    choice = {.kind = rotary_kind::neighbors, .longest = long_table};
+  } else if (rotary->is_string() && rotary->as_string() == "sanity") {
+    choice = {.kind = rotary_kind::halves, .longest = short_table};
+  } else {
+    rotary->fail_unsupported("false, true, 'llama' or 'sanity'",
+                             rotary->is_string() ? excerpt(rotary->as_string()) : "another value");
   }
-  return rotary->as_boolean() ? table_length : 0;
+  if (head_width % 2 != 0) {
+    rotary->fail_value("false or true with heads of an odd width",
+                       excerpt(rotary->as_string()) + " and width " + std::to_string(head_width));
+  }
+  return choice;
+}
+
+/// The operation between scores and values. Throws: bad_type, unsupported.
+[[nodiscard]] inline score_operation read_score_operation(const json_value& attention) {
+  const auto member = find_set(attention, "sequence_op");
+  if (!member) return score_operation::softmax;
+  std::string known;
+  for (const auto each : {score_operation::softmax, score_operation::identity, score_operation::cumsum,
+                          score_operation::cumsumexp, score_operation::layer_norm}) {
+    if (member->as_string() == name(each)) return each;
+    known.append(known.empty() ? "" : ", ").append(excerpt(name(each)));
+  }
+  member->fail_unsupported("one of " + known, excerpt(member->as_string()));
 }
 
 [[nodiscard]] inline attention_shape read_attention(const json_value& attention, std::size_t width) {
@@ -127,8 +163,10 @@ struct named_activation {
     heads.fail_value("a divisor of hidden_size " + std::to_string(width), std::to_string(shape.heads));
   }
   expect_word(attention, "type", "self-attention");
-  expect_word(attention, "sequence_op", "torch-softmax");
-  shape.causal = read_flag(attention, "causal_attention", false);
+  shape.operation = read_score_operation(attention);
+  // What knows no mask does not know the one that hides the keys behind a query.
+  const bool causal = read_flag(attention, "causal_attention", false);
+  shape.causal = causal && shape.operation == score_operation::softmax;
   shape.query_key_value_bias = read_flag(attention, "qkv_bias", false);
   shape.output_projection = !read_flag(attention, "skip_output_projection", false);
   return shape;
@@ -171,7 +209,13 @@ struct named_activation {
   config.block.attention = read_attention(arch.at("attention"), width);
   config.block.attention.output_bias = read_flag(arch, "use_bias", false);
   config.embedding = read_embedding(arch.at("embedding"), config.block.norm);
-  config.embedding.longest_sequence = read_rotary(arch.at("attention"));
+  attention_shape& attention = config.block.attention;
+  const rotary_choice rotary = read_rotary(arch.at("attention"), width / attention.heads);
+  config.embedding.longest_sequence = rotary.longest;
+  if (rotary.kind != rotary_kind::none) {
+    attention.rotary = {.kind = rotary.kind,
+                        .positions = (std::min)(rotary.longest, config.embedding.max_sequence_length)};
+  }
   if (read_flag(arch, "final_norm", true)) config.final_norm = config.block.norm;
   return config;
 }

@@ -24,6 +24,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
+#include "ultrafastbert/encoder/trace.hpp"
 #include "ultrafastbert/model/loading/model_loader.hpp"
 #include "ultrafastbert/model/texts/packed_texts.hpp"
 #include "ultrafastbert/model/texts/padded_batch.hpp"
@@ -183,9 +184,10 @@ class text_model {
   }
 
   /// Final states of packed texts. A causal encoder gets a mask, without which it would look ahead; masks of ones
-  /// change nothing else. Shapes: states: (tokens, hidden_size), overwritten. Throws: as `encoder::forward`.
+  /// change nothing else. Shapes: states: (tokens, hidden_size), overwritten; `trace` may be null.
+  /// Throws: as `encoder::forward`.
   void encode_packed(const packed_texts& texts, const matrix_view<Scalar>& states, workspace& scratch,
-                     executor_ref threads = {}) const {
+                     executor_ref threads = {}, encoder_trace<Scalar>* trace = nullptr) const {
     workspace::frame frame(scratch);
     sequence_batch batch{.offsets = texts.offsets};
     if (encoder_.config().embedding.token_types != 0) batch.type_ids = texts.type_ids;
@@ -196,7 +198,7 @@ class text_model {
       for (std::size_t i = 0; i < texts.size(); ++i) std::fill_n(mask.row(i), longest, 1.0F);
       batch.mask = mask;
     }
-    encoder_.forward(texts.ids, batch, states, scratch, nullptr, threads);
+    encoder_.forward(texts.ids, batch, states, scratch, trace, threads);
   }
 
  protected:
