@@ -7,6 +7,7 @@
 
 #include "golden_runner/golden_case.hpp"
 #include "support/generator.hpp"
+#include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/layers.hpp"
 
 namespace ufb_test {
@@ -126,7 +127,7 @@ golden_result run_all(const golden_case& golden, const layer_weights& weights, u
 
 // One reading of the original form: with or without second biases, and where ties go.
 template <class TieRule, class Backend>
-golden_result run_leaves(const golden_case& golden, const ufb::safetensors_source& source, ufb::leaf_engine engine,
+golden_result run_leaves(const golden_case& golden, const ufb::tensor_source& source, ufb::leaf_engine engine,
                          bool output_bias) {
   auto shape = ufb::leaf_feedforward_shape::of(source, "");
   shape.activation = activation_of(golden.entry);
