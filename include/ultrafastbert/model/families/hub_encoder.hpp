@@ -95,7 +95,7 @@ struct config_keys {
 }
 
 /// An FFF layer where the configuration asks for one or the tensors are there. Tensors without a configuration are one
-/// tree: their rows tell its depth. Throws: missing_key, bad_type, bad_value.
+/// tree: their rows tell its depth. Throws: missing_key, bad_type, bad_value, unsupported (leaf networks).
 [[nodiscard]] inline std::optional<fast_feedforward_shape> read_fast_feedforward(const json_value& config,
                                                                                  const tensor_source& weights,
                                                                                  const tensor_names& names,
@@ -112,6 +112,14 @@ struct config_keys {
     shape.depth = static_cast<std::size_t>(config.at("intermed_depth").as_unsigned(0, cmm::tree::max_depth));
     shape.parallel_size = size_of(config.at("intermed_size"), max_parallel_size);
     return shape.with_tensors_of(weights, first_layer);
+  }
+  const std::string leaves = names.stored("encoder.layers.0.ffn.w1s");
+  if (!type && weights.contains(leaves)) {
+    fail(error_code::unsupported, {.file = config.file(),
+                                   .where = leaves,
+                                   .expected = "dense feedforward layers, or fast ones with neurons at the nodes",
+                                   .found = "fast feedforward layers with leaf networks",
+                                   .reason = "such a layer by itself is loaded with leaf_feedforward"});
   }
   const auto rows = weights.find(stored_rows);
   if (type || !rows) return std::nullopt;
