@@ -30,6 +30,7 @@ struct cmm_weights {
   std::size_t depth = 0;                   ///< index of the deepest level
   std::size_t parallel_size = 1;           ///< number of trees
   activation_kind activation = activation_kind::gelu;
+  std::span<const Scalar> thresholds{};  ///< (nodes): what logits are compared with; or empty, for 0
 };
 
 namespace cmm {
@@ -98,7 +99,10 @@ void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::
                const cmm_batch<Scalar>& batch) {
   cmm_logits<Backend>(weights, first_node, tokens, batch);
   for (std::size_t i = 0; i < tokens; ++i) {
-    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], ties.right(batch.logit[i])));
+    const bool right = weights.thresholds.empty()
+                           ? ties.right(batch.logit[i])
+                           : ties.right(batch.logit[i], weights.thresholds[first_node + batch.node[i]]);
+    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], right));
   }
   cmm_outputs<Backend>(weights, tokens, batch);
 }
@@ -123,9 +127,14 @@ void multiply_along_given(const cmm_weights<Scalar>& weights, const matrix_view<
     for (std::size_t column = 0; column < along.paths.cols(); ++column) {
       for (std::size_t i = 0; i < tokens; ++i)
         batch.node[i] = static_cast<std::uint32_t>(along.paths(first + i, column));
-      cmm_logits<Backend>(weights, column / levels * tree::node_count(weights.depth), tokens, batch);
+      const std::size_t first_node = column / levels * tree::node_count(weights.depth);
+      cmm_logits<Backend>(weights, first_node, tokens, batch);
       for (std::size_t i = 0; i < tokens; ++i) {
-        if (!along.margins.empty()) along.margins(first + i, column) = batch.logit[i];
+        if (!along.margins.empty()) {
+          const Scalar threshold =
+              weights.thresholds.empty() ? Scalar{0} : weights.thresholds[first_node + batch.node[i]];
+          along.margins(first + i, column) = batch.logit[i] - threshold;
+        }
         if (!along.second_looks.empty()) along.second_looks(first + i, column) = 0;
       }
       if (!along.y.empty()) cmm_outputs<Backend>(weights, tokens, batch);
@@ -164,8 +173,9 @@ void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> 
 }  // namespace cmm
 
 /// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
-/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit.
-/// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
+/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit, or from the logit
+/// and the node's threshold. Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens,
+/// parallel_size * levels) or
 ///   empty, receives the visited nodes, numbered within their tree.
 /// Pre: the sizes agree; y overlaps neither x nor the weights.
 /// Throws: std::bad_alloc while the workspace grows; overflow from the backend.

@@ -38,7 +38,9 @@ inline void follow_tree(const routing_weights& w, std::size_t p, const matrix_vi
       looks = 0;
       const float logit = counting.logit(row, dot, to.token(x, t));
       to.logits[t * to.stride + level] = logit;
-      if (!along.margins.empty()) along.margins(first + t, column) = logit;
+      if (!along.margins.empty()) {
+        along.margins(first + t, column) = w.threshold == nullptr ? logit : logit - w.threshold[row];
+      }
       if (!along.second_looks.empty()) along.second_looks(first + t, column) = static_cast<std::uint8_t>(looks);
       if (level == w.depth) to.position[t] = static_cast<std::uint32_t>(position);
     }

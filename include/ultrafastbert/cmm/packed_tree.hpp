@@ -46,7 +46,7 @@ struct exact_rows {
   const std::byte* rows = nullptr;  ///< in blocked order, in float32, or the lower halves of such rows
   std::size_t stride = 0;           ///< bytes from row to row
   kernels::dot_kernels kernels{};
-  void (*join)(std::size_t n, const bfloat16_bits* upper, const std::int16_t* lower, float* row) = nullptr;
+  kernels::join_kernel join = nullptr;
   std::span<float> joined{};     ///< where a row is joined from its halves, of whole units of padding; or empty
   std::size_t* looks = nullptr;  ///< counts the rows that were read, or null
 
@@ -75,6 +75,7 @@ struct routing_weights {
   std::size_t width = 0;            ///< input width
   std::size_t depth = 0;
   direction<float> ties;
+  const float* threshold = nullptr;  ///< (parallel_size * nodes) in blocked order, or null: all zero
   kernels::dot_kernels kernels{};
   // Of certified routes alone: see certificate.hpp.
   const float* error = nullptr;  ///< (parallel_size * nodes) in blocked order, or null
@@ -85,10 +86,17 @@ struct routing_weights {
   /// The logit of a token at a row, from the dot product with the row. Equal bits in every engine.
   [[nodiscard]] float logit(std::size_t row, float dot, const routed_token& token) const noexcept {
     const float z = logit(row, dot);
+    if (error == nullptr) return z;
     // Written so that NaN, too, is looked at again.
-    if (error == nullptr || std::fabs(z) > error[row] * token.norm) return z;
+    const float margin = threshold == nullptr ? z : z - threshold[row];
+    if (std::fabs(margin) > error[row] * token.norm) return z;
     const float exact_dot = exact.dot(row, this->row(row), token.x, width);
     return bias != nullptr ? exact_dot + bias[row] : exact_dot;
+  }
+
+  /// Whether a logit leads to the right child of its node.
+  [[nodiscard]] bool right(std::size_t row, float logit) const noexcept {
+    return threshold == nullptr ? ties.right(logit) : ties.right(logit, threshold[row]);
   }
 
  private:

@@ -19,8 +19,8 @@ namespace ultrafastbert {
 template <class Scalar>
 struct route_record {
   matrix_view<std::int32_t> paths{};  ///< (tokens, path length): the nodes, numbered within their tree
-  /// (tokens, path length): how far the node's logit lies above what it has to exceed for the right child, which is 0.
-  /// It is what the activation takes, and on the deepest level it decides nothing.
+  /// (tokens, path length): how far the node's logit lies above what it has to exceed for the right child: the node's
+  /// threshold, which is 0 unless the layer has thresholds. On the deepest level it decides nothing.
   matrix_view<Scalar> margins{};
   /// (tokens, path length): 1 where certified storage took the logit from the float32 row, because the narrow one could
   /// not decide; else 0, and 0 for every other storage.

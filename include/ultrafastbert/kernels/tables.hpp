@@ -93,16 +93,18 @@ inline constexpr std::size_t streamed_columns = 768;
 /// Replaces n values, elementwise equal whatever their position.
 using activation_kernel = void (*)(std::size_t n, float* values);
 
-/// The activations of a level, NaN for NaN. They are off by at most, as measured over all levels: ReLU not at all; GELU
-/// 1.1e-7 times max(1, |x|), gelu_tanh 1.5e-7 of them and NaN at minus infinity; Tanh 1.6 units in the last place;
-/// SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it is 0, or NaN at minus infinity. Source: see
-/// `activation_kind`.
+/// The activations of a level, NaN for NaN. ReLU, its square and the identity have the bits of their plain forms. The
+/// others are off by at most, as measured over all levels: GELU 1.1e-7 times max(1, |x|), gelu_tanh 1.5e-7 of them and
+/// NaN at minus infinity; Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it
+/// is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
   activation_kernel gelu = nullptr;
   activation_kernel relu = nullptr;
   activation_kernel silu = nullptr;
   activation_kernel tanh = nullptr;
   activation_kernel gelu_tanh = nullptr;
+  activation_kernel relu_squared = nullptr;
+  activation_kernel identity = nullptr;
 };
 
 /// A piece of a product: some rows of x times whole panels. Operands are seen as 32-bit words: a float, two bfloat16 or
@@ -168,6 +170,10 @@ struct score_block {
   const float* bias = nullptr;  ///< (count), added to the scaled scores, which are rounded first; or null
 };
 
+/// row = the floats of which `upper` and `lower` are the halves: see split_float. Pre: n is a multiple of row_padding;
+/// all start on boundaries of 32 bytes.
+using join_kernel = void (*)(std::size_t n, const bfloat16_bits* upper, const std::int16_t* lower, float* row);
+
 /// The operations on single rows of a level. Sums over a row have one order that depends on nothing but its length, so
 /// that a row gives equal bits in every call of a level.
 struct row_kernels {
@@ -188,9 +194,7 @@ struct row_kernels {
   /// Replaces a block's scores s by exp(s * factor + bias - largest), where `largest` is that of all blocks so far, and
   /// takes the block into the state. Returns what weights of earlier blocks have to be multiplied by.
   float (*softmax)(const score_block& block, running_softmax& state);
-  /// row = the floats of which `upper` and `lower` are the halves: see split_float. Pre: n is a multiple of
-  /// row_padding; all start on boundaries of 32 bytes.
-  void (*join)(std::size_t n, const bfloat16_bits* upper, const std::int16_t* lower, float* row);
+  join_kernel join;
 };
 
 }  // namespace ultrafastbert::kernels

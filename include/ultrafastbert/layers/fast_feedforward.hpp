@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,45 +28,16 @@
 #include "ultrafastbert/core/extents.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/parameters.hpp"
-#include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/core/tasks.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 #include "ultrafastbert/core/workspace.hpp"
-#include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/layers/fast_feedforward_shape.hpp"
+#include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/shared_neurons.hpp"
 #include "ultrafastbert/layers/storing.hpp"
 
 namespace ultrafastbert {
-
-/// An FFF layer. Where the layer's type states a size, it may be left out here.
-struct fast_feedforward_shape {
-  std::size_t input_width = 0;
-  std::size_t output_width = 0;
-  std::size_t depth = 0;  ///< index of the deepest level; 2^(depth + 1) - 1 nodes a tree
-  /// Number of trees whose outputs are added; left out: the type's, or one.
-  std::size_t parallel_size = dynamic_extent;
-  activation_kind activation = activation_kind::gelu;
-
-  /// Number of trees. Pre: the layer's type does not state another one.
-  [[nodiscard]] constexpr std::size_t trees() const noexcept {
-    return parallel_size == dynamic_extent ? 1 : parallel_size;
-  }
-};
-
-/// How an FFF layer is stored and computed, fixed when it is built. A BLAS rounds nothing and has no levels, the engine
-/// `dense` rounds nothing: asking for both is refused.
-struct fast_feedforward_options {
-  fff_engine engine = fff_engine::automatic;
-  weight_storage storage_in = weight_storage::float32;   ///< of the first matrix, which decides the paths
-  weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
-  isa_level isa = isa_level::automatic;                  ///< kernels that run
-};
-
-/// How the second matrix is laid out in the caller's memory.
-enum class linear_out_layout : std::uint8_t {
-  column_per_node,  ///< (output_width, nodes), as checkpoints store it
-  row_per_node,     ///< (nodes, output_width), as the published benchmark stores it
-};
 
 /// An FFF layer over `Scalar` (float or double). Sizes are static or `dynamic_extent`; one class serves both.
 /// Immutable after construction: any number of threads may call `forward`, each with its own workspace.
@@ -95,6 +67,7 @@ class fast_feedforward {
         depth_(shape.depth, "depth"),
         parallel_size_(trees_of(shape), "parallel_size"),
         activation_(shape.activation),
+        node_thresholds_(shape.node_thresholds),
         options_(options) {
     for (const auto& [what, size] : {std::pair{"input_width", input_width()}, std::pair{"output_width", output_width()},
                                      std::pair{"parallel_size", shape.parallel_size}}) {
@@ -103,22 +76,31 @@ class fast_feedforward {
     static_cast<void>(cmm::tree::total_nodes(depth(), parallel_size()));
     if constexpr (is_small) {
       cmm::check_small(packed_shape(true), options_.engine);
+      if (shape.shared_rows != 0) {
+        fail_input("shared_rows", "0 for a layer whose sizes are static and small", std::to_string(shape.shared_rows));
+      }
     } else {
-      static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+      const bool kernels = cmm::runs_kernels<Backend>(packed_shape(true), options_.engine);
+      if (shape.shared_rows != 0) {
+        shared_.emplace(
+            linear_shape{.output_width = shape.shared_rows, .input_width = input_width(), .bias = true},
+            linear_shape{.output_width = output_width(), .input_width = shape.shared_rows}, shape.activation,
+            kernels ? projection_options{.isa = options.isa} : projection_options{.engine = projection_engine::blas});
+      }
     }
   }
 
   /// Copies and packs the weights.
   /// Shapes: linear_in: (nodes, input_width); bias_in: (nodes), or empty for none; linear_out: by `layout`;
-  ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree.
+  ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree; additions: as their comments say, or empty.
   /// Throws: as above; shape_mismatch, non_finite (a weight too large for its storage), unsupported (the processor
-  /// lacks
-  ///   the level that `options.isa` names), overflow, std::bad_alloc.
+  ///   lacks the level that `options.isa` names), overflow, std::bad_alloc.
   /// Complexity: linear in the weights.
   fast_feedforward(const fast_feedforward_shape& shape, const matrix_view<const Scalar>& linear_in,
                    std::span<const Scalar> bias_in, const matrix_view<const Scalar>& linear_out,
                    const fast_feedforward_options& options = {},
-                   linear_out_layout layout = linear_out_layout::column_per_node)
+                   linear_out_layout layout = linear_out_layout::column_per_node,
+                   const fast_feedforward_additions<Scalar>& additions = {})
       : fast_feedforward(shape, options) {
     const bool by_row = layout == linear_out_layout::row_per_node;
     layers::check_shape("linear_in", linear_in, nodes(), input_width());
@@ -131,6 +113,7 @@ class fast_feedforward {
     make_weights(!bias_in.empty());
     for (std::size_t i = 0; i < nodes(); ++i) store_in(i, linear_in.row(i), {.where = "linear_in", .number = i});
     for (std::size_t i = 0; i < bias_in.size(); ++i) weights_->store_bias(i, bias_in[i]);
+    store_additions(additions);
     if (by_row) {
       for (std::size_t i = 0; i < nodes(); ++i) store_out(i, linear_out.row(i), {.where = "linear_out", .number = i});
     } else {
@@ -152,8 +135,11 @@ class fast_feedforward {
     return layer;
   }
 
-  /// Notes `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix`. Throws: std::bad_alloc.
+  /// Notes `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix`; with thresholds also
+  /// `linear_in.threshold`, with shared rows `linear_in.shared.weight`, `linear_in.shared.bias` and
+  /// `linear_out.shared.weight`. Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
+    list.refuse(prefix + "w1s", "this is the form with leaf networks: load it with leaf_feedforward");
     list.add(prefix + "linear_in.weight", {nodes(), input_width()}, [this](const tensor& from) {
       make_weights(true);
       layers::read_rows<Scalar>(from, {nodes(), input_width()}, [&](std::size_t r, const Scalar* row) {
@@ -165,6 +151,14 @@ class fast_feedforward {
       from.read(0, bias.span());
       for (std::size_t i = 0; i < bias.size(); ++i) weights_->store_bias(i, bias[i]);
     });
+    if (node_thresholds_) {
+      list.add(prefix + "linear_in.threshold", {nodes()}, [this](const tensor& from) {
+        aligned_buffer<Scalar> thresholds(nodes());
+        from.read(0, thresholds.span());
+        for (std::size_t i = 0; i < nodes(); ++i) weights_->store_threshold(i, thresholds[i]);
+      });
+    }
+    if (shared_) shared_->parameters(prefix, list);
     list.add(prefix + "linear_out.weight", {output_width(), nodes()}, [this](const tensor& from) {
       store_transposed([&](const matrix_view<Scalar>& to) { layers::read_transposed(from, to); },
                        {.file = from.source().name(), .where = from.name()});
@@ -184,9 +178,11 @@ class fast_feedforward {
   [[nodiscard]] constexpr std::size_t path_length() const noexcept {
     return parallel_size() * cmm::tree::levels(depth());
   }
-  [[nodiscard]] const fast_feedforward_options& options() const noexcept { return options_; }  ///< as given
+  [[nodiscard]] bool node_thresholds() const noexcept { return node_thresholds_; }  ///< see fast_feedforward_shape
+  [[nodiscard]] std::size_t shared_rows() const noexcept { return shared_ ? shared_->rows() : 0; }  ///< likewise
+  [[nodiscard]] const fast_feedforward_options& options() const noexcept { return options_; }       ///< as given
   /// Memory held by the packed weights. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept { return weights_->bytes(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return weights_->bytes() + (shared_ ? shared_->bytes() : 0); }
   /// The engine that computes a batch of `tokens` tokens.
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept { return weights_->engine(tokens); }
   /// Level of the kernels that run; `portable` for the `blas` engine.
@@ -200,11 +196,12 @@ class fast_feedforward {
   }
   /// Bytes that `forward` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept {
-    return weights_->workspace_bytes(tokens);
+    return (std::max)(weights_->workspace_bytes(tokens), shared_ ? shared_->workspace_bytes(tokens) : 0);
   }
 
   /// y = FFF(x), spread over an executor's threads where that pays, tokens split evenly; equal bits for any number of
   /// threads, but for the `blas` engine.
+  /// A node with a threshold sends logits above it to the right; its activation is that of the logit all the same.
   /// Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten; paths: empty, or
   ///   (tokens, path_length()) that receives the visited nodes, numbered within their tree.
   /// Pre: y and paths overlap nothing else.
@@ -221,8 +218,10 @@ class fast_feedforward {
     const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
-      weights_->multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine,
-                         paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
+      const auto from = x.rows_from(rows.first, rows.size());
+      const auto to = y.rows_from(rows.first, rows.size());
+      weights_->multiply(from, to, mine, paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
+      if (shared_) shared_->mix(from, to, Scalar{1}, Scalar{1}, mine);
     });
   }
 
@@ -237,9 +236,8 @@ class fast_feedforward {
                            ? routes.paths
                            : frame.template take_matrix<std::int32_t>(x.rows(), path_length());
     forward(x, y, scratch, paths, threads);
-    const bool more = routes.margins.data() != nullptr || routes.second_looks.data() != nullptr;
-    if (more)
-      follow(x, {.paths = paths, .margins = routes.margins, .second_looks = routes.second_looks}, scratch, threads);
+    if (routes.margins.data() == nullptr && routes.second_looks.data() == nullptr) return;
+    follow(x, {.paths = paths, .margins = routes.margins, .second_looks = routes.second_looks}, scratch, threads);
   }
 
   /// The output of tokens that take the given paths instead of deciding themselves: with the layer's own paths the bits
@@ -292,6 +290,7 @@ class fast_feedforward {
             .activation = activation_,
             .zero_goes_right = TieRule::zero_goes_right,
             .with_bias = with_bias,
+            .with_thresholds = node_thresholds_,
             .storage_in = options_.storage_in,
             .storage_out = options_.storage_out,
             .isa = options_.isa};
@@ -308,6 +307,13 @@ class fast_feedforward {
     if constexpr (!is_small) {
       if (auto others = weights_->replacement()) weights_ = std::move(others);
     }
+  }
+
+  void store_additions(const fast_feedforward_additions<Scalar>& from) {
+    from.check(node_thresholds_ ? nodes() : 0, shared_rows(), input_width(), output_width());
+    for (std::size_t i = 0; i < from.thresholds.size(); ++i) weights_->store_threshold(i, from.thresholds[i]);
+    if (!shared_) return;
+    shared_->set({from.shared_in, from.shared_bias_in, shared_->options()}, {from.shared_out, {}, shared_->options()});
   }
 
   // Shapes: row: (input_width).
@@ -350,6 +356,7 @@ class fast_feedforward {
                         .margins = some(along.margins),
                         .second_looks = some(along.second_looks)},
                        mine);
+      if (shared_ && along.y.data() != nullptr) shared_->mix(some(x), some(along.y), Scalar{1}, Scalar{1}, mine);
     });
   }
 
@@ -358,7 +365,7 @@ class fast_feedforward {
   [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
     if (threads < 2) return 1;
     constexpr std::size_t products_per_task = std::size_t{1} << 19U;
-    const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length();
+    const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length() + shared_rows();
     const std::size_t least_tokens = 1 + products_per_task / (neurons * (input_width() + output_width()));
     const std::size_t worth = tokens / least_tokens;
     return worth >= 16 * threads ? threads : (std::min)(worth, 4 * threads);
@@ -384,8 +391,10 @@ class fast_feedforward {
   [[no_unique_address]] extent<Depth> depth_;
   [[no_unique_address]] extent<ParallelSize> parallel_size_;
   activation_kind activation_;
+  bool node_thresholds_;
   fast_feedforward_options options_;
   std::unique_ptr<cmm::fff_weights<Scalar>> weights_{};  // null only while the layer is built
+  std::optional<layers::shared_neurons<Scalar, Backend>> shared_{};
 };
 
 }  // namespace ultrafastbert
