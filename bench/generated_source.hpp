@@ -71,7 +71,7 @@ class generated_source final : public ultrafastbert::tensor_source {
   generated_source source;
   for (const auto& [name, shape, take] : parameters) {
     const bool is_norm = name.find("norm.") != std::string::npos || name.find("norm1.") != std::string::npos ||
-                         name.find("norm2.") != std::string::npos;
+                         name.find("norm2.") != std::string::npos || name.find("LayerNorm.") != std::string::npos;
     const double deviation = shape.size() == 2 ? 1.0 / std::sqrt(static_cast<double>(shape[1])) : 0.05;
     const bool is_factor = name.ends_with("norm_factor");
     source.add(name, shape,

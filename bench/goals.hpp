@@ -9,6 +9,7 @@
 
 #include "report.hpp"
 #include "ultrafastbert/core/storage.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
 
 namespace ufb_bench {
 
@@ -72,5 +73,23 @@ inline constexpr double share_of_limit = 0.5;
 
 inline constexpr double gpt3_share_of_bound = 0.9;  // at batch 1
 inline constexpr double gpt3_ratio_at_128 = 450;    // with certified float16
+
+/// A dense BERT of the hub: against ONNX Runtime, and int8 projections against float32.
+namespace hub_goals {
+
+inline constexpr double equal_lengths = 1.2;
+inline constexpr double padded = 2.0;
+
+/// Byte products have instructions of their own (VNNI) on newer processors. Pre: the level is supported.
+[[nodiscard]] inline double int8(ultrafastbert::isa_level level) noexcept {
+#if UFB_KERNELS_X86
+  if (ultrafastbert::resolve(level) == ultrafastbert::isa_level::avx512 && ultrafastbert::kernels::has_avx512_vnni()) {
+    return 2.5;
+  }
+#endif
+  return 1.5;
+}
+
+}  // namespace hub_goals
 
 }  // namespace ufb_bench

@@ -12,6 +12,8 @@
 # the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not
 # (5 GB of memory):
 #   bench/run.sh peers [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
+# a dense BERT of MiniLM's sizes, as the hub stores it, beside the same two (1 GB of memory):
+#   bench/run.sh hub [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
 # the levels of BLAS that the paper compares, for dense layers and the FFF layer, beside the paper's own figures:
 #   bench/run.sh paper [--quick] [--batch LIST] [--rounds N] [--json FILE]
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
@@ -44,10 +46,9 @@ case ${1:-} in
     build_bench ufb_bench_micro $UFB_MICRO_BENCH_PACKAGES
     exec "$root/build-bench/bench/ufb_bench_micro" "${@:2}"
     ;;
-  peers)
+  peers | hub)
     build_bench ufb_bench_peers $UFB_EXAMPLE_PACKAGES
-    shift
-    set -- ufb_bench_peers --folder "$root/build-bench/peers" --scripts "$root/bench/peers" "$@"
+    set -- ufb_bench_peers --group "$1" --folder "$root/build-bench/peers" --scripts "$root/bench/peers" "${@:2}"
     ;;
   *)
     build_bench ufb_bench_compare $UFB_BENCH_PACKAGES

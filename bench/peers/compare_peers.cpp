@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The whole encoder, from ids to final states, in this library, in ONNX Runtime and in PyTorch: the same weights, the
-// same ids, checked against each other and then timed in turns. Started by run.sh, which sets the number of threads in
-// the environment.
+// Whole encoders, from ids to final states, in this library, in ONNX Runtime and in PyTorch: the same weights, the same
+// ids, checked against each other and then timed in turns. Group by group: UltraFastBERT beside dense peers, or a dense
+// BERT of the hub. Started by run.sh, which sets the number of threads in the environment.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -18,92 +18,108 @@
 #include <system_error>
 #include <utility>
 
+#include "../goals.hpp"
 #include "../machine.hpp"
-#include "../random.hpp"
 #include "../report.hpp"
 #include "../timing.hpp"
+#include "batches.hpp"
 #include "peers.hpp"
+#include "ultrafastbert/ultrafastbert.hpp"
 
 namespace {
 
 using namespace ufb_bench;
 
-constexpr std::size_t variants = 4;
-constexpr double float_error = 1e-4;   // |states - ours| / |ours| of a sequence
-constexpr double narrow_error = 0.25;  // the same for products of narrow numbers, whose error grows through 16 layers
+namespace ufb = ultrafastbert;
 
-// One way to compute the encoder. `peer` is its name in the JSON; `worker` the process that has it, empty for ours.
+constexpr double float_error = 1e-4;   // |states - ours| / |ours| of a sequence
+constexpr double narrow_error = 0.25;  // the same for products of narrow numbers, whose error grows through the layers
+constexpr std::size_t variants = sequence_set::variants;
+
+// One way to compute an encoder. `peer` is its name in the JSON; `worker` the process that has it, empty for ours.
 struct peer_form {
   std::string peer{};
   std::string title{};
   std::string worker{};
-  bool fff = false;
+  peer_encoder encoder = peer_encoder::dense;
   ufb::weight_storage projections = ufb::weight_storage::float32;
+  call_style calls = call_style::at_once;
 };
 
-const std::vector<peer_form>& forms() {
+// Forms that are compared with each other; the first one is what ratios are to.
+struct peer_group {
+  std::string name{};
+  std::string title{};
+  std::string exported{};   // PyTorch's model that ONNX Runtime gets
+  std::string resources{};  // what a run takes
+  std::string models{};     // said above the table
+  std::vector<std::string> shapes{};
+  std::vector<peer_form> forms{};
+};
+
+const std::vector<peer_group>& groups() {
   using enum ufb::weight_storage;
-  static const std::vector<peer_form> all{
-      {"ours_fff_f32", "this library, FFF, f32", "", true, float32},
-      {"ours_fff_bf16", "this library, FFF, bf16 projections", "", true, bfloat16},
-      {"ours_fff_int8", "this library, FFF, int8 projections", "", true, int8},
-      {"ours_dense_f32", "this library, dense, f32", "", false, float32},
-      {"onnxruntime_dense", "ONNX Runtime, dense, f32", "onnxruntime", false, float32},
-      {"torch_dense", "PyTorch, dense, f32", "torch", false, float32},
-      {"torch_dense_int8", "PyTorch, dense, dynamic int8", "torch", false, int8},
-      {"torch_fff_masked", "PyTorch, FFF as published: all neurons, then a mask", "torch", true, float32},
-      {"torch_fff_gather", "PyTorch, FFF by batched gathers", "torch", true, float32},
+  using enum peer_encoder;
+  using enum call_style;
+  static const std::vector<peer_group> all{
+      {"peers",
+       "The whole encoder, here and elsewhere",
+       "torch_dense",
+       "5 GB of memory, and 1.7 GB on the disk",
+       "16 layers of width 768 with 12 heads, ids to final states; FFF: one tree of depth 11; dense: 4095 neurons. All "
+       "read the same random weights and ids",
+       {"1x16", "1x128", "8x128"},
+       {
+           {"ours_fff_f32", "this library, FFF, f32", "", fff, float32},
+           {"ours_fff_bf16", "this library, FFF, bf16 projections", "", fff, bfloat16},
+           {"ours_fff_int8", "this library, FFF, int8 projections", "", fff, int8},
+           {"ours_dense_f32", "this library, dense, f32", "", dense, float32},
+           {"onnxruntime_dense", "ONNX Runtime, dense, f32", "onnxruntime", dense, float32},
+           {"torch_dense", "PyTorch, dense, f32", "torch", dense, float32},
+           {"torch_dense_int8", "PyTorch, dense, dynamic int8", "torch", dense, int8},
+           {"torch_fff_masked", "PyTorch, FFF as published: all neurons, then a mask", "torch", fff, float32},
+           {"torch_fff_gather", "PyTorch, FFF by batched gathers", "torch", fff, float32},
+       }},
+      {"hub",
+       "A dense BERT as the hub stores it, here and elsewhere",
+       "torch_hub",
+       "1 GB of memory, and 250 MB on the disk",
+       "MiniLM's sizes: 6 layers of width 384 with 12 heads and 1536 neurons, GELU by erf, ids to final states. All "
+       "read "
+       "the same random weights and ids",
+       {"1x16", "1x128", "8x128", "mixed"},
+       {
+           {"ours_f32", "this library, f32", "", hub, float32},
+           {"ours_bf16", "this library, bf16 projections", "", hub, bfloat16},
+           {"ours_int8", "this library, int8 projections", "", hub, int8},
+           {"onnxruntime", "ONNX Runtime, f32", "onnxruntime", hub, float32},
+           {"onnxruntime_sorted", "ONNX Runtime, f32, sorted by length, eight at a time", "onnxruntime", hub, float32,
+            sorted_eights},
+           {"onnxruntime_single", "ONNX Runtime, f32, one by one", "onnxruntime", hub, float32, one_by_one},
+           {"torch_hub", "PyTorch, f32", "torch", hub, float32},
+       }},
   };
   return all;
+}
+
+const peer_group& group_of(const std::string& name) {
+  const auto& all = groups();
+  const auto at = std::find_if(all.begin(), all.end(), [&](const peer_group& one) { return one.name == name; });
+  if (at == all.end()) throw std::runtime_error("no group is called '" + name + "'");
+  return *at;
 }
 
 struct peer_options {
   bool quick = false;
   std::size_t threads = 1;
   std::size_t rounds = 0;
-  std::vector<std::string> shapes{"1x16", "1x128", "8x128"};
+  std::string group{"peers"};
+  ufb::isa_level isa = ufb::isa_level::automatic;
+  std::vector<std::string> shapes{};
   std::filesystem::path folder{};
   std::filesystem::path scripts{};
   std::string json{};
 };
-
-// Sequences of one length, in several variants.
-struct batch_shape {
-  std::string name{};
-  std::size_t batch = 0;
-  std::size_t length = 0;
-  std::vector<ufb::token_id> ids{};
-  std::vector<std::size_t> offsets{};
-
-  [[nodiscard]] std::size_t tokens() const { return batch * length; }
-  [[nodiscard]] std::span<const ufb::token_id> variant(std::size_t index) const {
-    return std::span(ids).subspan(index * tokens(), tokens());
-  }
-};
-
-std::size_t number_in(const std::string& text) {
-  if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos) return 0;
-  return std::stoul(text);
-}
-
-batch_shape make_shape(const std::string& name) {
-  const auto limits = peer_shape(true).embedding;
-  const auto cross = std::min(name.find('x'), name.size() - 1);
-  batch_shape out{.name = name, .batch = number_in(name.substr(0, cross)), .length = number_in(name.substr(cross + 1))};
-  if (out.batch == 0 || out.length == 0 || out.length > limits.max_sequence_length) {
-    throw std::runtime_error("shape " + name + ": BATCHxLENGTH with at most " +
-                             std::to_string(limits.max_sequence_length) + " tokens a sequence");
-  }
-  const normal_stream random(std::hash<std::string>{}(name), 1.0F);
-  out.ids.resize(variants * out.tokens());
-  for (std::size_t i = 0; i < out.ids.size(); ++i) {
-    const double share = 0.5 * std::erfc(-static_cast<double>(random[i]) / std::sqrt(2.0));
-    const auto id = static_cast<std::size_t>(share * static_cast<double>(limits.vocabulary_size));
-    out.ids[i] = static_cast<ufb::token_id>(std::min(id, limits.vocabulary_size - 1));
-  }
-  for (std::size_t i = 0; i <= out.batch; ++i) out.offsets.push_back(i * out.length);
-  return out;
-}
 
 // How far states are from the reference's, sequence by sequence.
 struct deviation {
@@ -133,14 +149,16 @@ struct deviation {
 
 class peers_bench {
  public:
-  explicit peers_bench(const peer_options& options) : options_(options), pool_(options.threads) {
-    std::cerr << "takes 5 GB of memory, and 1.7 GB on the disk until it ends, in " << options.folder.string() << '\n';
-    for (const bool fff : {false, true}) write_peer_checkpoint(options.folder / (fff ? "fff" : "dense"), fff);
+  explicit peers_bench(const peer_options& options)
+      : options_(options), group_(group_of(options.group)), pool_(options.threads) {
+    std::cerr << "takes " << group_.resources << " until it ends, in " << options.folder.string() << '\n';
+    for (const auto& form : group_.forms) {
+      if (written_.insert(form.encoder).second) write_peer_checkpoint(options.folder, form.encoder);
+    }
     start("torch");
     start("onnxruntime");
-    for (const auto& form : forms()) {
-      if (!form.worker.empty()) continue;
-      ours_[form.peer] = load(form.fff, form.projections);
+    for (const auto& form : group_.forms) {
+      if (form.worker.empty()) ours_[form.peer] = load(form.encoder, form.projections);
     }
     check_narrow();
   }
@@ -151,19 +169,22 @@ class peers_bench {
       if (!process->failure().empty()) continue;
       versions += (versions.empty() ? "" : "; ") + process->version();
     }
-    std::cout << "# The whole encoder, here and elsewhere\n\n"
+    std::cout << "# " << group_.title << "\n\n"
               << describe_machine(options_.threads) << "- Peers: " << (versions.empty() ? "none" : versions) << '\n';
     for (const auto& [title, reason] : left_out_) std::cout << "- Left out: " << title << " (" << reason << ")\n";
     std::cout
-        << "- 16 layers of width 768 with 12 heads, ids to final states; FFF: one tree of depth 11; dense: 4095 "
-           "neurons. All read the same random weights and ids, of one length in a batch\n"
-        << "- Medians of " << rounds() << " interleaved rounds; spread: slowest and fastest round; ratio: tokens/s "
-        << "of this library's FFF encoder in f32 over the peer's, so above 1 the peer is slower\n"
+        << "- " << group_.models << '\n'
+        << "- Medians of " << rounds() << " interleaved rounds; spread: slowest and fastest round; tokens: without "
+        << "padding; ratio: tokens/s of " << group_.forms.front().title
+        << " over the peer's, so above 1 the peer is slower\n"
         << "- Deviation: |states - ours| / |ours| over a sequence, against this library's f32 encoder of the same "
            "kind, the worst of those within "
-        << float_error << " (" << narrow_error
-        << " for int8). At a near-tie rounding decides where a token goes, so one in four sequences of an FFF "
-           "encoder may differ; bf16 and int8 of this library are compared as dense encoders\n";
+        << float_error << " (" << narrow_error << " for bf16 and int8)\n";
+    if (written_.count(peer_encoder::fff) != 0) {
+      std::cout
+          << "- At a near-tie rounding decides where a token goes, so one in four sequences of an FFF encoder may "
+             "differ; bf16 and int8 of this library are compared as dense encoders\n";
+    }
     for (const auto& [name, process] : workers_) {
       if (process->failure().empty()) {
         std::cout << "- A request to " << name << " and its answer take " << short_number(ping(*process))
@@ -173,26 +194,28 @@ class peers_bench {
   }
 
   void run(const std::string& name) {
-    const auto shape = make_shape(name);
-    send_ids(shape);
+    const auto set = make_sequences(name, sizes_of(group_.forms.front().encoder));
+    send_inputs(set);
     std::map<std::string, deviation> deviations;
-    expect(shape);
+    expect(set);
     std::vector<const peer_form*> present;
     std::vector<contender> contenders;
-    for (const auto& form : forms()) {
-      if (!form.worker.empty() && !offered(form)) continue;
-      if (!form.worker.empty()) deviations[form.peer] = compare(form, shape);
+    for (const auto& form : group_.forms) {
+      if (!offered(form) || !concerned(form, set)) continue;
+      if (!form.worker.empty()) deviations[form.peer] = compare(form, set);
       present.push_back(&form);
-      contenders.push_back(contender_of(form, shape));
+      contenders.push_back(contender_of(form, set));
     }
-    const auto times = measure(contenders, {.batch = shape.tokens(),
-                                            .tokens = variants * shape.tokens(),
+    const auto times = measure(contenders, {.batch = set.tokens(),
+                                            .tokens = variants * set.tokens(),
                                             .rounds = rounds(),
                                             .seconds = options_.quick ? 0.1 : 0.5});
+    std::map<std::string, double> medians;
     for (std::size_t i = 0; i < present.size(); ++i) {
-      report_form(*present[i], shape, times[i], times.front(), deviations);
+      report_form(*present[i], set, times[i], times.front(), deviations);
+      medians[present[i]->peer] = times[i].median;
     }
-    results_.note(shape.name + ": " + describe_leaves(shape));
+    results_.note(set.name + ": " + (group_.name == "hub" ? describe_goals(set, medians) : describe_leaves(set)));
   }
 
   report& results() { return results_; }
@@ -209,12 +232,12 @@ class peers_bench {
         (options_.scripts / "start.sh").string(), name, options_.folder.string(), std::to_string(options_.threads)});
     if (process->failure().empty() && name == "torch") {
       try {
-        process->ask("export 17");
+        process->ask("export " + group_.exported + " 17");
       } catch (const std::exception& problem) {
         std::cerr << "PyTorch cannot write the model for ONNX Runtime: " << problem.what() << '\n';
       }
     }
-    for (const auto& form : forms()) {
+    for (const auto& form : group_.forms) {
       if (form.worker != name) continue;
       const auto missing = process->missing().find(form.peer);
       if (!process->failure().empty()) {
@@ -228,33 +251,53 @@ class peers_bench {
     workers_[name] = std::move(process);
   }
 
-  [[nodiscard]] bool offered(const peer_form& form) const { return offered_.count(form.peer) != 0; }
-
-  [[nodiscard]] std::unique_ptr<const encoder_type> load(bool fff, ufb::weight_storage projections) const {
-    const ufb::load_options options{.projections = {.engine = ufb::projection_engine::packed, .storage = projections}};
-    return std::make_unique<const encoder_type>(encoder_type::load(options_.folder / (fff ? "fff" : "dense"), options));
+  [[nodiscard]] bool offered(const peer_form& form) const {
+    return form.worker.empty() || offered_.count(form.peer) != 0;
   }
 
-  [[nodiscard]] ufb::matrix<float> states_of(const encoder_type& model, const batch_shape& shape, std::size_t variant) {
-    ufb::matrix<float> states({shape.tokens(), model.stack().config().hidden_size()});
-    forward(model, shape, variant, states);
+  // Other ways to call a peer matter only where it has to pad.
+  [[nodiscard]] static bool concerned(const peer_form& form, const sequence_set& set) {
+    return form.calls == call_style::at_once || set.ragged();
+  }
+
+  [[nodiscard]] std::unique_ptr<const encoder_type> load(peer_encoder encoder, ufb::weight_storage projections) const {
+    const ufb::load_options options{.projections = {.engine = ufb::projection_engine::packed, .storage = projections},
+                                    .isa = options_.isa};
+    return std::make_unique<const encoder_type>(encoder_type::load(options_.folder / folder_of(encoder), options));
+  }
+
+  [[nodiscard]] ufb::matrix<float> states_of(const encoder_type& model, const sequence_set& set, std::size_t variant) {
+    ufb::matrix<float> states({set.tokens(), model.stack().config().hidden_size()});
+    forward(model, set, variant, states);
     return states;
   }
 
-  void forward(const encoder_type& model, const batch_shape& shape, std::size_t variant, ufb::matrix<float>& states) {
-    model.stack().forward(shape.variant(variant), {.offsets = shape.offsets}, states.view(), scratch_, pool_);
+  void forward(const encoder_type& model, const sequence_set& set, std::size_t variant, ufb::matrix<float>& states) {
+    model.stack().forward(set.variant(variant), {.offsets = set.offsets}, states.view(), scratch_, pool_);
+  }
+
+  // This library's encoder in float32.
+  [[nodiscard]] const encoder_type& exact(peer_encoder encoder) const {
+    const auto at = std::find_if(group_.forms.begin(), group_.forms.end(), [&](const peer_form& form) {
+      return form.worker.empty() && form.encoder == encoder && form.projections == ufb::weight_storage::float32;
+    });
+    return *ours_.at(at->peer);
   }
 
   // Rounded projections send tokens of a random stack another way in every layer, so that nothing is left to compare;
   // what can be compared are the same projections between dense layers.
   void check_narrow() {
-    const auto shape = make_shape("2x64");
-    const auto expected = states_of(*ours_.at("ours_dense_f32"), shape, 0);
-    for (const auto& form : forms()) {
+    for (const auto& form : group_.forms) {
       if (!form.worker.empty() || form.projections == ufb::weight_storage::float32) continue;
-      const auto twin = load(false, form.projections);
-      const auto states = states_of(*twin, shape, 0);
-      narrow_[form.peer].add(states.row(0), expected.row(0), shape.tokens() * expected.cols(), narrow_error);
+      const auto encoder = form.encoder == peer_encoder::fff ? peer_encoder::dense : form.encoder;
+      const auto set = make_sequences("2x64", sizes_of(encoder));
+      const auto expected = states_of(exact(encoder), set, 0);
+      const auto twin = load(encoder, form.projections);
+      const auto states = states_of(*twin, set, 0);
+      for (std::size_t s = 0; s < set.sequences(); ++s) {
+        const std::size_t first = set.offsets[s];
+        narrow_[form.peer].add(states.row(first), expected.row(first), set.length(s) * expected.cols(), narrow_error);
+      }
     }
   }
 
@@ -270,26 +313,50 @@ class peers_bench {
     return times.front().median;
   }
 
-  void send_ids(const batch_shape& shape) {
-    const std::vector<std::int64_t> ids(shape.ids.begin(), shape.ids.end());
-    std::ofstream out(options_.folder / "ids.bin", std::ios::binary);
-    out.write(reinterpret_cast<const char*>(ids.data()), static_cast<std::streamsize>(sizeof(ids[0]) * ids.size()));
+  // The word for a way to call a peer.
+  [[nodiscard]] static const char* plan_name(call_style style) {
+    switch (style) {
+      case call_style::at_once: return "at_once";
+      case call_style::sorted_eights: return "sorted_eights";
+      case call_style::one_by_one: return "one_by_one";
+    }
+    return "";
+  }
+
+  void write_numbers(const char* name, const std::vector<std::int64_t>& numbers) const {
+    std::ofstream out(options_.folder / name, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(numbers.data()),
+              static_cast<std::streamsize>(sizeof(numbers[0]) * numbers.size()));
     out.close();
-    if (!out) throw std::runtime_error("cannot write " + (options_.folder / "ids.bin").string());
-    for (const auto& [name, process] : workers_) {
-      if (process->failure().empty()) {
-        process->ask("shape " + std::to_string(shape.batch) + ' ' + std::to_string(shape.length));
+    if (!out) throw std::runtime_error("cannot write " + (options_.folder / name).string());
+  }
+
+  void send_inputs(const sequence_set& set) {
+    std::set<std::pair<std::string, call_style>> sent;
+    for (const auto& form : group_.forms) {
+      if (form.worker.empty() || !offered(form) || !concerned(form, set)) continue;
+      if (!sent.emplace(form.worker, form.calls).second) continue;
+      const auto calls = plan_calls(set, form.calls);
+      const auto inputs = pad(set, calls);
+      write_numbers("ids.bin", inputs.ids);
+      write_numbers("mask.bin", inputs.mask);
+      std::string request = std::string("shape ") + plan_name(form.calls);
+      for (const auto& call : calls) {
+        request.append(" ")
+            .append(std::to_string(call.sequences.size()))
+            .append("x")
+            .append(std::to_string(call.length));
       }
+      workers_.at(form.worker)->ask(request);
     }
   }
 
   // The states that peers are compared with.
-  void expect(const batch_shape& shape) {
-    for (const bool fff : {false, true}) {
-      auto& all = expected_[fff];
+  void expect(const sequence_set& set) {
+    for (const peer_encoder encoder : written_) {
+      auto& all = expected_[encoder];
       all.clear();
-      const auto& model = *ours_.at(fff ? "ours_fff_f32" : "ours_dense_f32");
-      for (std::size_t v = 0; v < variants; ++v) all.push_back(states_of(model, shape, v));
+      for (std::size_t v = 0; v < variants; ++v) all.push_back(states_of(exact(encoder), set, v));
     }
   }
 
@@ -297,47 +364,57 @@ class peers_bench {
     return form.projections == ufb::weight_storage::float32 ? float_error : narrow_error;
   }
 
-  [[nodiscard]] deviation compare(const peer_form& form, const batch_shape& shape) {
+  [[nodiscard]] static std::string request(const char* verb, const peer_form& form, std::size_t variant) {
+    return std::string(verb) + ' ' + form.peer + ' ' + plan_name(form.calls) + ' ' + std::to_string(variant);
+  }
+
+  [[nodiscard]] deviation compare(const peer_form& form, const sequence_set& set) {
+    const auto calls = plan_calls(set, form.calls);
+    std::size_t rows = 0;
+    for (const auto& call : calls) rows += call.sequences.size() * call.length;
     deviation found;
     for (std::size_t v = 0; v < variants; ++v) {
-      const auto& expected = expected_[form.fff][v];
+      const auto& expected = expected_[form.encoder][v];
       const std::size_t width = expected.cols();
-      workers_.at(form.worker)->ask("states " + form.peer + ' ' + std::to_string(v));
-      std::vector<float> states(shape.tokens() * width);
+      workers_.at(form.worker)->ask(request("states", form, v));
+      std::vector<float> states(rows * width);
       std::ifstream in(options_.folder / "states.bin", std::ios::binary);
       const auto bytes = static_cast<std::streamsize>(sizeof(float) * states.size());
       in.read(reinterpret_cast<char*>(states.data()), bytes);
       if (in.gcount() != bytes || in.peek() != std::ifstream::traits_type::eof()) {
         throw std::runtime_error(form.title + " gives states of another size");
       }
-      for (std::size_t s = 0; s < shape.batch; ++s) {
-        const std::size_t first = shape.offsets[s];
-        found.add(states.data() + first * width, expected.row(first), shape.length * width, tolerance_of(form));
+      const float* row = states.data();
+      for (const auto& call : calls) {
+        for (const std::size_t s : call.sequences) {
+          found.add(row, expected.row(set.offsets[s]), set.length(s) * width, tolerance_of(form));
+          row += call.length * width;
+        }
       }
     }
     return found;
   }
 
-  contender contender_of(const peer_form& form, const batch_shape& shape) {
+  contender contender_of(const peer_form& form, const sequence_set& set) {
     if (form.worker.empty()) {
       auto& states = states_[form.peer];
-      states = ufb::matrix<float>({shape.tokens(), peer_shape(true).hidden_size()});
-      return {.name = form.title, .run = [this, &form, &shape, &states](std::size_t first) {
-                forward(*ours_.at(form.peer), shape, first / shape.tokens(), states);
+      states = ufb::matrix<float>({set.tokens(), sizes_of(form.encoder).width});
+      return {.name = form.title, .run = [this, &form, &set, &states](std::size_t first) {
+                forward(*ours_.at(form.peer), set, first / set.tokens(), states);
                 return states(0, 0);
               }};
     }
     worker& process = *workers_.at(form.worker);
     return {.name = form.title,
             .run =
-                [&form, &shape, &process](std::size_t first) {
-                  process.ask("run " + form.peer + ' ' + std::to_string(first / shape.tokens()));
+                [&form, &set, &process](std::size_t first) {
+                  process.ask(request("run", form, first / set.tokens()));
                   return 0.0F;
                 },
             .spins = options_.threads > 1};
   }
 
-  void report_form(const peer_form& form, const batch_shape& shape, const timing& time, const timing& fff,
+  void report_form(const peer_form& form, const sequence_set& set, const timing& time, const timing& first,
                    const std::map<std::string, deviation>& deviations) {
     const auto found = deviations.find(form.peer);
     const auto narrow = narrow_.find(form.peer);
@@ -346,7 +423,7 @@ class peers_bench {
     nlohmann::json error = nullptr;
     if (found != deviations.end()) {
       const auto& one = found->second;
-      verified = one.finite && one.differ <= (form.fff ? one.sequences / 4 : 0);
+      verified = one.finite && one.differ <= (form.encoder == peer_encoder::fff ? one.sequences / 4 : 0);
       cell = scientific(one.worst);
       if (one.differ != 0) {
         cell += ", " + std::to_string(one.differ) + " of " + std::to_string(one.sequences) + " sequences differ";
@@ -354,17 +431,17 @@ class peers_bench {
       error = one.worst;
     } else if (narrow != narrow_.end()) {
       verified = narrow->second.finite && narrow->second.differ == 0;
-      cell = scientific(narrow->second.worst) + " (dense)";
+      cell = scientific(narrow->second.worst) + (form.encoder == peer_encoder::fff ? " (dense)" : "");
       error = narrow->second.worst;
     }
     if (!verified) cell += " **NOT VERIFIED**";
     const double speed = micro / time.median;
-    const double ratio = time.median / fff.median;
-    results_.add({form.title, shape.name, std::to_string(options_.threads), short_number(speed),
+    const double ratio = time.median / first.median;
+    results_.add({form.title, set.name, std::to_string(options_.threads), short_number(speed),
                   short_number(micro / time.most) + "-" + short_number(micro / time.least), short_number(ratio), cell},
-                 nlohmann::ordered_json{{"group", "peers"},
+                 nlohmann::ordered_json{{"group", group_.name},
                                         {"peer", form.peer},
-                                        {"shape", shape.name},
+                                        {"shape", set.name},
                                         {"threads", options_.threads},
                                         {"tokens_per_s", speed},
                                         {"ratio", ratio},
@@ -382,24 +459,44 @@ class peers_bench {
   }
 
   // How many leaves the tokens of a variant reach, as the mean over the layers.
-  [[nodiscard]] std::string describe_leaves(const batch_shape& shape) {
+  [[nodiscard]] std::string describe_leaves(const sequence_set& set) {
     ufb::encoder_trace<float> trace;
-    ufb::matrix<float> states({shape.tokens(), peer_shape(true).hidden_size()});
-    ours_.at("ours_fff_f32")
-        ->stack()
-        .forward(shape.variant(0), {.offsets = shape.offsets}, states.view(), scratch_, &trace);
+    ufb::matrix<float> states({set.tokens(), sizes_of(peer_encoder::fff).width});
+    exact(peer_encoder::fff).stack().forward(set.variant(0), {.offsets = set.offsets}, states.view(), scratch_, &trace);
     std::size_t leaves = 0;
     for (const auto& layer : trace.layers) {
       std::set<std::int32_t> seen;
       for (std::size_t t = 0; t < layer.paths.rows(); ++t) seen.insert(layer.paths(t, layer.paths.cols() - 1));
       leaves += seen.size();
     }
-    return std::to_string(shape.tokens()) + " tokens reach " +
+    return std::to_string(set.tokens()) + " tokens reach " +
            short_number(static_cast<double>(leaves) / static_cast<double>(trace.layers.size())) +
            " different leaves of 2048 in a layer, on average";
   }
 
+  // What was aimed at, beside what was found. Times are per token.
+  [[nodiscard]] std::string describe_goals(const sequence_set& set, const std::map<std::string, double>& times) const {
+    const double ours = times.at("ours_f32");
+    const auto goal = [](double found, double aim) {
+      return short_number(found) + " times (goal " + short_number(aim) + ", " +
+             (found >= aim ? "reached" : "**missed**") + ')';
+    };
+    std::string text;
+    if (const auto peer = times.find("onnxruntime"); peer != times.end()) {
+      text += "f32 is as fast as ONNX Runtime " +
+              goal(peer->second / ours, set.ragged() ? hub_goals::padded : hub_goals::equal_lengths) + "; ";
+      double best = peer->second;
+      for (const char* other : {"onnxruntime_sorted", "onnxruntime_single"}) {
+        if (const auto found = times.find(other); found != times.end()) best = std::min(best, found->second);
+      }
+      if (set.ragged()) text += short_number(best / ours) + " times as fast as the best way to call it; ";
+    }
+    return text + "int8 is as fast as f32 " + goal(ours / times.at("ours_int8"), hub_goals::int8(options_.isa));
+  }
+
   const peer_options& options_;
+  const peer_group& group_;
+  std::set<peer_encoder> written_{};
   ufb::thread_pool pool_;
   report results_{};
   std::map<std::string, std::unique_ptr<worker>> workers_{};
@@ -407,7 +504,7 @@ class peers_bench {
   std::vector<std::pair<std::string, std::string>> left_out_{};
   std::map<std::string, std::unique_ptr<const encoder_type>> ours_{};
   std::map<std::string, deviation> narrow_{};
-  std::map<bool, std::vector<ufb::matrix<float>>> expected_{};
+  std::map<peer_encoder, std::vector<ufb::matrix<float>>> expected_{};
   std::map<std::string, ufb::matrix<float>> states_{};
   ufb::workspace scratch_{};
 };
@@ -433,7 +530,7 @@ class temporary_folder {
   temporary_folder& operator=(const temporary_folder&) = delete;
   ~temporary_folder() {
     std::error_code ignored;
-    for (const char* name : {"dense", "fff", "dense.onnx", "ids.bin", "states.bin"}) {
+    for (const char* name : {"dense", "fff", "hub", "model.onnx", "ids.bin", "mask.bin", "states.bin"}) {
       std::filesystem::remove_all(path_ / name, ignored);
     }
     std::filesystem::remove(path_, ignored);
@@ -445,14 +542,16 @@ class temporary_folder {
 
 int run(const peer_options& options) {
   check_environment(options.threads);
-  for (const auto& name : options.shapes) static_cast<void>(make_shape(name));
+  const peer_group& group = group_of(options.group);
+  const auto& shapes = options.shapes.empty() ? group.shapes : options.shapes;
+  for (const auto& name : shapes) static_cast<void>(make_sequences(name, sizes_of(group.forms.front().encoder)));
   const temporary_folder folder(options.folder);
   peers_bench bench(options);
   bench.describe();
   auto& results = bench.results();
-  results.begin_table("peers: ids to final states",
+  results.begin_table(group.name + ": ids to final states",
                       {"peer", "shape", "threads", "tokens/s", "spread", "ratio", "deviation"});
-  for (const auto& name : options.shapes) bench.run(name);
+  for (const auto& name : shapes) bench.run(name);
   results.end_table();
   if (!options.json.empty()) results.write_json(options.json);
   if (results.all_verified()) return 0;
@@ -460,17 +559,27 @@ int run(const peer_options& options) {
   return 1;
 }
 
+const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
+                                                   {"portable", ufb::isa_level::portable},
+                                                   {"neon", ufb::isa_level::neon},
+                                                   {"avx2", ufb::isa_level::avx2},
+                                                   {"avx512", ufb::isa_level::avx512}};
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("Times the whole encoder beside ONNX Runtime and PyTorch, on the same weights and ids.");
+  CLI::App app("Times whole encoders beside ONNX Runtime and PyTorch, on the same weights and ids.");
   peer_options options;
   app.add_flag("--quick", options.quick, "fewer and shorter rounds");
   app.add_option("--threads", options.threads, "threads of every peer (1)")->check(CLI::PositiveNumber);
   app.add_option("--rounds", options.rounds, "rounds to take medians of (7, with --quick 3)")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--shapes", options.shapes, "batches x lengths, separated by commas (1x16,1x128,8x128)")
+  app.add_option("--group", options.group, "peers or hub: which encoders to compare (peers)")
+      ->check(CLI::IsMember({"peers", "hub"}));
+  app.add_option("--shapes", options.shapes, "batches x lengths or mixed, separated by commas (all of the group)")
       ->delimiter(',');
+  app.add_option("--isa", options.isa, "level of this library's kernels (automatic)")
+      ->transform(CLI::CheckedTransformer(levels));
   app.add_option("--json", options.json, "file to write the rows to");
   app.add_option("--folder", options.folder, "for weights and models, removed in the end")->required();
   app.add_option("--scripts", options.scripts, "folder of start.sh")->required()->check(CLI::ExistingDirectory);

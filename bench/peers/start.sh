@@ -33,7 +33,7 @@ case $1 in
     exec "$python" "$root/bench/peers/torch_worker.py" "$folder" "$threads"
     ;;
   onnxruntime)
-    [ -f "$folder/dense.onnx" ] || give_up "its model, which PyTorch writes, is not there"
+    [ -f "$folder/model.onnx" ] || give_up "its model, which PyTorch writes, is not there"
     { command -v node && command -v npm; } >/dev/null || ufb_require_packages $UFB_NODE_PACKAGES >&2 </dev/null ||
       give_up "$UFB_NODE_PACKAGES could not be installed"
     modules=$(dirname "$folder")/peers-npm

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The encoder of the benchmark in PyTorch, in four forms, driven line by line; peers.hpp describes the lines.
+"""The encoders of the benchmarks in PyTorch, driven line by line; peers.hpp describes the lines.
 
 usage: torch_worker.py FOLDER THREADS
-FOLDER has dense/model.safetensors and fff/model.safetensors, and the token ids of each shape.
+FOLDER has hub/model.safetensors, or dense/model.safetensors and fff/model.safetensors, and the token ids of each shape.
 """
 import array
 import ctypes
@@ -50,7 +50,7 @@ def linear_of(weight, bias=None):
 
 
 def norm_of(tensors, prefix):
-    norm = nn.LayerNorm(WIDTH, eps=1e-12)
+    norm = nn.LayerNorm(tensors[prefix + "weight"].shape[0], eps=1e-12)
     norm.weight = nn.Parameter(tensors[prefix + "weight"], requires_grad=False)
     norm.bias = nn.Parameter(tensors[prefix + "bias"], requires_grad=False)
     return norm
@@ -162,6 +162,64 @@ class Encoder(nn.Module):
         return self.final_norm(x)
 
 
+class HubAttention(nn.Module):
+    """Attention as the hub's BERT has it: three projections with biases, and a mask that is added to the products."""
+
+    def __init__(self, tensors, prefix, heads):
+        super().__init__()
+        self.query, self.key, self.value, self.dense = (
+            linear_of(tensors[prefix + name + ".weight"], tensors[prefix + name + ".bias"])
+            for name in ("self.query", "self.key", "self.value", "output.dense"))
+        self.heads = heads
+        self.head_width = self.query.out_features // heads
+
+    def split(self, x):
+        return x.view(x.shape[0], x.shape[1], self.heads, self.head_width).permute(0, 2, 1, 3)
+
+    def forward(self, x, mask):
+        query, key, value = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        products = torch.matmul(query, key.transpose(-1, -2)) / math.sqrt(self.head_width) + mask
+        mixed = torch.matmul(torch.softmax(products, dim=-1), value).permute(0, 2, 1, 3).contiguous()
+        return self.dense(mixed.view(x.shape[0], x.shape[1], self.heads * self.head_width))
+
+
+class HubBlock(nn.Module):
+    def __init__(self, tensors, prefix, heads):
+        super().__init__()
+        self.attention = HubAttention(tensors, prefix + "attention.", heads)
+        self.norm1 = norm_of(tensors, prefix + "attention.output.LayerNorm.")
+        self.dense_in, self.dense_out = (
+            linear_of(tensors[prefix + name + ".dense.weight"], tensors[prefix + name + ".dense.bias"])
+            for name in ("intermediate", "output"))
+        self.norm2 = norm_of(tensors, prefix + "output.LayerNorm.")
+
+    def forward(self, x, mask):
+        x = self.norm1(self.attention(x, mask) + x)
+        return self.norm2(self.dense_out(functional.gelu(self.dense_in(x))) + x)
+
+
+class HubEncoder(nn.Module):
+    """BERT as the hub stores it, of the sizes that config.json says. All tokens are of the first type."""
+
+    def __init__(self, tensors, config):
+        super().__init__()
+        self.words, self.positions, self.types = (
+            nn.Embedding.from_pretrained(tensors["embeddings." + name + "_embeddings.weight"])
+            for name in ("word", "position", "token_type"))
+        self.register_buffer("places", torch.arange(config["max_position_embeddings"]).unsqueeze(0))
+        self.norm = norm_of(tensors, "embeddings.LayerNorm.")
+        self.blocks = nn.ModuleList(HubBlock(tensors, "encoder.layer.%d." % i, config["num_attention_heads"])
+                                    for i in range(config["num_hidden_layers"]))
+
+    def forward(self, ids, mask):
+        places = self.places[:, :ids.shape[1]]
+        x = self.norm(self.words(ids) + self.types(torch.zeros_like(ids)) + self.positions(places))
+        added = (1.0 - mask.unsqueeze(1).unsqueeze(2).to(dtype=torch.float32)) * -10000.0
+        for block in self.blocks:
+            x = block(x, added)
+        return x
+
+
 def seconds_of(model, ids):
     model(ids)
     start = time.perf_counter()
@@ -199,11 +257,37 @@ def blas_of_this_process():
 
 
 def export(model, file, opset):
-    """Writes the model as ONNX, by the exporter that traces: it needs no further package."""
+    """Writes a model as ONNX, by the exporter that traces: it needs no further package."""
     options = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    names = ["ids", "mask"] if isinstance(model, HubEncoder) else ["ids"]
+    inputs = (torch.zeros((2, 16), dtype=torch.long), torch.ones((2, 16), dtype=torch.long))[:len(names)]
     axes = {0: "batch", 1: "length"}
-    torch.onnx.export(model, (torch.zeros((2, 16), dtype=torch.long),), file, opset_version=opset, input_names=["ids"],
-                      output_names=["states"], dynamic_axes={"ids": axes, "states": axes}, **options)
+    torch.onnx.export(model, inputs, file, opset_version=opset, input_names=names, output_names=["states"],
+                      dynamic_axes={name: axes for name in names + ["states"]}, **options)
+
+
+def read_calls(folder, sizes):
+    """The inputs of each variant: ids and mask of its calls, whose sizes are given as "BATCHxLENGTH"."""
+    shapes = [tuple(int(number) for number in size.split("x")) for size in sizes]
+    numbers = []
+    for name in ("ids.bin", "mask.bin"):
+        values = array.array("q")
+        with open(os.path.join(folder, name), "rb") as file:
+            values.frombytes(file.read())
+        numbers.append(torch.tensor(values, dtype=torch.long))
+    variants, first = [], 0
+    while first < len(numbers[0]):
+        calls = []
+        for batch, length in shapes:
+            calls.append(tuple(values[first:first + batch * length].view(batch, length) for values in numbers))
+            first += batch * length
+        variants.append(calls)
+    return variants
+
+
+def states_of(model, calls):
+    """The states of all calls, one behind another."""
+    return [model(ids, mask) if isinstance(model, HubEncoder) else model(ids) for ids, mask in calls]
 
 
 def main():
@@ -214,42 +298,43 @@ def main():
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
 
-    dense = read_tensors(os.path.join(folder, "dense", "model.safetensors"))
-    fff = read_tensors(os.path.join(folder, "fff", "model.safetensors"))
-    models = {
-        "torch_dense": Encoder(dense, DenseFeedforward).eval(),
-        "torch_fff_masked": Encoder(fff, MaskedFeedforward).eval(),
-        "torch_fff_gather": Encoder(fff, GatheredFeedforward).eval(),
-    }
-    note = ""
-    int8 = quantized(models["torch_dense"])
-    if int8 is None:
-        answers.write("@without torch_dense_int8 this PyTorch has no int8 engine that runs here\n")
+    models, note = {}, ""
+    if os.path.exists(os.path.join(folder, "hub")):
+        with open(os.path.join(folder, "hub", "config.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        tensors = read_tensors(os.path.join(folder, "hub", "model.safetensors"))
+        models["torch_hub"] = HubEncoder(tensors, config).eval()
     else:
-        torch.backends.quantized.engine = int8[1]
-        models["torch_dense_int8"] = int8[2]
-        note = ", int8 by " + int8[1]
+        dense = read_tensors(os.path.join(folder, "dense", "model.safetensors"))
+        fff = read_tensors(os.path.join(folder, "fff", "model.safetensors"))
+        models["torch_dense"] = Encoder(dense, DenseFeedforward).eval()
+        models["torch_fff_masked"] = Encoder(fff, MaskedFeedforward).eval()
+        models["torch_fff_gather"] = Encoder(fff, GatheredFeedforward).eval()
+        int8 = quantized(models["torch_dense"])
+        if int8 is None:
+            answers.write("@without torch_dense_int8 this PyTorch has no int8 engine that runs here\n")
+        else:
+            torch.backends.quantized.engine = int8[1]
+            models["torch_dense_int8"] = int8[2]
+            note = ", int8 by " + int8[1]
     answers.write("@version PyTorch %s over %s%s\n" % (torch.__version__, blas_of_this_process(), note))
     answers.write("@ready\n")
 
-    variants = []
+    plans = {}
     for line in sys.stdin:
         words = line.split()
         try:
             if words[0] == "shape":
-                batch, length = int(words[1]), int(words[2])
-                ids = array.array("q")
-                with open(os.path.join(folder, "ids.bin"), "rb") as file:
-                    ids.frombytes(file.read())
-                variants = list(torch.tensor(ids, dtype=torch.long).view(-1, batch, length).unbind(0))
+                plans[words[1]] = read_calls(folder, words[2:])
             elif words[0] == "run":
-                models[words[1]](variants[int(words[2])])
+                states_of(models[words[1]], plans[words[2]][int(words[3])])
             elif words[0] == "states":
-                states = models[words[1]](variants[int(words[2])]).contiguous()
                 with open(os.path.join(folder, "states.bin"), "wb") as file:
-                    file.write(ctypes.string_at(states.data_ptr(), 4 * states.numel()))
+                    for states in states_of(models[words[1]], plans[words[2]][int(words[3])]):
+                        states = states.contiguous()
+                        file.write(ctypes.string_at(states.data_ptr(), 4 * states.numel()))
             elif words[0] == "export":
-                export(models["torch_dense"], os.path.join(folder, "dense.onnx"), int(words[1]))
+                export(models[words[1]], os.path.join(folder, "model.onnx"), int(words[2]))
             elif words[0] != "ping":
                 raise ValueError("no request is called '%s'" % words[0])
             answers.write("@ok\n")
