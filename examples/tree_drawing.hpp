@@ -49,6 +49,17 @@ inline std::string xml_text(std::string_view text) {
   return out;
 }
 
+/// A text of at most so many characters, the last of which says that there are more. Pre: the text is UTF-8.
+inline std::string shortened(const std::string& text, std::size_t most = 24) {
+  std::size_t characters = 0;
+  std::size_t end = 0;  // of all but the last that are allowed
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) continue;
+    if (++characters == most) end = i;
+  }
+  return characters <= most ? text : text.substr(0, end) + "\xE2\x80\xA6";
+}
+
 /// Draws trees one below another. Nodes that no token visits are left out of trees deeper than `whole_depth`.
 class tree_drawing {
  public:
@@ -65,23 +76,25 @@ class tree_drawing {
     out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width_ + 2 * margin << "\" height=\"" << height_
         << "\" viewBox=\"0 0 " << width_ + 2 * margin << ' ' << height_ << "\">\n"
         << "<style>\n"
-           "svg { background: #fcfcfa; font-family: system-ui, sans-serif; }\n"
+           "svg { font-family: system-ui, sans-serif; }\n"
+           ".back { fill: #fcfcfa; }\n"
            ".title { font-size: 14px; fill: #202124; }\n"
            ".words { font-size: 9px; fill: #3c4043; }\n"
            "path { stroke: #2f6fab; fill: none; stroke-linecap: round; }\n"
            "circle { fill: #2f6fab; stroke: #fcfcfa; stroke-width: 0.6; }\n"
-           ".unused { stroke: #d0d3d6; stroke-width: 0.6; }\n"
+           ".unused { stroke: #b8bdc2; stroke-width: 0.6; }\n"
            "circle.unused { fill: #fcfcfa; }\n"
            "@media (prefers-color-scheme: dark) {\n"
-           "svg { background: #16181b; }\n"
+           ".back { fill: #16181b; }\n"
            ".title { fill: #e8eaed; }\n"
            ".words { fill: #bdc1c6; }\n"
            "path { stroke: #8ab8e6; }\n"
            "circle { fill: #8ab8e6; stroke: #16181b; }\n"
-           ".unused { stroke: #45494e; }\n"
+           ".unused { stroke: #555a60; }\n"
            "circle.unused { fill: #16181b; }\n"
            "}\n"
-           "</style>\n";
+           "</style>\n"
+           "<rect class=\"back\" width=\"100%\" height=\"100%\"/>\n";
     double top = 0;
     for (const drawn_tree& tree : trees_) {
       out << "<g transform=\"translate(" << margin << ' ' << top << ")\">\n";
@@ -143,7 +156,7 @@ class tree_drawing {
       const double left = x(first_leaf + leaf) - 3;
       const double below = y(first_leaf + leaf) + 14;
       out << "<text class=\"words\" transform=\"translate(" << left << ' ' << below << ") rotate(90)\">"
-          << xml_text(tree.leaf_words[leaf]) << "</text>\n";
+          << xml_text(shortened(tree.leaf_words[leaf])) << "</text>\n";
     }
   }
 

@@ -143,12 +143,12 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
       {"/arch/skip_head_transform", 1, bad_type, "$.arch.skip_head_transform"},
       {"/arch/attention/num_attention_heads", 5, bad_value, "$.arch.attention.num_attention_heads"},
       {"/arch/attention/type", "flash-attention-impl", unsupported, "$.arch.attention.type"},
-      {"/arch/attention/sequence_op", "cumsum", unsupported, "$.arch.attention.sequence_op"},
+      {"/arch/attention/sequence_op", "softmax", unsupported, "$.arch.attention.sequence_op"},
       {"/arch/attention/causal_attention", 1, bad_type, "$.arch.attention.causal_attention"},
       {"/arch/attention/qkv_bias", "yes", bad_type, "$.arch.attention.qkv_bias"},
       {"/arch/attention/skip_output_projection", {true}, bad_type, "$.arch.attention.skip_output_projection"},
-      {"/arch/attention/rotary_embedding", "llama", unsupported, "$.arch.attention.rotary_embedding"},
-      {"/arch/attention/rotary_embedding", "sanity", unsupported, "$.arch.attention.rotary_embedding"},
+      {"/arch/attention/sequence_op", 1, bad_type, "$.arch.attention.sequence_op"},
+      {"/arch/attention/rotary_embedding", "LLAMA", unsupported, "$.arch.attention.rotary_embedding"},
       {"/arch/attention/rotary_embedding", "v2", unsupported, "$.arch.attention.rotary_embedding"},
       {"/arch/attention/rotary_embedding", 1, unsupported, "$.arch.attention.rotary_embedding"},
       {"/arch/embedding/vocab_size", 0, bad_value, "$.arch.embedding.vocab_size"},
@@ -175,6 +175,39 @@ TEST_CASE("Wrong and unimplemented values are refused with path, expectation and
     CHECK(e->file() == "config.json");
     CHECK_FALSE(e->expected().empty());
     CHECK_FALSE(e->found().empty());
+  }
+}
+
+TEST_CASE("Rotary positions have the kind, the table and the even width that the training code gives them") {
+  auto config = published();
+  auto& arch = config["arch"];
+  arch["embedding"]["max_seq_length"] = 512;
+  arch["attention"]["rotary_embedding"] = "llama";
+  auto got = read(config);
+  CHECK(got.encoder.block.attention.rotary.kind == rotary_kind::neighbors);
+  CHECK(got.encoder.block.attention.rotary.positions == 512);
+  CHECK(got.encoder.embedding.longest_sequence == 1024);
+  arch["attention"]["rotary_embedding"] = "sanity";
+  got = read(config);
+  CHECK(got.encoder.block.attention.rotary.kind == rotary_kind::halves);
+  CHECK(got.encoder.block.attention.rotary.positions == 128);
+  CHECK(got.encoder.embedding.longest_sequence == 128);
+  arch["attention"]["num_attention_heads"] = arch["hidden_size"];  // heads of width 1
+  const auto e = error_of([&] { static_cast<void>(read(config)); });
+  REQUIRE(e);
+  CHECK(name(e->code()) == "bad_value");
+  CHECK(e->where() == "$.arch.attention.rotary_embedding");
+}
+
+TEST_CASE("Sequence operations are read, and those that know no mask are never causal") {
+  for (const auto operation : {score_operation::softmax, score_operation::identity, score_operation::cumsum,
+                               score_operation::cumsumexp, score_operation::layer_norm}) {
+    auto config = published();
+    config["arch"]["attention"]["sequence_op"] = name(operation);
+    config["arch"]["attention"]["causal_attention"] = true;
+    const auto got = read(config);
+    CHECK(got.encoder.block.attention.operation == operation);
+    CHECK(got.encoder.block.attention.causal == (operation == score_operation::softmax));
   }
 }
 

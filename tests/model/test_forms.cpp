@@ -118,6 +118,24 @@ TEST_CASE("Sequences beyond a rotary table or the learned positions are refused"
   CHECK(error_text_of([&] { states_of(learned, 65); }) == "invalid_input: sequence 0: at most 64 tokens: 65");
 }
 
+TEST_CASE("A rotary model of one length gives shorter sequences what they get padded to it") {
+  const auto model = masked_lm<float>::load(golden_model("mlm_ff_rotary_sanity_s128"));
+  auto workspace = model.make_workspace();
+  std::vector<token_id> ids(128, 7);
+  std::vector<float> mask(128, 0.0F);
+  for (std::size_t s = 0; s < 12; ++s) {
+    ids[s] = static_cast<token_id>(3 * s + 1);
+    mask[s] = 1;
+  }
+  const auto padded =
+      model.encode({ids.data(), {1, 128}}, {mask.data(), {1, 128}}, workspace, {.padding_states = true});
+  const auto alone = model.encode({ids.data(), {1, 12}}, {}, workspace);
+  for (std::size_t s = 0; s < 12; ++s) {
+    CHECK(std::equal(alone.row(s), alone.row(s) + alone.cols(), padded.row(s)));
+  }
+  CHECK(error_text_of([&] { states_of(model, 129); }) == "invalid_input: sequence 0: at most 128 tokens: 129");
+}
+
 TEST_CASE("A mask has a row for each sequence or for each token") {
   const auto model = masked_lm<float>::load(golden_model("mlm_fff_masks"));
   auto workspace = model.make_workspace();
