@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The layers alone: fast feedforward, dense feedforward, linear, attention, norms, embedding. Needs Eigen and a BLAS
-// (or none: Eigen), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
+// The layers alone: fast feedforward in both forms, dense feedforward, linear, attention, norms, embedding. Needs Eigen
+// and a BLAS (or none: Eigen), no JSON and no Unicode library. The CMake target is ultrafastbert::layers.
 // Layer: umbrella over core, blas, kernels, cmm, layers.
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "ultrafastbert/layers/embedding.hpp"
 #include "ultrafastbert/layers/fast_feedforward.hpp"
 #include "ultrafastbert/layers/feedforward.hpp"
+#include "ultrafastbert/layers/leaf_feedforward.hpp"
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/norm.hpp"
 #include "ultrafastbert/layers/sequences.hpp"

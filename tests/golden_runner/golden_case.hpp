@@ -84,6 +84,9 @@ inline void expect_equal(const tensor<std::int32_t>& got, std::span<const std::i
 [[nodiscard]] golden_result compute_layer(const golden_case& golden);
 void compare_layer(const golden_case& golden, const golden_result& result);
 
+[[nodiscard]] golden_result compute_leaf_layer(const golden_case& golden);
+void compare_leaf_layer(const golden_case& golden, const golden_result& result);
+
 [[nodiscard]] golden_result compute_model(const golden_case& golden);
 void compare_model(const golden_case& golden, const golden_result& result);
 

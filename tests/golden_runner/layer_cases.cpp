@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Golden cases of single FFF layers: the trained form, the same with generated weights, and the benchmark's form.
+// Golden cases of single FFF layers: the trained form, the same with generated weights, the benchmark's form, and the
+// original form with leaf networks.
 #include <array>
 #include <utility>
 
 #include "golden_runner/golden_case.hpp"
 #include "support/generator.hpp"
+#include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/layers.hpp"
 
 namespace ufb_test {
@@ -123,6 +125,58 @@ golden_result run_all(const golden_case& golden, const layer_weights& weights, u
   return result;
 }
 
+// One reading of the original form: with or without second biases, and where ties go.
+template <class TieRule, class Backend>
+golden_result run_leaves(const golden_case& golden, const ufb::tensor_source& source, ufb::leaf_engine engine,
+                         bool output_bias) {
+  auto shape = ufb::leaf_feedforward_shape::of(source, "");
+  shape.activation = activation_of(golden.entry);
+  shape.output_bias = output_bias;
+  const auto layer = ufb::leaf_feedforward<float, TieRule, Backend>::load(source, "", shape, {.engine = engine});
+  const tensor<float> input = read<float>(ufb::safetensors::open(golden.file("file")), "input");
+  const auto x = view(input);
+  tensor<float> output{.name = output_bias ? "output_hard_with_b2" : "output", .shape = input.shape};
+  output.shape.back() = shape.output_width;
+  output.values.resize(x.rows() * shape.output_width);
+  tensor<std::int32_t> leaf{.name = "leaf", .shape = {x.rows()}};
+  leaf.values.resize(x.rows());
+  ufb::workspace workspace;
+  layer.forward(x, {output.values.data(), {x.rows(), shape.output_width}}, workspace, leaf.values);
+  tensor<std::int32_t> path{.name = "path", .shape = {x.rows(), shape.depth}};
+  for (const std::int32_t reached : leaf.values) {
+    for (std::size_t level = 0; level < shape.depth; ++level) {
+      const auto first = static_cast<std::int32_t>(ufb::cmm::tree::first_of_level(level));
+      path.values.push_back(first + (reached >> static_cast<std::int32_t>(shape.depth - level)));
+    }
+  }
+  return {.tensors = {.reals = {std::move(output)}, .integers = {std::move(leaf), std::move(path)}}};
+}
+
+// As `run_all`: the automatic engine gives the result, and the others must agree.
+template <class TieRule>
+golden_result run_all_leaves(const golden_case& golden, bool output_bias) {
+  const ufb::safetensors file = ufb::safetensors::open(golden.file("file"));
+  const ufb::safetensors_source source(file);
+  using kernels = ufb::default_backend<float>;
+  golden_result result = run_leaves<TieRule, kernels>(golden, source, ufb::leaf_engine::automatic, output_bias);
+  const auto agree = [&](const golden_result& other, std::string_view who) {
+    if (other.tensors.integers[0].values != result.tensors.integers[0].values) {
+      throw mismatch(std::string(who) + " reaches another leaf");
+    }
+    const double difference =
+        largest_difference<float, float>(other.tensors.reals[0].values, result.tensors.reals[0].values);
+    if (difference > 2 * golden.entry.at("tolerance_abs_vs_f64").get<double>()) {
+      throw mismatch(std::string(who) + " differs by " + std::to_string(difference));
+    }
+  };
+  for (const auto engine : {ufb::leaf_engine::blas, ufb::leaf_engine::single, ufb::leaf_engine::grouped}) {
+    agree(run_leaves<TieRule, kernels>(golden, source, engine, output_bias), ufb::name(engine));
+  }
+  agree(run_leaves<TieRule, ufb::plain_backend>(golden, source, ufb::leaf_engine::blas, output_bias),
+        "the plain backend");
+  return result;
+}
+
 }  // namespace
 
 golden_result compute_layer(const golden_case& golden) {
@@ -149,6 +203,25 @@ void compare_layer(const golden_case& golden, const golden_result& result) {
   expect_equal(result.tensors.integers.at(0), read<std::int32_t>(file, "path").values);
   expect_close(result.tensors.reals.at(0), read<double>(file, "output_f64").values,
                golden.entry.at("tolerance_abs_vs_f64").get<double>());
+}
+
+// Both published readings: as the package evaluates, and its training form with hard decisions.
+golden_result compute_leaf_layer(const golden_case& golden) {
+  golden_result result = run_all_leaves<ufb::non_negative_goes_right>(golden, false);
+  golden_result hard = run_all_leaves<ufb::positive_goes_right>(golden, true);
+  result.tensors.reals.push_back(std::move(hard.tensors.reals[0]));
+  return result;
+}
+
+void compare_leaf_layer(const golden_case& golden, const golden_result& result) {
+  const auto file = ufb::safetensors::open(golden.file("file"));
+  const double tolerance = golden.entry.at("tolerance_abs_vs_f64").get<double>();
+  const auto leaf = read<std::int64_t>(file, "leaf").values;
+  expect_equal(result.tensors.integers.at(0), std::vector<std::int32_t>(leaf.begin(), leaf.end()));
+  expect_equal(result.tensors.integers.at(1), read<std::int32_t>(file, "path").values);
+  expect_close(result.tensors.reals.at(0), read<double>(file, "output_f64").values, tolerance);
+  const auto hard = read<float>(file, "output_hard_with_b2").values;  // of a run in float32
+  expect_close(result.tensors.reals.at(1), std::vector<double>(hard.begin(), hard.end()), 2 * tolerance);
 }
 
 }  // namespace ufb_test

@@ -23,7 +23,7 @@ using namespace ufb_test;
 
 // Cases of later stages are skipped, but for those of groups that are built already.
 constexpr int built_stage = 2;
-constexpr std::array<std::string_view, 2> built_groups{"hf_bert_OWN_FORMULATION", "tokenizer"};
+constexpr std::array<std::string_view, 3> built_groups{"hf_bert_OWN_FORMULATION", "tokenizer", "orig_fff"};
 
 struct group_functions {
   golden_result (*compute)(const golden_case&);
@@ -35,6 +35,7 @@ const std::map<std::string, group_functions, std::less<>>& groups() {
       {"fff", {compute_layer, compare_layer}},
       {"fff_generated", {compute_layer, compare_layer}},
       {"fff_benchmark", {compute_layer, compare_layer}},
+      {"orig_fff", {compute_leaf_layer, compare_leaf_layer}},
       {"crammed_model", {compute_model, compare_model}},
       {"hf_bert_OWN_FORMULATION", {compute_model, compare_model}},
       {"end_to_end", {compute_end_to_end, compare_end_to_end}},

@@ -141,7 +141,8 @@ struct result_collector {
       collect_rows(level);
       collect_attention(level);
       const kernels::activation_kernels& table = kernels::activations_of(level);
-      for (const auto activate : {table.gelu, table.silu, table.tanh, table.relu, table.gelu_tanh}) {
+      for (const auto activate :
+           {table.gelu, table.silu, table.tanh, table.relu, table.gelu_tanh, table.relu_squared, table.identity}) {
         std::vector<float> values = uniform(3, 1003, 3);
         activate(values.size(), values.data());
         all.insert(all.end(), values.begin(), values.end());

@@ -22,8 +22,9 @@ using namespace ultrafastbert;
 
 namespace {
 
-constexpr activation_kind kinds[] = {activation_kind::gelu, activation_kind::relu, activation_kind::silu,
-                                     activation_kind::tanh, activation_kind::gelu_tanh};
+constexpr activation_kind kinds[] = {
+    activation_kind::gelu,      activation_kind::relu,         activation_kind::silu,    activation_kind::tanh,
+    activation_kind::gelu_tanh, activation_kind::relu_squared, activation_kind::identity};
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 kernels::activation_kernel kernel(isa_level level, activation_kind kind) {
@@ -156,21 +157,37 @@ TEST_CASE("The two GELUs differ as far as they are known to", "[kernels]") {
   }
 }
 
-TEST_CASE("ReLU gives the bits of its definition at every level", "[kernels]") {
+TEST_CASE("ReLU, its square and the identity give the bits of their definitions at every level", "[kernels]") {
   random_numbers random(64);
   std::vector<float> x{0.0F, -0.0F, infinity, -infinity, 0x1p-149F, -0x1p-149F, std::bit_cast<float>(0xffc00001U)};
   for (int i = 0; i < 10'000; ++i) x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random.bits() >> 32U)));
-  std::vector<float> expected = x;
-  for (float& value : expected) value = kernels::relu{}(value);
-  for (const isa_level level : levels_of_this_machine()) {
-    CAPTURE(std::string(name(level)));
-    std::vector<float> y = x;
-    kernel(level, activation_kind::relu)(y.size(), y.data());
-    std::size_t different = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      if (!equal_bits(y[i], expected[i])) ++different;
+  for (const auto kind : {activation_kind::relu, activation_kind::relu_squared, activation_kind::identity}) {
+    std::vector<float> expected = x;
+    kernels::activate(kind, std::span<float>(expected));
+    for (const isa_level level : levels_of_this_machine()) {
+      CAPTURE(std::string(name(level)), std::string(name(kind)));
+      std::vector<float> y = x;
+      kernel(level, kind)(y.size(), y.data());
+      std::size_t different = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!equal_bits(y[i], expected[i])) ++different;
+      }
+      CHECK(different == 0);
     }
-    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("The square of ReLU has its known values", "[kernels]") {
+  for (const isa_level level : levels_of_this_machine()) {
+    for (const auto& [x, y] : {std::pair{3.0F, 9.0F},
+                               {-3.0F, 0.0F},
+                               {0.5F, 0.25F},
+                               {0x1p70F, infinity},
+                               {-infinity, 0.0F},
+                               {infinity, infinity}}) {
+      CHECK(value_of(level, activation_kind::relu_squared, x) == y);
+      CHECK(kernels::relu_squared{}(x) == y);
+    }
   }
 }
 

@@ -57,13 +57,13 @@ TEST_CASE("Every level has kernels of its own for every storage type, activation
       see(dots.rows_3_inputs_4, dots.pairs_8, dots.pair, kernels::sums_of(level, storage).sum);
     }
     const kernels::activation_kernels& a = kernels::activations_of(level);
-    see(a.gelu, a.relu, a.silu, a.tanh, a.gelu_tanh);
+    see(a.gelu, a.relu, a.silu, a.tanh, a.gelu_tanh, a.relu_squared, a.identity);
     const kernels::row_kernels& r = kernels::rows_of(level);
     see(r.layer_norm, r.rms_norm, r.scale_norm, r.sum, r.product, r.scale, r.exp, r.softmax);
     see(kernels::float32_products_of(level).single[0]);
   }
   CHECK(kernels_seen.count(nullptr) == 0);
-  CHECK(kernels_seen.size() == (4 * 4 + 5 + 8 + 1) * levels_of_this_machine().size());
+  CHECK(kernels_seen.size() == (4 * 4 + 7 + 8 + 1) * levels_of_this_machine().size());
 }
 
 TEST_CASE("The kernel of an activation is the one of its name", "[kernels]") {
@@ -73,6 +73,10 @@ TEST_CASE("The kernel of an activation is the one of its name", "[kernels]") {
   CHECK(kernels::kernel_of(table, activation_kind::silu) == table.silu);
   CHECK(kernels::kernel_of(table, activation_kind::tanh) == table.tanh);
   CHECK(kernels::kernel_of(table, activation_kind::gelu_tanh) == table.gelu_tanh);
+  CHECK(kernels::kernel_of(table, activation_kind::relu_squared) == table.relu_squared);
+  CHECK(kernels::kernel_of(table, activation_kind::identity) == table.identity);
+  CHECK(name(activation_kind::relu_squared) == "relu2");
+  CHECK(name(activation_kind::identity) == "Identity");
   CHECK(name(activation_kind::gelu_tanh) == "gelu_new");
   CHECK(name(activation_kind::gelu) == "GELU");
   CHECK(name(activation_kind::relu) == "ReLU");

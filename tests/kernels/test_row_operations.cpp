@@ -24,8 +24,9 @@ using namespace ultrafastbert;
 
 namespace {
 
-constexpr activation_kind kinds[] = {activation_kind::gelu, activation_kind::relu, activation_kind::silu,
-                                     activation_kind::tanh, activation_kind::gelu_tanh};
+constexpr activation_kind kinds[] = {
+    activation_kind::gelu,      activation_kind::relu,         activation_kind::silu,    activation_kind::tanh,
+    activation_kind::gelu_tanh, activation_kind::relu_squared, activation_kind::identity};
 
 template <class Scalar>
 std::vector<double> widened(const std::vector<Scalar>& x) {

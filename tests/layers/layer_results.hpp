@@ -41,10 +41,32 @@ struct layer_collector {
     for (const std::int32_t node : paths) all.push_back(static_cast<std::uint32_t>(node));
   }
 
+  // The same numbers as eight leaves of seven neurons each, and an input's first columns.
+  void collect_leaves(const leaf_feedforward_options& options) {
+    constexpr std::size_t leaves = 8;
+    constexpr std::size_t leaf_width = 7;
+    constexpr std::size_t width = 16;
+    const leaf_feedforward<float> layer(
+        {.input_width = width, .leaf_width = leaf_width, .output_width = width, .depth = 3, .output_bias = true},
+        {.node_weights = {linear_in.data(), {leaves - 1, width}},
+         .w1s = {linear_in.data(), {leaves * width, leaf_width}},
+         .w2s = {linear_out.data(), {leaves * leaf_width, width}},
+         .b2s = {linear_out.data(), {leaves, width}}},
+        options);
+    std::vector<float> y(tokens * width);
+    std::vector<std::int32_t> reached(tokens);
+    layer.forward({x.data(), {tokens, width, shape.input_width}}, {y.data(), {tokens, width}}, scratch, reached);
+    for (const float value : y) all.push_back(std::bit_cast<std::uint32_t>(value));
+    for (const std::int32_t leaf : reached) all.push_back(static_cast<std::uint32_t>(leaf));
+  }
+
   void collect_all() {
     using enum weight_storage;
     for (const isa_level isa : {isa_level::portable, isa_level::neon, isa_level::avx2, isa_level::avx512}) {
       if (!supported(isa)) continue;
+      for (const weight_storage storage : {float32, bfloat16, int8}) {
+        collect_leaves({.storage_nodes = storage, .storage_leaves = storage, .isa = isa});
+      }
       for (const fff_engine engine : {fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
         for (const weight_storage storage : {float32, float16, bfloat16, int8}) {
           collect({.engine = engine, .storage_in = storage, .storage_out = storage, .isa = isa}, true);

@@ -64,6 +64,12 @@ TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was r
   const guarded_matrix<Scalar> back(width, 3 * width, 0, random);
   const ufb::feedforward<Scalar, backend> dense(linear_type(projection.view(), {}), linear_type(back.view(), {}),
                                                 ufb::activation_kind::gelu);
+  // Four leaves of so many neurons as the matrices at hand have rows for.
+  const guarded_matrix<Scalar> leaf_in(4 * width, 9, 0, random);
+  const guarded_matrix<Scalar> leaf_out(4 * 9, width, 0, random);
+  const ufb::leaf_feedforward<Scalar, ufb::non_negative_goes_right, backend> leaves(
+      {.input_width = width, .leaf_width = 9, .output_width = width, .depth = 2},
+      {.node_weights = square.view().rows_from(0, 3), .w1s = leaf_in.view(), .w2s = leaf_out.view()});
   const auto ones = std::vector<Scalar>(width, Scalar{1});
   const ufb::norm<Scalar> norm({.width = width}, ones, ones);
 
@@ -78,6 +84,7 @@ TEMPLATE_LIST_TEST_CASE("Forward allocates nothing once a call of its size was r
     fast.forward(x.view(), y.view(), scratch);
     fast.forward(x.view(), y.view(), scratch, {path.data(), {tokens, fast.path_length()}});
     fast.forward(x.view().rows_from(0, 3), y.view().rows_from(0, 3), scratch);
+    leaves.forward(x.view(), y.view(), scratch, std::span(path).first(tokens));
     attention.forward(x.view(), y.view(), {.offsets = offsets}, scratch);
     attention.forward(x.view(), y.view(), {.offsets = offsets, .mask = {mask.data(), {3, 99}}}, scratch);
     dense.forward(x.view(), y.view(), scratch);

@@ -121,3 +121,16 @@ TEST_CASE("A workspace may go from one model to another") {
     for (std::size_t c = 0; c < large.hidden_size(); ++c) CHECK(got.view()(s, c) == expected.view()(s, c));
   }
 }
+
+TEST_CASE("A crammed model whose FFF layers have leaf networks is refused by the name of their class") {
+  const folder_copy folder = whole_folder();
+  folder.rename_tensors([](const std::string& name) {
+    const std::size_t at = name.find("ffn.linear_in.weight");
+    return at == std::string::npos ? name : name.substr(0, at) + "ffn.w1s";
+  });
+  const auto e = load_error(folder);
+  REQUIRE(e);
+  CHECK(e->code() == error_code::unsupported);
+  CHECK(e->where() == "encoder.layers.0.ffn.w1s");
+  CHECK(e->reason().find("leaf_feedforward") != std::string::npos);
+}

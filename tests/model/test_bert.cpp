@@ -121,6 +121,55 @@ TEST_CASE("FFF layers stand in place of a BERT's dense ones, told by the configu
         states_of(masked_lm<float>::load(golden_model("bert_mlm_full_names"))));
 }
 
+TEST_CASE("Thresholds and shared rows of a BERT's FFF layers are found by their tensors", "[bert]") {
+  random_numbers random(602);
+  const folder_copy folder = copy_of("bert_mlm_full_names");
+  for (const std::string layer : {"bert.encoder.layer.0.ffn.", "bert.encoder.layer.1.ffn."}) {
+    folder.add_tensor(layer + "linear_in.weight", {7, width}, random.reals<float>(7 * width));
+    folder.add_tensor(layer + "linear_in.bias", {7}, random.reals<float>(7));
+    folder.add_tensor(layer + "linear_out.weight", {width, 7}, random.reals<float>(width * 7));
+  }
+  const auto plain = states_of(masked_lm<float>::load(folder.path()));
+  for (const std::string layer : {"bert.encoder.layer.0.ffn.", "bert.encoder.layer.1.ffn."}) {
+    folder.add_tensor(layer + "linear_in.threshold", {7}, std::vector<float>(7, -1e9F));
+  }
+  const auto model = masked_lm<float>::load(folder.path());
+  CHECK(std::get<fast_feedforward_shape>(model.stack().config().block.feedforward).node_thresholds);
+  const auto rightmost = states_of(model);
+  CHECK(rightmost != plain);
+  for (const std::string layer : {"bert.encoder.layer.0.ffn.", "bert.encoder.layer.1.ffn."}) {
+    folder.add_tensor(layer + "linear_in.shared.weight", {3, width}, random.reals<float>(3 * width));
+    folder.add_tensor(layer + "linear_in.shared.bias", {3}, random.reals<float>(3));
+    folder.add_tensor(layer + "linear_out.shared.weight", {width, 3}, random.reals<float>(width * 3));
+  }
+  const auto shared = masked_lm<float>::load(folder.path());
+  CHECK(std::get<fast_feedforward_shape>(shared.stack().config().block.feedforward).shared_rows == 3);
+  CHECK(states_of(shared) != rightmost);
+}
+
+TEST_CASE("FFF layers with leaf networks are refused by a BERT, which names their class", "[bert]") {
+  random_numbers random(603);
+  const folder_copy folder = copy_of("bert_mlm_full_names");
+  for (const std::string layer : {"bert.encoder.layer.0.ffn.", "bert.encoder.layer.1.ffn."}) {
+    folder.add_tensor(layer + "node_weights", {1, width}, random.reals<float>(width));
+    folder.add_tensor(layer + "w1s", {2, width, 4}, random.reals<float>(8 * width));
+  }
+  const auto is_refused = [&] {
+    const auto problem = load_error(folder);
+    REQUIRE(problem);
+    CHECK(name(problem->code()) == "unsupported");
+    CHECK(problem->where() == "bert.encoder.layer.0.ffn.w1s");
+    CHECK(problem->reason().find("leaf_feedforward") != std::string::npos);
+  };
+  is_refused();
+  folder.edit_json("config.json", [](ordered_json& config) {
+    config["intermed_type"] = "fff";
+    config["intermed_depth"] = 1;
+    config["intermed_size"] = 1;
+  });
+  is_refused();
+}
+
 TEST_CASE("What a BERT configuration asks for and this version does not compute is refused by name", "[bert]") {
   struct refusal {
     const char* key;

@@ -151,6 +151,9 @@ class arithmetic {
         return {z >= 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z)), rounding};
       case activation_kind::gelu_tanh: return {ultrafastbert::kernels::gelu_tanh{}(z), rounding};
       case activation_kind::tanh: return {std::tanh(z), rounding};
+      case activation_kind::identity: return x;
+      case activation_kind::relu_squared:
+        return {z > 0 ? z * z : 0, (2 * std::abs(z) + x.error) * x.error + epsilon_ * z * z + tiny_};
       case activation_kind::relu: break;
     }
     return {z > 0 ? z : 0, x.error};

@@ -29,6 +29,7 @@ struct cmm_weights {
   std::size_t depth = 0;                   ///< index of the deepest level
   std::size_t parallel_size = 1;           ///< number of trees
   activation_kind activation = activation_kind::gelu;
+  std::span<const Scalar> thresholds{};  ///< (nodes): what logits are compared with; or empty, for 0
 };
 
 namespace cmm {
@@ -78,7 +79,10 @@ void cmm_level(const cmm_weights<Scalar>& weights, direction<Scalar> ties, std::
                                              .y = batch.z.first(tokens)});
   for (std::size_t i = 0; i < tokens; ++i) {
     if (!weights.bias_in.empty()) batch.logit[i] += weights.bias_in[first_node + batch.node[i]];
-    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], ties.right(batch.logit[i])));
+    const bool right = weights.thresholds.empty()
+                           ? ties.right(batch.logit[i])
+                           : ties.right(batch.logit[i], weights.thresholds[first_node + batch.node[i]]);
+    batch.node[i] = static_cast<std::uint32_t>(tree::child(batch.node[i], right));
   }
   kernels::activate(weights.activation, batch.logit.first(tokens));
   Backend::accumulate_batch(axpy_batch<Scalar>{.length = weights.linear_out.cols(),
@@ -118,8 +122,9 @@ void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> 
 }  // namespace cmm
 
 /// y = sum over trees and levels of activation(linear_in[node] . x + bias_in[node]) * linear_out[node], where each
-/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit.
-/// Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens, parallel_size * levels) or
+/// token starts at node 0 of every tree and goes to the child that `TieRule` picks from the logit, or from the logit
+/// and the node's threshold. Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten; paths: (tokens,
+/// parallel_size * levels) or
 ///   empty, receives the visited nodes, numbered within their tree.
 /// Pre: the sizes agree; y overlaps neither x nor the weights.
 /// Throws: std::bad_alloc while the workspace grows; overflow from the backend.

@@ -38,12 +38,13 @@ class dense_fff final : public fff_weights<float> {
         chosen_(chosen),
         in_({shape_.nodes(), shape.input_width}, shape.isa),
         out_({shape.output_width, shape_.nodes()}, shape.isa),
-        bias_(shape.with_bias ? shape_.nodes() : 0) {}
+        bias_(shape.with_bias ? shape_.nodes() : 0),
+        threshold_(shape.with_thresholds ? shape_.nodes() : 0) {}
 
   [[nodiscard]] fff_engine engine(std::size_t /*tokens*/) const noexcept override { return fff_engine::dense; }
   [[nodiscard]] isa_level isa() const noexcept override { return in_.isa(); }
   [[nodiscard]] std::size_t bytes() const noexcept override {
-    return in_.bytes() + out_.bytes() + bias_.size() * sizeof(float);
+    return in_.bytes() + out_.bytes() + (bias_.size() + threshold_.size()) * sizeof(float);
   }
 
   void store_in(std::size_t node, const float* row) noexcept override { in_.store_row(node, row); }
@@ -52,6 +53,7 @@ class dense_fff final : public fff_weights<float> {
     out_.store_column(node, row);
   }
   void store_bias(std::size_t node, float bias) noexcept override { bias_[node] = bias; }
+  void store_threshold(std::size_t node, float threshold) noexcept override { threshold_[node] = threshold; }
 
   [[nodiscard]] std::unique_ptr<fff_weights<float>> replacement() const override {
     if (chosen_ != fff_engine::automatic || all_finite_) return nullptr;
@@ -63,6 +65,7 @@ class dense_fff final : public fff_weights<float> {
       out_.copy_column(node, row.data());
       walking->store_out(node, row.data());
       if (bias_.size() != 0) walking->store_bias(node, bias_[node]);
+      if (threshold_.size() != 0) walking->store_threshold(node, threshold_[node]);
     }
     return walking;
   }
@@ -99,12 +102,15 @@ class dense_fff final : public fff_weights<float> {
   // numbers within their tree; path: the same for the caller, or null.
   void walk(const float* logits, std::uint32_t* visited, std::int32_t* path) const noexcept {
     const direction<float> ties(shape_.zero_goes_right);
+    const float* threshold = threshold_.size() != 0 ? threshold_.data() : nullptr;
     for (std::size_t p = 0; p < shape_.parallel_size; ++p, logits += tree::node_count(shape_.depth)) {
+      const float* of_tree = threshold == nullptr ? nullptr : threshold + p * tree::node_count(shape_.depth);
       std::size_t node = 0;
       for (std::size_t level = 0; level <= shape_.depth; ++level) {
         *visited++ = static_cast<std::uint32_t>(node);
         if (path != nullptr) *path++ = static_cast<std::int32_t>(node);
-        node = tree::child(node, ties.right(logits[node]));
+        node =
+            tree::child(node, of_tree == nullptr ? ties.right(logits[node]) : ties.right(logits[node], of_tree[node]));
       }
     }
   }
@@ -125,7 +131,8 @@ class dense_fff final : public fff_weights<float> {
   fff_engine chosen_;
   packed_matrix in_;
   packed_matrix out_;
-  aligned_buffer<float> bias_;  // (nodes) or empty
+  aligned_buffer<float> bias_;       // (nodes) or empty
+  aligned_buffer<float> threshold_;  // (nodes) or empty
   bool all_finite_ = true;
 };
 

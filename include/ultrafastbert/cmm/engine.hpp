@@ -52,6 +52,7 @@ struct fff_shape {
   activation_kind activation = activation_kind::gelu;
   bool zero_goes_right = false;  ///< see tie_rule
   bool with_bias = true;
+  bool with_thresholds = false;  ///< whether nodes decide by a threshold of their own instead of 0
   weight_storage storage_in = weight_storage::float32;
   weight_storage storage_out = weight_storage::float32;
   isa_level isa = isa_level::automatic;

@@ -34,6 +34,8 @@ class fff_weights {
   virtual void store_out(std::size_t node, const Scalar* row) noexcept = 0;
   /// Sets a node's bias. Pre: the shape has biases.
   virtual void store_bias(std::size_t node, Scalar bias) noexcept = 0;
+  /// Sets a node's threshold. Pre: the shape has thresholds.
+  virtual void store_threshold(std::size_t node, Scalar threshold) noexcept = 0;
   /// The second matrix itself, if it is kept as it is given: (nodes, output_width); else an empty view.
   [[nodiscard]] virtual matrix_view<Scalar> plain_out() noexcept { return {}; }
 

@@ -7,14 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ultrafastbert/cmm/certificate.hpp"
 #include "ultrafastbert/cmm/engine.hpp"
 #include "ultrafastbert/cmm/fff_weights.hpp"
+#include "ultrafastbert/cmm/packed_nodes.hpp"
 #include "ultrafastbert/cmm/packed_rows.hpp"
 #include "ultrafastbert/cmm/packed_tree.hpp"
-#include "ultrafastbert/cmm/tree.hpp"
 #include "ultrafastbert/cmm/walk.hpp"
-#include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/cache_sizes.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
 #include "ultrafastbert/core/workspace.hpp"
@@ -33,29 +31,20 @@ class packed_fff final : public fff_weights<float> {
       : shape_(shape),
         engine_(engine),
         isa_(resolve(shape.isa)),
-        in_(first_rows_of(shape.storage_in), shape_.nodes(), shape.input_width),
-        exact_(shape.storage_in, shape_.nodes(), shape.input_width,
-               kernels::dots_of(isa_, first_rows_of(shape.storage_in)),
-               kernels::dots_of(isa_, weight_storage::float32)),
+        in_(shape, isa_),
         out_(shape.storage_out, shape_.nodes(), shape.output_width),
-        cold_level_(first_cold_level(shape_.depth, shape_.parallel_size, out_.stride(), cache_)),
-        bias_(shape.with_bias ? shape_.nodes() : 0) {}
+        cold_level_(first_cold_level(shape_.depth, shape_.parallel_size, out_.stride(), cache_)) {}
 
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept override {
     return engine_ == fff_engine::automatic ? choose_walk(shape_, tokens, cache_) : engine_;
   }
   [[nodiscard]] isa_level isa() const noexcept override { return isa_; }
-  [[nodiscard]] std::size_t bytes() const noexcept override {
-    return in_.bytes() + exact_.bytes() + out_.bytes() + bias_.size() * sizeof(float);
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept override { return in_.bytes() + out_.bytes(); }
 
-  void store_in(std::size_t node, const float* row) noexcept override {
-    const std::size_t r = blocked_row(node);
-    const float scale = in_.store(r, row);
-    if (exact_.error() != nullptr) exact_.store(r, row, in_.row(r), scale);
-  }
+  void store_in(std::size_t node, const float* row) noexcept override { in_.store(node, row); }
   void store_out(std::size_t node, const float* row) noexcept override { out_.store(node, row); }
-  void store_bias(std::size_t node, float bias) noexcept override { bias_[blocked_row(node)] = bias; }
+  void store_bias(std::size_t node, float bias) noexcept override { in_.store_bias(node, bias); }
+  void store_threshold(std::size_t node, float threshold) noexcept override { in_.store_threshold(node, threshold); }
   [[nodiscard]] matrix_view<float> plain_out() noexcept override { return out_.floats(); }
 
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
@@ -64,7 +53,7 @@ class packed_fff final : public fff_weights<float> {
   }
 
   [[nodiscard]] std::size_t second_looks(const matrix_view<const float>& x, workspace& scratch) const override {
-    if (exact_.error() == nullptr) return 0;
+    if (!in_.is_certified()) return 0;
     std::size_t count = 0;
     workspace::frame frame(scratch);
     multiply(x, frame.take_matrix<float>(x.rows(), shape_.output_width), scratch, {}, &count);
@@ -78,19 +67,7 @@ class packed_fff final : public fff_weights<float> {
  private:
   void multiply(const matrix_view<const float>& x, const matrix_view<float>& y, workspace& scratch,
                 const matrix_view<std::int32_t>& paths, std::size_t* second_looks) const {
-    const routing_weights in{.rows = in_.data(),
-                             .bias = bias_.size() != 0 ? bias_.data() : nullptr,
-                             .scale = in_.scale(),
-                             .stride = in_.stride(),
-                             .width = shape_.input_width,
-                             .depth = shape_.depth,
-                             .ties = direction<float>(shape_.zero_goes_right),
-                             .kernels = kernels::dots_of(isa_, first_rows_of(shape_.storage_in)),
-                             .error = exact_.error(),
-                             .exact_rows = exact_.error() != nullptr ? exact_.rows().data() : nullptr,
-                             .exact_stride = exact_.rows().stride(),
-                             .exact_kernels = kernels::dots_of(isa_, weight_storage::float32),
-                             .second_looks = second_looks};
+    const routing_weights in = in_.routing(second_looks);
     const output_weights out{.rows = out_.data(),
                              .scale = out_.scale(),
                              .stride = out_.stride(),
@@ -113,22 +90,13 @@ class packed_fff final : public fff_weights<float> {
     }
   }
 
-  [[nodiscard]] std::size_t blocked_row(std::size_t node) const noexcept {
-    const std::size_t per_tree = tree::node_count(shape_.depth);
-    const std::size_t local = node % per_tree;
-    const std::size_t level = tree::level_of(local);
-    return node - local + blocked_order::row(level, local - tree::first_of_level(level), shape_.depth);
-  }
-
   fff_shape shape_;
   fff_engine engine_;
   isa_level isa_;
   std::size_t cache_ = core::second_level_cache();
-  packed_rows in_;              // in blocked order
-  certificate exact_;           // in blocked order
-  packed_rows out_;             // level by level
-  std::size_t cold_level_;      // of out_
-  aligned_buffer<float> bias_;  // in blocked order, or empty
+  packed_nodes in_;
+  packed_rows out_;         // level by level
+  std::size_t cold_level_;  // of out_
 };
 
 }  // namespace ultrafastbert::cmm

@@ -48,6 +48,7 @@ struct routing_weights {
   std::size_t width = 0;            ///< input width
   std::size_t depth = 0;
   direction<float> ties;
+  const float* threshold = nullptr;  ///< (parallel_size * nodes) in blocked order, or null: all zero
   kernels::dot_kernels kernels{};
   // Of certified routes alone: see certificate.hpp.
   const float* error = nullptr;           ///< (parallel_size * nodes) in blocked order, or null
@@ -61,9 +62,15 @@ struct routing_weights {
   /// The logit of a token at a row, from the dot product with the row. Equal bits in every engine.
   [[nodiscard]] float logit(std::size_t row, float dot, const routed_token& token) const noexcept {
     const float z = logit(row, dot);
+    if (error == nullptr) return z;
     // Written so that NaN, too, is looked at again.
-    if (error == nullptr || std::fabs(z) > error[row] * token.norm) return z;
-    return exact_logit(row, token.x);
+    const float margin = threshold == nullptr ? z : z - threshold[row];
+    return std::fabs(margin) > error[row] * token.norm ? z : exact_logit(row, token.x);
+  }
+
+  /// Whether a logit leads to the right child of its node.
+  [[nodiscard]] bool right(std::size_t row, float logit) const noexcept {
+    return threshold == nullptr ? ties.right(logit) : ties.right(logit, threshold[row]);
   }
 
  private:

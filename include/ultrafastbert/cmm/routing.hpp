@@ -52,7 +52,7 @@ inline void route_fused(const routing_weights& w, const output_weights& out, std
       to.logits[t * to.stride + level] = logit;
       if (level == w.depth) break;
       position *= 2;
-      if (w.ties.right(logit)) {
+      if (w.right(row, logit)) {
         // Keeps the branch: processors guess it and fetch the likely child while they still wait for the node's row.
         asm volatile("");
         ++position;
@@ -96,7 +96,7 @@ inline void route_interleaved(const routing_weights& w, std::size_t first_row, c
       multiply_pairs(w, std::span(row).first(count), std::span(std::as_const(input)).first(count), logit.data());
       for (std::size_t i = 0; i < count; ++i) {
         to.logits[(t + i) * to.stride + level] = logit[i];
-        if (level < w.depth) position[i] = 2 * position[i] + static_cast<std::size_t>(w.ties.right(logit[i]));
+        if (level < w.depth) position[i] = 2 * position[i] + static_cast<std::size_t>(w.right(row[i], logit[i]));
       }
     }
     for (std::size_t i = 0; i < count; ++i) to.position[t + i] = static_cast<std::uint32_t>(position[i]);
@@ -169,12 +169,13 @@ class grouped_router {
               float right) noexcept {
     const routed_token input = to_.token(x_, token);
     const float z0 = w_.logit(row, node, input);
-    const bool r0 = w_.ties.right(z0);
+    const bool r0 = w_.right(row, z0);
     const float z1 = r0 ? w_.logit(row + 2, right, input) : w_.logit(row + 1, left, input);
+    const bool r1 = w_.right(row + (r0 ? 2 : 1), z1);
     float* z = to_.logits.data() + token * to_.stride + level;
     z[0] = z0;
     z[1] = z1;
-    digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (w_.ties.right(z1) ? 1U : 0U));
+    digit_[at] = static_cast<std::uint8_t>(2U * (r0 ? 1U : 0U) + (r1 ? 1U : 0U));
   }
 
   // Quads of a group; what is left over goes to the singles. `next` is the block of the next group, or null.
@@ -217,14 +218,18 @@ class grouped_router {
       std::array<float, 8> node{};
       std::array<float, 8> child{};
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), node.data());
-      for (std::size_t i = 0; i < count; ++i) row[i] += w_.ties.right(node[i]) ? 2U : 1U;
+      std::array<bool, 8> went_right{};
+      for (std::size_t i = 0; i < count; ++i) {
+        went_right[i] = w_.right(row[i], node[i]);
+        row[i] += went_right[i] ? 2U : 1U;
+      }
       multiply_pairs(w_, std::span(row).first(count), std::span(std::as_const(x)).first(count), child.data());
       for (std::size_t i = 0; i < count; ++i) {
         float* z = to_.logits.data() + order[single_[s + i]] * to_.stride + level;
         z[0] = node[i];
         z[1] = child[i];
         digit_[single_[s + i]] =
-            static_cast<std::uint8_t>(2U * (w_.ties.right(node[i]) ? 1U : 0U) + (w_.ties.right(child[i]) ? 1U : 0U));
+            static_cast<std::uint8_t>(2U * (went_right[i] ? 1U : 0U) + (w_.right(row[i], child[i]) ? 1U : 0U));
       }
     }
   }

@@ -47,6 +47,7 @@ inline void check_small(const fff_shape& shape, fff_engine engine) {
   if (shape.storage_out != weight_storage::float32) {
     fail_input("fast_feedforward.storage_out", "f32" + std::string(who), std::string(name(shape.storage_out)));
   }
+  if (shape.with_thresholds) fail_input("fast_feedforward.node_thresholds", "false" + std::string(who), "true");
 }
 
 /// The weights.
@@ -85,6 +86,7 @@ class small_fff final : public fff_weights<float> {
     std::copy_n(row, OutputWidth, out_.row(node));
   }
   void store_bias(std::size_t node, float bias) noexcept override { bias_[node] = bias; }
+  void store_threshold(std::size_t /*node*/, float /*threshold*/) noexcept override {}  // `check_small` refuses them
   [[nodiscard]] matrix_view<float> plain_out() noexcept override { return out_.view(); }
 
   /// Shapes: x: (tokens, InputWidth); y: (tokens, OutputWidth), overwritten; paths: (tokens, path length) or empty.

@@ -41,6 +41,11 @@ class direction {
   /// Whether a logit leads to the right child.
   [[nodiscard]] constexpr bool right(Scalar logit) const noexcept { return logit > Scalar{0} || logit == right_too_; }
 
+  /// The same for a node with a threshold of its own in place of 0. NaN on either side goes left.
+  [[nodiscard]] constexpr bool right(Scalar logit, Scalar threshold) const noexcept {
+    return logit > threshold || (right_too_ == Scalar{0} && logit == threshold);
+  }
+
  private:
   Scalar right_too_;  // 0, or NaN, which nothing equals
 };

@@ -49,23 +49,33 @@ class parameter_list {
     parameters_.push_back({.name = std::move(name), .shape = std::move(shape), .take = std::move(take)});
   }
 
+  /// Notes the name of a tensor of another class: where it is there and a parameter is not, `check` refuses the source
+  /// with `reason`, which names the class. Throws: std::bad_alloc.
+  void refuse(std::string name, std::string reason) { others_.push_back({std::move(name), std::move(reason)}); }
+
   /// Replaces every name by `stored_name(name)`, where a file calls parameters otherwise. Throws: std::bad_alloc.
   void rename(const std::function<std::string(const std::string&)>& stored_name) {
     for (parameter& each : parameters_) each.name = stored_name(each.name);
+    for (other_form& each : others_) each.name = stored_name(each.name);
   }
 
   [[nodiscard]] std::span<const parameter> parameters() const noexcept { return parameters_; }  ///< in order
 
   /// Compares the list with what a source has; `advice` goes into the message as its reason.
   /// Throws: missing_tensor, one error that lists every parameter that the source lacks or has in another shape, a
-  ///   missing one with the most similar name among those that nothing else needs.
+  ///   missing one with the most similar name among those that nothing else needs; unsupported (a parameter is missing,
+  ///   and a tensor that `refuse` named is there).
   void check(const tensor_source& source, const std::string& advice = {}) const {
     std::vector<const parameter*> wrong;
     for (const parameter& wanted : parameters_) {
       const auto found = source.find(wanted.name);
       if (!found || source.shape(*found) != wanted.shape) wrong.push_back(&wanted);
     }
-    if (!wrong.empty()) fail_missing(source, wrong, advice);
+    if (wrong.empty()) return;
+    for (const other_form& other : others_) {
+      if (source.contains(other.name)) fail_other(source, *wrong.front(), other);
+    }
+    fail_missing(source, wrong, advice);
   }
 
   /// Reads every parameter. Throws: as `check`, before anything is read; then what reading throws.
@@ -83,6 +93,19 @@ class parameter_list {
   }
 
  private:
+  struct other_form {
+    std::string name{};
+    std::string reason{};
+  };
+
+  [[noreturn]] static void fail_other(const tensor_source& source, const parameter& wanted, const other_form& other) {
+    fail(error_code::unsupported, {.file = source.name(),
+                                   .where = other.name,
+                                   .expected = wanted.name + ' ' + shape_text(wanted.shape),
+                                   .found = "a tensor of another class",
+                                   .reason = other.reason});
+  }
+
   [[noreturn]] void fail_missing(const tensor_source& source, std::span<const parameter* const> wrong,
                                  const std::string& advice) const {
     constexpr std::size_t listed = 20;
@@ -124,6 +147,7 @@ class parameter_list {
   }
 
   std::vector<parameter> parameters_{};
+  std::vector<other_form> others_{};
 };
 
 }  // namespace ultrafastbert

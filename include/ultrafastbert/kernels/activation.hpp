@@ -78,13 +78,32 @@ struct hyperbolic_tangent {
   }
 };
 
+/// max(x, 0)^2; NaN stays NaN. Source: "ReLU squared" of So et al., arXiv 2109.08668; `relu2` of the transformers
+/// package.
+struct relu_squared {
+  static constexpr std::string_view name = "relu2";
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
+    return x < Scalar{0} ? Scalar{0} : x * x;
+  }
+};
+
+/// x itself, bit by bit. Source: torch.nn.Identity.
+struct identity {
+  static constexpr std::string_view name = "Identity";
+  template <std::floating_point Scalar>
+  [[nodiscard]] Scalar operator()(Scalar x) const noexcept {
+    return x;
+  }
+};
+
 static_assert(activation<gelu> && activation<gelu_tanh> && activation<relu> && activation<silu> &&
-              activation<hyperbolic_tangent>);
+              activation<hyperbolic_tangent> && activation<relu_squared> && activation<identity>);
 
 }  // namespace kernels
 
 /// An activation chosen at run time.
-enum class activation_kind : std::uint8_t { gelu, relu, silu, tanh, gelu_tanh };
+enum class activation_kind : std::uint8_t { gelu, relu, silu, tanh, gelu_tanh, relu_squared, identity };
 
 /// Calls `visitor` with the function object that `kind` stands for and returns what it returns.
 template <class Visitor>
@@ -94,6 +113,8 @@ decltype(auto) visit_activation(activation_kind kind, Visitor&& visitor) {
     case activation_kind::silu: return visitor(kernels::silu{});
     case activation_kind::tanh: return visitor(kernels::hyperbolic_tangent{});
     case activation_kind::gelu_tanh: return visitor(kernels::gelu_tanh{});
+    case activation_kind::relu_squared: return visitor(kernels::relu_squared{});
+    case activation_kind::identity: return visitor(kernels::identity{});
     case activation_kind::gelu: break;
   }
   return visitor(kernels::gelu{});
@@ -121,6 +142,8 @@ void activate(activation_kind kind, std::span<Scalar> values) noexcept {
     case activation_kind::silu: return table.silu;
     case activation_kind::tanh: return table.tanh;
     case activation_kind::gelu_tanh: return table.gelu_tanh;
+    case activation_kind::relu_squared: return table.relu_squared;
+    case activation_kind::identity: return table.identity;
     case activation_kind::gelu: break;
   }
   return table.gelu;

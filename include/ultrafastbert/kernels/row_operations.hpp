@@ -44,6 +44,10 @@ class row_operations {
   void sum(std::size_t n, const Scalar* a, const Scalar* b, Scalar* y) const noexcept {
     for (std::size_t k = 0; k < n; ++k) y[k] = a[k] + b[k];
   }
+  /// y = x * factor; y may be x. Shapes: x, y: (n).
+  void scale(std::size_t n, Scalar factor, const Scalar* x, Scalar* y) const noexcept {
+    for (std::size_t k = 0; k < n; ++k) y[k] = x[k] * factor;
+  }
   /// Replaces values by their activation. Shapes: values: (n).
   void activate(activation_kind kind, std::size_t n, Scalar* values) const noexcept {
     kernels::activate(kind, std::span<Scalar>(values, n));
@@ -79,6 +83,8 @@ class row_operations<float> {
   }
   /// y = a + b; y may be a or b. Shapes: a, b, y: (n).
   void sum(std::size_t n, const float* a, const float* b, float* y) const noexcept { kernels_->sum(n, a, b, y); }
+  /// y = x * factor; y may be x. Shapes: x, y: (n).
+  void scale(std::size_t n, float factor, const float* x, float* y) const noexcept { kernels_->scale(n, factor, x, y); }
   /// Replaces values by their activation. Shapes: values: (n).
   void activate(activation_kind kind, std::size_t n, float* values) const noexcept {
     kernels::kernel_of(*activations_, kind)(n, values);

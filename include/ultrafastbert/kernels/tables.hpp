@@ -91,16 +91,18 @@ inline constexpr std::size_t streamed_columns = 768;
 /// Replaces n values, elementwise equal whatever their position.
 using activation_kernel = void (*)(std::size_t n, float* values);
 
-/// The activations of a level, NaN for NaN. They are off by at most, as measured over all levels: ReLU not at all; GELU
-/// 1.1e-7 times max(1, |x|), gelu_tanh 1.5e-7 of them and NaN at minus infinity; Tanh 1.6 units in the last place;
-/// SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it is 0, or NaN at minus infinity. Source: see
-/// `activation_kind`.
+/// The activations of a level, NaN for NaN. ReLU, its square and the identity have the bits of their plain forms. The
+/// others are off by at most, as measured over all levels: GELU 1.1e-7 times max(1, |x|), gelu_tanh 1.5e-7 of them and
+/// NaN at minus infinity; Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it
+/// is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
   activation_kernel gelu = nullptr;
   activation_kernel relu = nullptr;
   activation_kernel silu = nullptr;
   activation_kernel tanh = nullptr;
   activation_kernel gelu_tanh = nullptr;
+  activation_kernel relu_squared = nullptr;
+  activation_kernel identity = nullptr;
 };
 
 /// A piece of a product: some rows of x times whole panels. Operands are seen as 32-bit words: a float, two bfloat16 or

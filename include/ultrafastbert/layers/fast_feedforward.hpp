@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -32,6 +33,8 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/shared_neurons.hpp"
 #include "ultrafastbert/layers/storing.hpp"
 
 namespace ultrafastbert {
@@ -44,6 +47,19 @@ struct fast_feedforward_shape {
   /// Number of trees whose outputs are added; left out: the type's, or one.
   std::size_t parallel_size = dynamic_extent;
   activation_kind activation = activation_kind::gelu;
+  bool node_thresholds = false;  ///< whether nodes decide by a threshold of their own in place of 0: see `forward`
+  std::size_t shared_rows = 0;  ///< neurons that every token uses beside its paths
+
+  /// The same with thresholds and shared rows as the tensors below `prefix` have them. Throws: std::bad_alloc.
+  [[nodiscard]] fast_feedforward_shape with_tensors_of(const tensor_source& source, const std::string& prefix) const {
+    fast_feedforward_shape shape = *this;
+    shape.node_thresholds = source.contains(prefix + "linear_in.threshold");
+    if (const auto rows = source.find(prefix + "linear_in.shared.weight")) {
+      const auto sizes = source.shape(*rows);
+      shape.shared_rows = sizes.empty() ? 0 : sizes.front();
+    }
+    return shape;
+  }
 
   /// Number of trees. Pre: the layer's type does not state another one.
   [[nodiscard]] constexpr std::size_t trees() const noexcept {
@@ -58,6 +74,15 @@ struct fast_feedforward_options {
   weight_storage storage_in = weight_storage::float32;   ///< of the first matrix, which decides the paths
   weight_storage storage_out = weight_storage::float32;  ///< of the second matrix
   isa_level isa = isa_level::automatic;                  ///< kernels that run
+};
+
+/// The weights that some layers have beside those of their trees, as the shape says.
+template <class Scalar>
+struct fast_feedforward_additions {
+  std::span<const Scalar> thresholds{};      ///< (nodes)
+  matrix_view<const Scalar> shared_in{};     ///< (shared_rows, input_width)
+  std::span<const Scalar> shared_bias_in{};  ///< (shared_rows)
+  matrix_view<const Scalar> shared_out{};    ///< (output_width, shared_rows)
 };
 
 /// How the second matrix is laid out in the caller's memory.
@@ -94,6 +119,7 @@ class fast_feedforward {
         depth_(shape.depth, "depth"),
         parallel_size_(trees_of(shape), "parallel_size"),
         activation_(shape.activation),
+        node_thresholds_(shape.node_thresholds),
         options_(options) {
     for (const auto& [what, size] : {std::pair{"input_width", input_width()}, std::pair{"output_width", output_width()},
                                      std::pair{"parallel_size", shape.parallel_size}}) {
@@ -102,14 +128,23 @@ class fast_feedforward {
     static_cast<void>(cmm::tree::total_nodes(depth(), parallel_size()));
     if constexpr (is_small) {
       cmm::check_small(packed_shape(true), options_.engine);
+      if (shape.shared_rows != 0) {
+        fail_input("shared_rows", "0 for a layer whose sizes are static and small", std::to_string(shape.shared_rows));
+      }
     } else {
-      static_cast<void>(cmm::runs_kernels<Backend>(packed_shape(true), options_.engine));
+      const bool kernels = cmm::runs_kernels<Backend>(packed_shape(true), options_.engine);
+      if (shape.shared_rows != 0) {
+        shared_.emplace(
+            linear_shape{.output_width = shape.shared_rows, .input_width = input_width(), .bias = true},
+            linear_shape{.output_width = output_width(), .input_width = shape.shared_rows}, shape.activation,
+            kernels ? projection_options{.isa = options.isa} : projection_options{.engine = projection_engine::blas});
+      }
     }
   }
 
   /// Copies and packs the weights.
   /// Shapes: linear_in: (nodes, input_width); bias_in: (nodes), or empty for none; linear_out: by `layout`;
-  ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree.
+  ///   nodes = parallel_size * (2^(depth + 1) - 1), tree after tree; additions: as their comments say, or empty.
   /// Throws: as above; shape_mismatch, non_finite (a weight too large for its storage), unsupported (the processor
   /// lacks
   ///   the level that `options.isa` names), overflow, std::bad_alloc.
@@ -117,7 +152,8 @@ class fast_feedforward {
   fast_feedforward(const fast_feedforward_shape& shape, const matrix_view<const Scalar>& linear_in,
                    std::span<const Scalar> bias_in, const matrix_view<const Scalar>& linear_out,
                    const fast_feedforward_options& options = {},
-                   linear_out_layout layout = linear_out_layout::column_per_node)
+                   linear_out_layout layout = linear_out_layout::column_per_node,
+                   const fast_feedforward_additions<Scalar>& additions = {})
       : fast_feedforward(shape, options) {
     const bool by_row = layout == linear_out_layout::row_per_node;
     layers::check_shape("linear_in", linear_in, nodes(), input_width());
@@ -130,6 +166,7 @@ class fast_feedforward {
     make_weights(!bias_in.empty());
     for (std::size_t i = 0; i < nodes(); ++i) store_in(i, linear_in.row(i), {.where = "linear_in", .number = i});
     for (std::size_t i = 0; i < bias_in.size(); ++i) weights_->store_bias(i, bias_in[i]);
+    store_additions(additions);
     if (by_row) {
       for (std::size_t i = 0; i < nodes(); ++i) store_out(i, linear_out.row(i), {.where = "linear_out", .number = i});
     } else {
@@ -151,8 +188,11 @@ class fast_feedforward {
     return layer;
   }
 
-  /// Notes `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix`. Throws: std::bad_alloc.
+  /// Notes `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix`; with thresholds also
+  /// `linear_in.threshold`, with shared rows `linear_in.shared.weight`, `linear_in.shared.bias` and
+  /// `linear_out.shared.weight`. Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
+    list.refuse(prefix + "w1s", "this is the form with leaf networks: load it with leaf_feedforward");
     list.add(prefix + "linear_in.weight", {nodes(), input_width()}, [this](const tensor& from) {
       make_weights(true);
       layers::read_rows<Scalar>(from, {nodes(), input_width()}, [&](std::size_t r, const Scalar* row) {
@@ -164,6 +204,14 @@ class fast_feedforward {
       from.read(0, bias.span());
       for (std::size_t i = 0; i < bias.size(); ++i) weights_->store_bias(i, bias[i]);
     });
+    if (node_thresholds_) {
+      list.add(prefix + "linear_in.threshold", {nodes()}, [this](const tensor& from) {
+        aligned_buffer<Scalar> thresholds(nodes());
+        from.read(0, thresholds.span());
+        for (std::size_t i = 0; i < nodes(); ++i) weights_->store_threshold(i, thresholds[i]);
+      });
+    }
+    if (shared_) shared_->parameters(prefix, list);
     list.add(prefix + "linear_out.weight", {output_width(), nodes()}, [this](const tensor& from) {
       store_transposed([&](const matrix_view<Scalar>& to) { layers::read_transposed(from, to); },
                        {.file = from.source().name(), .where = from.name()});
@@ -183,9 +231,11 @@ class fast_feedforward {
   [[nodiscard]] constexpr std::size_t path_length() const noexcept {
     return parallel_size() * cmm::tree::levels(depth());
   }
-  [[nodiscard]] const fast_feedforward_options& options() const noexcept { return options_; }  ///< as given
+  [[nodiscard]] bool node_thresholds() const noexcept { return node_thresholds_; }  ///< see fast_feedforward_shape
+  [[nodiscard]] std::size_t shared_rows() const noexcept { return shared_ ? shared_->rows() : 0; }  ///< likewise
+  [[nodiscard]] const fast_feedforward_options& options() const noexcept { return options_; }       ///< as given
   /// Memory held by the packed weights. Units: bytes.
-  [[nodiscard]] std::size_t bytes() const noexcept { return weights_->bytes(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return weights_->bytes() + (shared_ ? shared_->bytes() : 0); }
   /// The engine that computes a batch of `tokens` tokens.
   [[nodiscard]] fff_engine engine(std::size_t tokens) const noexcept { return weights_->engine(tokens); }
   /// Level of the kernels that run; `portable` for the `blas` engine.
@@ -199,11 +249,12 @@ class fast_feedforward {
   }
   /// Bytes that `forward` takes from its workspace for up to `tokens` tokens, at most.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens) const noexcept {
-    return weights_->workspace_bytes(tokens);
+    return (std::max)(weights_->workspace_bytes(tokens), shared_ ? shared_->workspace_bytes(tokens) : 0);
   }
 
   /// y = FFF(x), spread over an executor's threads where that pays, tokens split evenly; equal bits for any number of
   /// threads, but for the `blas` engine.
+  /// A node with a threshold sends logits above it to the right; its activation is that of the logit all the same.
   /// Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten; paths: empty, or
   ///   (tokens, path_length()) that receives the visited nodes, numbered within their tree.
   /// Pre: y and paths overlap nothing else.
@@ -220,8 +271,10 @@ class fast_feedforward {
     const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
-      weights_->multiply(x.rows_from(rows.first, rows.size()), y.rows_from(rows.first, rows.size()), mine,
-                         paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
+      const auto from = x.rows_from(rows.first, rows.size());
+      const auto to = y.rows_from(rows.first, rows.size());
+      weights_->multiply(from, to, mine, paths.data() != nullptr ? paths.rows_from(rows.first, rows.size()) : paths);
+      if (shared_) shared_->mix(from, to, Scalar{1}, Scalar{1}, mine);
     });
   }
 
@@ -257,6 +310,7 @@ class fast_feedforward {
             .activation = activation_,
             .zero_goes_right = TieRule::zero_goes_right,
             .with_bias = with_bias,
+            .with_thresholds = node_thresholds_,
             .storage_in = options_.storage_in,
             .storage_out = options_.storage_out,
             .isa = options_.isa};
@@ -273,6 +327,19 @@ class fast_feedforward {
     if constexpr (!is_small) {
       if (auto others = weights_->replacement()) weights_ = std::move(others);
     }
+  }
+
+  void store_additions(const fast_feedforward_additions<Scalar>& from) {
+    if (from.thresholds.size() != (node_thresholds_ ? nodes() : 0)) {
+      fail(error_code::shape_mismatch, {.where = "thresholds",
+                                        .expected = std::to_string(node_thresholds_ ? nodes() : 0) + " elements",
+                                        .found = std::to_string(from.thresholds.size())});
+    }
+    for (std::size_t i = 0; i < from.thresholds.size(); ++i) weights_->store_threshold(i, from.thresholds[i]);
+    layers::check_shape("shared_in", from.shared_in, shared_rows(), shared_ ? input_width() : 0);
+    layers::check_shape("shared_out", from.shared_out, shared_ ? output_width() : 0, shared_rows());
+    if (!shared_) return;
+    shared_->set({from.shared_in, from.shared_bias_in, shared_->options()}, {from.shared_out, {}, shared_->options()});
   }
 
   // Shapes: row: (input_width).
@@ -305,7 +372,7 @@ class fast_feedforward {
   [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
     if (threads < 2) return 1;
     constexpr std::size_t products_per_task = std::size_t{1} << 19U;
-    const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length();
+    const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length() + shared_rows();
     const std::size_t least_tokens = 1 + products_per_task / (neurons * (input_width() + output_width()));
     const std::size_t worth = tokens / least_tokens;
     return worth >= 16 * threads ? threads : (std::min)(worth, 4 * threads);
@@ -324,8 +391,10 @@ class fast_feedforward {
   [[no_unique_address]] extent<Depth> depth_;
   [[no_unique_address]] extent<ParallelSize> parallel_size_;
   activation_kind activation_;
+  bool node_thresholds_;
   fast_feedforward_options options_;
   std::unique_ptr<cmm::fff_weights<Scalar>> weights_{};  // null only while the layer is built
+  std::optional<layers::shared_neurons<Scalar, Backend>> shared_{};
 };
 
 }  // namespace ultrafastbert

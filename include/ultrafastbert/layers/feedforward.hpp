@@ -74,6 +74,7 @@ class feedforward {
 
   /// Notes `dense_in.*` and `dense_out.*` below `prefix`. Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
+    list.refuse(prefix + "w1s", "this is a fast feedforward layer with leaf networks: load it with leaf_feedforward");
     dense_in_.parameters(prefix + "dense_in.", list);
     dense_out_.parameters(prefix + "dense_out.", list);
   }

@@ -50,12 +50,13 @@ struct named_activation {
   std::string_view word = value.as_string();
   const bool gated = word.ends_with(suffix);
   if (gated) word.remove_suffix(suffix.size());
-  constexpr std::array kinds{activation_kind::gelu, activation_kind::relu, activation_kind::silu,
-                             activation_kind::tanh};
+  constexpr std::array kinds{activation_kind::gelu, activation_kind::relu,         activation_kind::silu,
+                             activation_kind::tanh, activation_kind::relu_squared, activation_kind::identity};
   for (const activation_kind kind : kinds) {
     if (word == name(kind)) return {kind, gated};
   }
-  value.fail_value("'GELU', 'ReLU', 'SiLU' or 'Tanh', or one of them followed by 'glu'", excerpt(value.as_string()));
+  value.fail_value("'GELU', 'ReLU', 'SiLU', 'Tanh', 'relu2' or 'Identity', or one of them followed by 'glu'",
+                   excerpt(value.as_string()));
 }
 
 [[nodiscard]] inline norm_shape read_norm(const json_value& arch, std::size_t width) {
@@ -199,6 +200,9 @@ inline void complete(const tensor_source& weights, model_description& out) {
     model.embedding.vocabulary_size = shape.empty() ? 0 : shape.front();
   }
   auto* dense = std::get_if<feedforward_shape>(&model.block.feedforward);
+  if (auto* fast = std::get_if<fast_feedforward_shape>(&model.block.feedforward)) {
+    *fast = fast->with_tensors_of(weights, out.encoder_prefix + "layers.0.ffn.");
+  }
   attention_shape& attention = model.block.attention;
   for (std::size_t i = 0; i < model.layers; ++i) {
     const std::string layer = out.encoder_prefix + "layers." + std::to_string(i) + '.';

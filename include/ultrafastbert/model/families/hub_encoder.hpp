@@ -76,12 +76,15 @@ struct config_keys {
       {"silu", activation_kind::silu},
       {"swish", activation_kind::silu},
       {"tanh", activation_kind::tanh},
+      {"relu2", activation_kind::relu_squared},
+      {"linear", activation_kind::identity},
   };
   for (const meaning& known : meanings) {
     if (value.as_string() == known.word) return known.kind;
   }
   value.fail_unsupported(
-      "'gelu', the tanh form 'gelu_new', 'gelu_fast' or 'gelu_pytorch_tanh', 'relu', 'silu' or 'tanh'",
+      "'gelu', the tanh form 'gelu_new', 'gelu_fast' or 'gelu_pytorch_tanh', 'relu', 'relu2', 'silu', 'tanh' or "
+      "'linear'",
       excerpt(value.as_string()));
 }
 
@@ -92,7 +95,7 @@ struct config_keys {
 }
 
 /// An FFF layer where the configuration asks for one or the tensors are there. Tensors without a configuration are one
-/// tree: their rows tell its depth. Throws: missing_key, bad_type, bad_value.
+/// tree: their rows tell its depth. Throws: missing_key, bad_type, bad_value, unsupported (leaf networks).
 [[nodiscard]] inline std::optional<fast_feedforward_shape> read_fast_feedforward(const json_value& config,
                                                                                  const tensor_source& weights,
                                                                                  const tensor_names& names,
@@ -100,15 +103,25 @@ struct config_keys {
                                                                                  activation_kind activation) {
   fast_feedforward_shape shape{.input_width = width, .output_width = width, .activation = activation};
   const auto type = find_set(config, "intermed_type");
+  const std::string stored_rows = names.stored("encoder.layers.0.ffn.linear_in.weight");
+  const std::string first_layer = stored_rows.substr(0, stored_rows.rfind("linear_in"));
   if (type && type->as_string() != "fff" && type->as_string() != "ff") {
     type->fail_value("'fff' or 'ff'", excerpt(type->as_string()));
   }
   if (type && type->as_string() == "fff") {
     shape.depth = static_cast<std::size_t>(config.at("intermed_depth").as_unsigned(0, cmm::tree::max_depth));
     shape.parallel_size = size_of(config.at("intermed_size"), max_parallel_size);
-    return shape;
+    return shape.with_tensors_of(weights, first_layer);
   }
-  const auto rows = weights.find(names.stored("encoder.layers.0.ffn.linear_in.weight"));
+  const std::string leaves = names.stored("encoder.layers.0.ffn.w1s");
+  if (!type && weights.contains(leaves)) {
+    fail(error_code::unsupported, {.file = config.file(),
+                                   .where = leaves,
+                                   .expected = "dense feedforward layers, or fast ones with neurons at the nodes",
+                                   .found = "fast feedforward layers with leaf networks",
+                                   .reason = "such a layer by itself is loaded with leaf_feedforward"});
+  }
+  const auto rows = weights.find(stored_rows);
   if (type || !rows) return std::nullopt;
   const auto sizes = weights.shape(*rows);
   const std::size_t nodes = sizes.empty() ? 0 : sizes.front();
@@ -121,7 +134,7 @@ struct config_keys {
   }
   shape.depth = static_cast<std::size_t>(std::bit_width(nodes + 1)) - 2;
   shape.parallel_size = 1;
-  return shape;
+  return shape.with_tensors_of(weights, first_layer);
 }
 
 /// The sizes that the families share; token types and the forms of positions are left to the family. The vocabulary's

@@ -56,6 +56,7 @@ class tensor_names {
     layer_ = prefix_ + std::string(table.layer);
     linear_in_ = place_in_layer(weights, "linear_in.weight").value_or("ffn.");
     linear_out_ = place_in_layer(weights, "linear_out.weight").value_or("ffn.");
+    leaf_form_ = place_in_layer(weights, "w1s").value_or("ffn.");
     const bool own_bias =
         weights.contains(table.other_decoder_bias) && (untied || !weights.contains(table.decoder_bias));
     decoder_bias_ = own_bias ? table.other_decoder_bias : table.decoder_bias;
@@ -74,6 +75,7 @@ class tensor_names {
     const std::string rest = name.substr(number_end + 1);
     if (rest.starts_with("ffn.linear_in")) return layer + linear_in_ + rest.substr(4);
     if (rest.starts_with("ffn.linear_out")) return layer + linear_out_ + rest.substr(4);
+    if (rest == "ffn.w1s") return layer + leaf_form_ + rest.substr(4);
     if (const auto found = replaced(rest, table_->in_layer)) return of_the_day(layer + *found);
     return name;
   }
@@ -130,6 +132,7 @@ class tensor_names {
   std::string layer_{};
   std::string linear_in_{};
   std::string linear_out_{};
+  std::string leaf_form_{};
   std::string decoder_bias_{};
   std::vector<std::string> old_{};  // names in old words whose names of today are not there, sorted
 };
