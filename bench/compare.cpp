@@ -45,6 +45,9 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
     throw std::runtime_error(
         "static takes one token at a time, on one thread, in f32: no --threads, --batch, --storage");
   }
+  if (group == "leaves" && !options.storages.empty()) {
+    throw std::runtime_error("leaves compares forms of layers in f32: no --storage");
+  }
   if (group == "paper" && (options.threads != 1 || !options.storages.empty())) {
     throw std::runtime_error("paper compares levels of BLAS on one thread, in f32: no --threads, --storage");
   }
@@ -63,6 +66,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
   if (all || group == "family") ufb_bench::run_family(context);
   if (all || group == "depth") ufb_bench::run_depth(context);
   if (all || group == "gpt3") ufb_bench::run_gpt3(context);
+  if (all || group == "leaves") ufb_bench::run_leaves(context);
   if (all || group == "static") ufb_bench::run_static(context);
   if (all || group == "encoder") ufb_bench::run_encoder(context);
   if (!json.empty()) context.results.write_json(json);
@@ -80,8 +84,10 @@ int main(int argc, char** argv) try {
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
   app.add_option("group", group,
-                 "cmm (default), family, gpt3, depth, static, encoder, paper, choice or all, which leaves these two out")
-      ->check(CLI::IsMember({"cmm", "family", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
+                 "cmm (default), family, leaves, gpt3, depth, static, encoder, paper, choice or all, which leaves "
+                 "these two out")
+      ->check(
+          CLI::IsMember({"cmm", "family", "leaves", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")

@@ -127,12 +127,13 @@ class experiment {
   ufb::matrix<float> y_{};
 };
 
-// The groups: cmm_group.cpp, size_groups.cpp, static_group.cpp, encoder_group.cpp, paper_group.cpp,
+// The groups: cmm_group.cpp, size_groups.cpp, leaf_group.cpp, static_group.cpp, encoder_group.cpp, paper_group.cpp,
 // choice_group.cpp.
 void run_cmm(bench_context& context);
 void run_family(bench_context& context);
 void run_depth(bench_context& context);
 void run_gpt3(bench_context& context);
+void run_leaves(bench_context& context);
 void run_static(bench_context& context);
 void run_encoder(bench_context& context);
 void run_paper(bench_context& context);

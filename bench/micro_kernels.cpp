@@ -177,6 +177,8 @@ double exact_activation(ufb::activation_kind kind, double z) {
     case ufb::activation_kind::relu: return std::max(z, 0.0);
     case ufb::activation_kind::silu: return z / (1.0 + std::exp(-z));
     case ufb::activation_kind::tanh: return std::tanh(z);
+    case ufb::activation_kind::identity: return z;
+    case ufb::activation_kind::relu_squared: return z > 0.0 ? z * z : 0.0;
     case ufb::activation_kind::gelu_tanh:
       return 0.5 * z * (1.0 + std::tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)));
     case ufb::activation_kind::gelu: break;
@@ -221,10 +223,11 @@ void register_row_kernels(const kernel_case& what) {
 }
 
 void register_activations(ufb::isa_level level) {
-  constexpr std::array<std::pair<const char*, ufb::activation_kind>, 5> kinds{
+  constexpr std::array<std::pair<const char*, ufb::activation_kind>, 6> kinds{
       {{"gelu", ufb::activation_kind::gelu},
        {"gelu_tanh", ufb::activation_kind::gelu_tanh},
        {"relu", ufb::activation_kind::relu},
+       {"relu_squared", ufb::activation_kind::relu_squared},
        {"silu", ufb::activation_kind::silu},
        {"tanh", ufb::activation_kind::tanh}}};
   for (const auto& [name, kind] : kinds) {

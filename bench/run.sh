@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Times the fast feedforward layer against the fastest dense layer at the same batch size and number of threads:
-#   bench/run.sh [cmm|family|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
+#   bench/run.sh [cmm|family|leaves|gpt3|depth|all] [--quick] [--threads N] [--batch LIST] [--storage LIST] [--json FILE]
 # small layers of static sizes against layers of the same sizes at run time:
 #   bench/run.sh static [--quick] [--isa LEVEL] [--json FILE]
 # the engine that a layer chooses by itself against the best one, over widths, depths and batch sizes:
