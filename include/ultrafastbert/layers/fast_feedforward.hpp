@@ -48,7 +48,7 @@ struct fast_feedforward_shape {
   std::size_t parallel_size = dynamic_extent;
   activation_kind activation = activation_kind::gelu;
   bool node_thresholds = false;  ///< whether nodes decide by a threshold of their own in place of 0: see `forward`
-  std::size_t shared_rows = 0;  ///< neurons that every token uses beside its paths
+  std::size_t shared_rows = 0;   ///< neurons that every token uses beside its paths
 
   /// The same with thresholds and shared rows as the tensors below `prefix` have them. Throws: std::bad_alloc.
   [[nodiscard]] fast_feedforward_shape with_tensors_of(const tensor_source& source, const std::string& prefix) const {
