@@ -12,7 +12,7 @@
 # the whole encoder beside ONNX Runtime and PyTorch, which it installs where it can and leaves out by name where not
 # (5 GB of memory):
 #   bench/run.sh peers [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
-# a dense BERT of MiniLM's sizes, as the hub stores it, beside the same two (1 GB of memory):
+# a dense BERT of MiniLM's sizes, as the hub stores it, beside ONNX Runtime, for which PyTorch writes it (1 GB of memory):
 #   bench/run.sh hub [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
 # the levels of BLAS that the paper compares, for dense layers and the FFF layer, beside the paper's own figures:
 #   bench/run.sh paper [--quick] [--batch LIST] [--rounds N] [--json FILE]

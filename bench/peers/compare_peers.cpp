@@ -23,6 +23,7 @@
 #include "../report.hpp"
 #include "../timing.hpp"
 #include "batches.hpp"
+#include "groups.hpp"
 #include "peers.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -36,74 +37,8 @@ constexpr double float_error = 1e-4;   // |states - ours| / |ours| of a sequence
 constexpr double narrow_error = 0.25;  // the same for products of narrow numbers, whose error grows through the layers
 constexpr std::size_t variants = sequence_set::variants;
 
-// One way to compute an encoder. `peer` is its name in the JSON; `worker` the process that has it, empty for ours.
-struct peer_form {
-  std::string peer{};
-  std::string title{};
-  std::string worker{};
-  peer_encoder encoder = peer_encoder::dense;
-  ufb::weight_storage projections = ufb::weight_storage::float32;
-  call_style calls = call_style::at_once;
-};
-
-// Forms that are compared with each other; the first one is what ratios are to.
-struct peer_group {
-  std::string name{};
-  std::string title{};
-  std::string exported{};   // PyTorch's model that ONNX Runtime gets
-  std::string resources{};  // what a run takes
-  std::string models{};     // said above the table
-  std::vector<std::string> shapes{};
-  std::vector<peer_form> forms{};
-};
-
-const std::vector<peer_group>& groups() {
-  using enum ufb::weight_storage;
-  using enum peer_encoder;
-  using enum call_style;
-  static const std::vector<peer_group> all{
-      {"peers",
-       "The whole encoder, here and elsewhere",
-       "torch_dense",
-       "5 GB of memory, and 1.7 GB on the disk",
-       "16 layers of width 768 with 12 heads, ids to final states; FFF: one tree of depth 11; dense: 4095 neurons. All "
-       "read the same random weights and ids",
-       {"1x16", "1x128", "8x128"},
-       {
-           {"ours_fff_f32", "this library, FFF, f32", "", fff, float32},
-           {"ours_fff_bf16", "this library, FFF, bf16 projections", "", fff, bfloat16},
-           {"ours_fff_int8", "this library, FFF, int8 projections", "", fff, int8},
-           {"ours_dense_f32", "this library, dense, f32", "", dense, float32},
-           {"onnxruntime_dense", "ONNX Runtime, dense, f32", "onnxruntime", dense, float32},
-           {"torch_dense", "PyTorch, dense, f32", "torch", dense, float32},
-           {"torch_dense_int8", "PyTorch, dense, dynamic int8", "torch", dense, int8},
-           {"torch_fff_masked", "PyTorch, FFF as published: all neurons, then a mask", "torch", fff, float32},
-           {"torch_fff_gather", "PyTorch, FFF by batched gathers", "torch", fff, float32},
-       }},
-      {"hub",
-       "A dense BERT as the hub stores it, here and elsewhere",
-       "torch_hub",
-       "1 GB of memory, and 250 MB on the disk",
-       "MiniLM's sizes: 6 layers of width 384 with 12 heads and 1536 neurons, GELU by erf, ids to final states. All "
-       "read "
-       "the same random weights and ids",
-       {"1x16", "1x128", "8x128", "mixed"},
-       {
-           {"ours_f32", "this library, f32", "", hub, float32},
-           {"ours_bf16", "this library, bf16 projections", "", hub, bfloat16},
-           {"ours_int8", "this library, int8 projections", "", hub, int8},
-           {"onnxruntime", "ONNX Runtime, f32", "onnxruntime", hub, float32},
-           {"onnxruntime_sorted", "ONNX Runtime, f32, sorted by length, eight at a time", "onnxruntime", hub, float32,
-            sorted_eights},
-           {"onnxruntime_single", "ONNX Runtime, f32, one by one", "onnxruntime", hub, float32, one_by_one},
-           {"torch_hub", "PyTorch, f32", "torch", hub, float32},
-       }},
-  };
-  return all;
-}
-
 const peer_group& group_of(const std::string& name) {
-  const auto& all = groups();
+  const auto& all = peer_groups();
   const auto at = std::find_if(all.begin(), all.end(), [&](const peer_group& one) { return one.name == name; });
   if (at == all.end()) throw std::runtime_error("no group is called '" + name + "'");
   return *at;
@@ -477,21 +412,22 @@ class peers_bench {
   // What was aimed at, beside what was found. Times are per token.
   [[nodiscard]] std::string describe_goals(const sequence_set& set, const std::map<std::string, double>& times) const {
     const double ours = times.at("ours_f32");
-    const auto goal = [](double found, double aim) {
-      return short_number(found) + " times (goal " + short_number(aim) + ", " +
-             (found >= aim ? "reached" : "**missed**") + ')';
+    const auto line = [](const std::string& what, double found, double goal, const std::string& than) {
+      return what + " is " + short_number(found) + " times as fast as " + than + " (goal " + short_number(goal) + ", " +
+             (found >= goal ? "reached" : "**missed**") + ')';
     };
     std::string text;
     if (const auto peer = times.find("onnxruntime"); peer != times.end()) {
-      text += "f32 is as fast as ONNX Runtime " +
-              goal(peer->second / ours, set.ragged() ? hub_goals::padded : hub_goals::equal_lengths) + "; ";
+      text = line("f32", peer->second / ours, set.ragged() ? hub_goals::padded : hub_goals::equal_lengths,
+                  set.ragged() ? "ONNX Runtime in one call, padded" : "ONNX Runtime") +
+             "; ";
       double best = peer->second;
       for (const char* other : {"onnxruntime_sorted", "onnxruntime_single"}) {
         if (const auto found = times.find(other); found != times.end()) best = std::min(best, found->second);
       }
       if (set.ragged()) text += short_number(best / ours) + " times as fast as the best way to call it; ";
     }
-    return text + "int8 is as fast as f32 " + goal(ours / times.at("ours_int8"), hub_goals::int8(options_.isa));
+    return text + line("int8", ours / times.at("ours_int8"), hub_goals::int8(options_.isa), "f32");
   }
 
   const peer_options& options_;
