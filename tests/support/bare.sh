@@ -21,6 +21,7 @@ commands() {
 demo	examples/demo.sh "I would like a cup of <mask>, please."
 classify	examples/demo.sh && build/examples/classify --model examples/models/tiny-classifier "Will it rain?"
 compare	examples/demo.sh && build/examples/compare_precision --model examples/models/tiny-mlm --file README.md
+routes	examples/demo.sh && build/examples/routes --model examples/models/tiny-mlm "The [MASK] sat on the mat."
 tokenize	examples/demo.sh && echo "one line" | build/examples/tokenize --tokenizer examples/models/tiny-mlm --json
 tests	tests/run.sh && build/tests/ufb_golden tests/golden && build/tests/ufb_invariance --model examples/models/tiny-mlm
 bench	bench/run.sh --quick --batch 1,128
