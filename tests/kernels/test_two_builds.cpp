@@ -33,7 +33,7 @@ TEST_CASE("The portable level gives the same bits on every processor and with ev
   for (const float value : std::span(all).first(share)) {
     hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001B3U;
   }
-  REQUIRE(hash == 0x130510F455D1ECBFU);  // on x86-64 and on aarch64, by g++ and clang
+  REQUIRE(hash == 0xA7D505CE7AB91B38U);  // on x86-64 and on aarch64, by g++ and clang
 }
 
 }  // namespace ufb_test
