@@ -198,13 +198,13 @@ TEST_CASE("Metaspace's old and new keys have to agree", "[tokenizer][json]") {
 }
 
 TEST_CASE("Metaspace looks for the spaces of a piece in that piece", "[tokenizer][hostile]") {
-  constexpr std::size_t words = 1'000'000;
+  constexpr std::size_t word_count = 1'000'000;
   json document = small_unigram();
   document["pre_tokenizer"] = {
       {"type", "Sequence"},
       {"pretokenizers",
        {{{"type", "WhitespaceSplit"}}, {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "never"}}}}};
-  CHECK(parse(document).encode(ufb_test::repeat("a\n", words)).size() == words);
+  CHECK(parse(document).encode(ufb_test::repeat("a\n", word_count)).size() == word_count);
 }
 
 TEST_CASE("A sequence of post-processors has one template", "[tokenizer][json]") {
