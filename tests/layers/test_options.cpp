@@ -89,7 +89,7 @@ TEMPLATE_LIST_TEST_CASE("A BLAS refuses engines, storage and levels of the libra
         "invalid_input: projections.isa: automatic with the backend " + backend + ", which has no levels: avx2");
 }
 
-TEST_CASE("The three wishes of a double layer that nobody would fulfil are refused", "[options]") {
+TEST_CASE("The three wishes of a double layer that nobody would fulfill are refused", "[options]") {
   CHECK(fff_text<ufb::fast_feedforward<double>>(
             {.engine = fff_engine::fused, .storage_in = weight_storage::int8, .isa = isa_level::avx2})
             .find("invalid_input: fast_feedforward.engine: auto or blas with the backend ") == 0);

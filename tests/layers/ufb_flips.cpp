@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How many tokens take another path with certified storage than with float32: none may. `ufb_flips [TOKENS]` (20,000)
-// runs the layer of UltraFastBERT-1x11 with random weights, half of the tokens pushed towards a hyperplane of their own
+// runs the layer of UltraFastBERT-1x11 with random weights, half of the tokens pushed toward a hyperplane of their own
 // path, to 1 down to 2^-30 of where they stood.
 #include <algorithm>
 #include <cstddef>
@@ -42,7 +42,7 @@ struct paths_of_tokens {
   }
 };
 
-// Moves a token towards the hyperplane of a node of its path.
+// Moves a token toward the hyperplane of a node of its path.
 void push(float* x, const float* row, float factor) {
   double z = 0;
   double square = 0;

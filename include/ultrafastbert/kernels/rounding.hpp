@@ -28,6 +28,7 @@ struct split_float {
   std::int16_t lower = 0;  ///< what is missing, in units of the last place
 };
 
+/// The halves of any float, NaN and infinity among them.
 [[nodiscard]] constexpr split_float split(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto upper = static_cast<std::uint16_t>((bits + 0x8000U) >> 16U);

@@ -249,7 +249,7 @@ struct native_int8_product : whole_words, integer_sums {
 // 24 of the 32 registers hold sums.
 inline constexpr gemm_kernels float32_products =
     products_of<float32_product>({.name = "avx512"}, std::make_index_sequence<12>{}, std::make_index_sequence<6>{});
-// Sums, and both parts of a word and of the vectors it is multiplied with, leave no more registers than for 8 rows.
+// Sums of 8 rows are 16 chains, enough to keep both multipliers busy.
 inline constexpr gemm_kernels bfloat16_products =
     products_of<bfloat16_product>({.name = "avx512", .terms = 2, .convert = to_wide_bfloat16, .input_words = 2},
                                   std::make_index_sequence<8>{}, std::make_index_sequence<4>{});
