@@ -241,7 +241,8 @@ TEST_CASE("Certified nodes reach the leaves of float32", "[leaves]") {
   const leaf_tensors<float> w({.input_width = 48, .leaf_width = 4, .output_width = 8, .depth = 7}, random);
   const auto x = random.reals<float>(2000 * 48);
   const auto expected = run(make(w), x, scratch);
-  for (const auto storage : {weight_storage::certified_float16, weight_storage::certified_int8}) {
+  for (const auto storage :
+       {weight_storage::certified_float16, weight_storage::certified_int8, weight_storage::split_float32}) {
     CHECK(run(make(w, {.storage_nodes = storage}), x, scratch) == expected);
   }
 }

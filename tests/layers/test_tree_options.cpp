@@ -208,15 +208,66 @@ TEST_CASE("A logit equal to its threshold goes where the tie rule says; infinite
 TEST_CASE("Certified storage decides thresholds as float32 does", "[tree options]") {
   random_numbers random(604);
   ufb::workspace scratch;
-  const optional_tensors w({.input_width = 64, .output_width = 8, .depth = 8, .node_thresholds = true}, random);
+  optional_tensors w({.input_width = 64, .output_width = 8, .depth = 8, .node_thresholds = true}, random);
   const guarded_matrix<float> x(3000, 64, 0, random);
-  const auto expected = run(w.layer(), x, scratch).path.cells;
-  for (const auto storage : {weight_storage::certified_float16, weight_storage::certified_int8}) {
-    for (const auto engine : {fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
-      const auto layer = w.layer({.engine = engine, .storage_in = storage});
-      CHECK(run(layer, x, scratch).path.cells == expected);
-      CHECK(layer.second_looks(x.view(), scratch) < 3000 * 9);
+  for (const bool large : {false, true}) {
+    if (large) {  // sums that are rounded to eighths, and often to the threshold itself
+      std::fill(w.thresholds.begin(), w.thresholds.end(), 0x1p20F);
+      std::fill(w.trees.bias_in.begin(), w.trees.bias_in.end(), 0x1p20F);
     }
+    const auto expected = run(w.layer(), x, scratch).path.cells;
+    for (const auto storage :
+         {weight_storage::certified_float16, weight_storage::certified_int8, weight_storage::split_float32}) {
+      for (const auto engine : {fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
+        INFO(name(storage) << ' ' << name(engine) << " large " << large);
+        const auto layer = w.layer({.engine = engine, .storage_in = storage});
+        CHECK(run(layer, x, scratch).path.cells == expected);
+        CHECK(layer.second_looks(x.view(), scratch) < 3000 * 9 / 2);
+      }
+    }
+  }
+}
+
+TEST_CASE("Forced onto their own paths, thresholds and shared rows give their own bits, and margins are the path",
+          "[tree options]") {
+  random_numbers random(608);
+  ufb::workspace scratch;
+  ufb::thread_pool two(2);
+  for (const std::size_t shared : {std::size_t{0}, std::size_t{9}}) {
+    const optional_tensors w({.input_width = 33,
+                              .output_width = 21,
+                              .depth = 5,
+                              .parallel_size = 2,
+                              .node_thresholds = true,
+                              .shared_rows = shared},
+                             random);
+    const guarded_matrix<float> x(1200, 33, 1, random);  // worth two tasks
+    const auto check = [&](const ufb::fast_feedforward<float>& layer, bool same) {
+      INFO(name(layer.options().engine) << ' ' << name(layer.options().storage_in) << " shared " << shared);
+      const auto own = run(layer, x, scratch);
+      const ufb::matrix_view<const std::int32_t> paths{own.path.cells.data(), {x.rows(), own.path.cols}};
+      for (const bool spread : {false, true}) {
+        guarded_matrix<float> y(x.rows(), 21, 2);
+        guarded_matrix<float> margins(x.rows(), own.path.cols, 3);
+        layer.forward_along(x.view(), y.view(), paths, scratch, {.margins = margins.view()},
+                            spread ? ufb::executor_ref(two) : ufb::executor_ref());
+        CHECK((same ? same_bits(y, own.y) : deviation(w, x, {.y = y, .path = own.path}) <= 1));
+        std::size_t wrong = 0;
+        for (std::size_t t = 0; t < x.rows(); ++t) {
+          for (std::size_t i = 0; i + 1 < own.path.cols; ++i) {
+            if (i % 6 != 5) wrong += (margins(t, i) > 0) != (own.path(t, i + 1) == 2 * own.path(t, i) + 2) ? 1U : 0U;
+          }
+        }
+        CHECK(wrong == 0);
+      }
+    };
+    for (const auto engine : {fff_engine::fused, fff_engine::interleaved, fff_engine::grouped}) {
+      for (const auto storage : {weight_storage::float32, weight_storage::float16, weight_storage::split_float32}) {
+        check(w.layer({.engine = engine, .storage_in = storage}), true);
+      }
+    }
+    check(w.layer({.engine = fff_engine::dense}), true);
+    check(w.layer({.engine = fff_engine::blas}), false);
   }
 }
 

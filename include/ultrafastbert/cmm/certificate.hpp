@@ -2,7 +2,8 @@
 //
 // Decisions of float32 from narrow rows. A logit from a narrow row decides where its magnitude exceeds all that it and
 // the float32 logit can differ by; otherwise the float32 row is read, and its logit decides. The bound is
-// |z - z'| <= (|w - w'| + gamma (|w| + |w'|)) |x| for the narrow row w', gamma = m u / (1 - m u) for m roundings.
+// |z - z'| <= (|w - w'| + gamma (|w| + |w'|)) |x| for the narrow row w', gamma = m u / (1 - m u) for m roundings. The
+// rounding of the sum with the bias, which a threshold has to mind, is taken into account where logits are compared.
 // Source: Higham, Accuracy and Stability of Numerical Algorithms, section 3.1, with Cauchy-Schwarz.
 // Layer: cmm.
 #pragma once
