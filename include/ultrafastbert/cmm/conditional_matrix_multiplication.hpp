@@ -55,6 +55,18 @@ struct cmm_batch {
     return tokens * (sizeof(std::uint32_t) + sizeof(Scalar) + 5 * sizeof(void*)) + 7 * buffer_alignment;
   }
 
+  /// Takes tokens [first, first + tokens): all but their nodes and rows. Clears their outputs, unless there are none.
+  void take(const matrix_view<const Scalar>& from, const matrix_view<Scalar>& to, std::size_t first,
+            std::size_t tokens) const noexcept {
+    for (std::size_t i = 0; i < tokens; ++i) {
+      x[i] = from.row(first + i);
+      z[i] = &logit[i];
+      if (to.empty()) continue;
+      y[i] = to.row(first + i);
+      std::fill_n(y[i], to.cols(), Scalar{0});
+    }
+  }
+
   std::span<std::uint32_t> node;
   std::span<Scalar> logit;
   std::span<const Scalar*> row_in;
@@ -117,13 +129,7 @@ void multiply_along_given(const cmm_weights<Scalar>& weights, const matrix_view<
   const cmm_batch<Scalar> batch(frame, (std::min)(x.rows(), cmm_tokens_per_batch));
   for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
     const std::size_t tokens = (std::min)(cmm_tokens_per_batch, x.rows() - first);
-    for (std::size_t i = 0; i < tokens; ++i) {
-      batch.x[i] = x.row(first + i);
-      batch.z[i] = &batch.logit[i];
-      if (along.y.empty()) continue;
-      batch.y[i] = along.y.row(first + i);
-      std::fill_n(batch.y[i], along.y.cols(), Scalar{0});
-    }
+    batch.take(x, along.y, first, tokens);
     for (std::size_t column = 0; column < along.paths.cols(); ++column) {
       for (std::size_t i = 0; i < tokens; ++i)
         batch.node[i] = static_cast<std::uint32_t>(along.paths(first + i, column));
@@ -152,12 +158,7 @@ void multiply_along_paths(const cmm_weights<Scalar>& weights, direction<Scalar> 
   const cmm_batch<Scalar> batch(frame, (std::min)(x.rows(), cmm_tokens_per_batch));
   for (std::size_t first = 0; first < x.rows(); first += cmm_tokens_per_batch) {
     const std::size_t tokens = (std::min)(cmm_tokens_per_batch, x.rows() - first);
-    for (std::size_t i = 0; i < tokens; ++i) {
-      batch.x[i] = x.row(first + i);
-      batch.y[i] = y.row(first + i);
-      batch.z[i] = &batch.logit[i];
-      std::fill_n(batch.y[i], y.cols(), Scalar{0});
-    }
+    batch.take(x, y, first, tokens);
     for (std::size_t p = 0; p < weights.parallel_size; ++p) {
       std::fill_n(batch.node.begin(), tokens, std::uint32_t{0});
       for (std::size_t level = 0; level < levels; ++level) {

@@ -5,17 +5,14 @@
 // Layer: cmm.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "ultrafastbert/cmm/emission.hpp"
 #include "ultrafastbert/cmm/packed_tree.hpp"
 #include "ultrafastbert/cmm/paths.hpp"
 #include "ultrafastbert/cmm/routing.hpp"
 #include "ultrafastbert/cmm/walk.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
-#include "ultrafastbert/core/workspace.hpp"
 
 namespace ultrafastbert::cmm {
 
@@ -47,32 +44,13 @@ inline void follow_tree(const routing_weights& w, std::size_t p, const matrix_vi
   }
 }
 
-/// Sends tokens along given paths, a tile at a time. Shapes: x: (tokens, input_width). Pre: the paths are some.
+/// Sends tokens along given paths. Shapes: x: (tokens, input_width). Pre: the paths are some.
 /// Throws: std::bad_alloc while the workspace grows.
 inline void run_along(const engine_call& call, const matrix_view<const float>& x, const followed_paths<float>& along) {
-  const std::size_t depth = call.in.depth;
-  const std::size_t stride = logit_stride(depth);
-  workspace::frame frame(call.scratch);
-  const std::size_t most = (std::min)(x.rows(), tokens_per_tile);
-  routes all{.logits = frame.take<float>(most * stride), .stride = stride, .position = frame.take<std::uint32_t>(most)};
-  const auto norms = frame.take<float>(call.in.error != nullptr ? most : 0);
-  std::fill(all.logits.begin(), all.logits.end(), 0.0F);
-  for (std::size_t first = 0; first < x.rows(); first += tokens_per_tile) {
-    const std::size_t tokens = (std::min)(tokens_per_tile, x.rows() - first);
-    const auto inputs = x.rows_from(first, tokens);
-    const auto logits = all.logits.first(tokens * stride);
-    const auto leaves = all.position.first(tokens);
-    all.norm = norms_of(call.in, inputs, norms);
-    for (std::size_t p = 0; p < call.parallel_size; ++p) {
-      const std::size_t first_row = p * tree::node_count(depth);
-      follow_tree(call.in, p, inputs, first, along, all);
-      if (along.y.empty()) continue;
-      call.activate(logits.size(), logits.data());
-      scale_coefficients(call.out, first_row, leaves, stride, logits);
-      emit_each(call.out, first_row, {.coefficients = logits, .stride = stride, .leaf = leaves, .add = p > 0},
-                along.y.rows_from(first, tokens));
-    }
-  }
+  run_tiles(call, x, along.y,
+            [&](std::size_t p, std::size_t first, const matrix_view<const float>& inputs, const routes& to) {
+              follow_tree(call.in, p, inputs, first, along, to);
+            });
 }
 
 }  // namespace ultrafastbert::cmm

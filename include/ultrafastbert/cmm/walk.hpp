@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "ultrafastbert/cmm/emission.hpp"
 #include "ultrafastbert/cmm/packed_tree.hpp"
@@ -55,9 +56,12 @@ inline constexpr std::size_t cached_bytes = std::size_t{16} << 20U;  // larger o
 /// Elements from one token's logits to the next one's: whole vectors.
 constexpr std::size_t logit_stride(std::size_t depth) noexcept { return (depth + 1 + 15) / 16 * 16; }
 
-/// Few tokens: `fused` or `interleaved`, a tile at a time.
-inline void run_small(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y,
-                      bool interleaved) {
+/// Takes tokens through all trees, a tile at a time. `find(p, first, inputs, to)` sets the logits and the leaves of the
+/// tokens from `first` on in tree p. Shapes: x: (tokens, input_width); y: (tokens, output_width), overwritten, or
+/// empty. Throws: std::bad_alloc while the workspace grows.
+template <class Find>
+void run_tiles(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y,
+               const Find& find) {
   const std::size_t depth = call.in.depth;
   const std::size_t stride = logit_stride(depth);
   workspace::frame frame(call.scratch);
@@ -74,12 +78,8 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
     all.norm = norms_of(call.in, inputs, norms);
     for (std::size_t p = 0; p < call.parallel_size; ++p) {
       const std::size_t first_row = p * tree::node_count(depth);
-      if (interleaved) {
-        route_interleaved(call.in, first_row, inputs, all);
-      } else {
-        route_fused(call.in, call.out, first_row, inputs, all);
-      }
-      for (std::size_t t = 0; t < tokens; ++t) record_path(call.paths, first + t, p, depth, leaves[t]);
+      find(p, first, inputs, std::as_const(all));
+      if (y.empty()) continue;
       call.activate(logits.size(), logits.data());
       scale_coefficients(call.out, first_row, leaves, stride, logits);
       emit_each(call.out, first_row,
@@ -87,6 +87,24 @@ inline void run_small(const engine_call& call, const matrix_view<const float>& x
                 y.rows_from(first, tokens));
     }
   }
+}
+
+/// Few tokens: `fused` or `interleaved`.
+inline void run_small(const engine_call& call, const matrix_view<const float>& x, const matrix_view<float>& y,
+                      bool interleaved) {
+  const std::size_t depth = call.in.depth;
+  run_tiles(call, x, y,
+            [&](std::size_t p, std::size_t first, const matrix_view<const float>& inputs, const routes& to) {
+              const std::size_t first_row = p * tree::node_count(depth);
+              if (interleaved) {
+                route_interleaved(call.in, first_row, inputs, to);
+              } else {
+                route_fused(call.in, call.out, first_row, inputs, to);
+              }
+              for (std::size_t t = 0; t < inputs.rows(); ++t) {
+                record_path(call.paths, first + t, p, depth, to.position[t]);
+              }
+            });
 }
 
 /// One tree over up to tokens_per_pass tokens, grouped.

@@ -208,7 +208,8 @@ class attention {
         const auto from = projected.rows_from(offsets[i], length);
         const auto to = context.rows_from(offsets[i], length);
         if (whole_) {
-          whole_->forward([&](std::size_t head, workspace::frame& frame) { return parts_of(from, head, frame); },
+          whole_->forward([&](std::size_t head) { return parts_of(from, head); },
+                          [this](const auto& head, workspace::frame& frame) { return turned(head, frame); },
                           norm_factor_, to, mine);
         } else {
           attend_head(from, to, masks[i], unit % parts, mine);
@@ -293,14 +294,19 @@ class attention {
     return (std::min)({(offsets.size() - 1) * heads(), 6 * threads, products / products_per_task});
   }
 
-  // With rotary positions, queries and keys are turned in memory of the frame. Shapes: projected: (length, 3 * width).
-  [[nodiscard]] layers::head_parts<Scalar> parts_of(const matrix_view<const Scalar>& projected, std::size_t head,
-                                                    workspace::frame& frame) const {
+  // Shapes: projected: (length, 3 * width).
+  [[nodiscard]] layers::head_parts<Scalar> parts_of(const matrix_view<const Scalar>& projected,
+                                                    std::size_t head) const noexcept {
     const std::size_t head_width = width() / heads();
     const auto part = [&](std::size_t which) {
       return projected.cols_from((3 * head + which) * head_width, head_width);
     };
-    const layers::head_parts<Scalar> parts{.queries = part(0), .keys = part(1), .values = part(2)};
+    return {.queries = part(0), .keys = part(1), .values = part(2)};
+  }
+
+  // With rotary positions, queries and keys are turned in memory of the frame.
+  [[nodiscard]] layers::head_parts<Scalar> turned(const layers::head_parts<Scalar>& parts,
+                                                  workspace::frame& frame) const {
     return rotary_ ? rotary_->turned(parts, frame) : parts;
   }
 
@@ -309,7 +315,7 @@ class attention {
                    const layers::sequence_mask& mask, std::size_t head, workspace& scratch) const {
     const std::size_t head_width = width() / heads();
     workspace::frame frame(scratch);
-    const layers::head_parts<Scalar> parts = parts_of(projected, head, frame);
+    const layers::head_parts<Scalar> parts = turned(parts_of(projected, head), frame);
     const auto to = context.cols_from(head * head_width, head_width);
     if constexpr (std::same_as<Scalar, float>) {
       if (own_) {

@@ -36,6 +36,7 @@
 #include "ultrafastbert/layers/linear.hpp"
 #include "ultrafastbert/layers/shared_neurons.hpp"
 #include "ultrafastbert/layers/storing.hpp"
+#include "ultrafastbert/layers/token_tasks.hpp"
 
 namespace ultrafastbert {
 
@@ -123,7 +124,7 @@ class fast_feedforward {
     finish_weights();
   }
 
-  /// Loads `linear_in.weight`, `linear_in.bias` and `linear_out.weight` below `prefix` from a checkpoint.
+  /// Loads what `parameters` notes below `prefix` from a checkpoint.
   /// Throws: missing_tensor, what the source throws; otherwise as the constructor.
   [[nodiscard]] static fast_feedforward load(const tensor_source& source, const std::string& prefix,
                                              const fast_feedforward_shape& shape,
@@ -215,7 +216,7 @@ class fast_feedforward {
       if (threads.concurrency() < 2) return forward(x, y, paths);
     }
     check(x, y, paths);
-    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
+    const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
       const auto from = x.rows_from(rows.first, rows.size());
@@ -225,8 +226,24 @@ class fast_feedforward {
     });
   }
 
-  /// The same, with everything of the routes that `routes` has room for. Margins and second looks take as long again as
-  /// the paths do. Shapes: see route_record; otherwise, and Pre, Throws, Complexity: as above.
+  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
+  /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
+  /// as above.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
+               const matrix_view<std::int32_t>& paths = {}) const requires is_small {
+    check(x, y, paths);
+    static_cast<const small_weights&>(*weights_).multiply(x, y, paths);
+  }
+
+  /// The same without paths. Shapes, Pre, Throws, Complexity: as above.
+  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
+               executor_ref threads) const {
+    forward(x, y, scratch, matrix_view<std::int32_t>{}, threads);
+  }
+
+  /// As `forward` with a workspace, with everything of the routes that `routes` has room for. Margins and second looks
+  /// take as long again as the paths do. Shapes: see route_record; otherwise, and Pre, Throws, Complexity: as
+  /// `forward`.
   void forward_traced(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
                       const route_record<Scalar>& routes, executor_ref threads = {}) const {
     check(x, y, routes.paths);
@@ -256,21 +273,6 @@ class fast_feedforward {
     cmm::check_paths(paths, depth(), "paths");
     follow(x, {.paths = paths, .y = y, .margins = routes.margins, .second_looks = routes.second_looks}, scratch,
            threads);
-  }
-
-  /// The same without a workspace, for layers whose sizes are all static and small: nothing is chosen or allocated
-  /// while it runs. The bits are those of layers of dynamic sizes at the same level. Shapes, Pre, Throws, Complexity:
-  /// as above.
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,
-               const matrix_view<std::int32_t>& paths = {}) const requires is_small {
-    check(x, y, paths);
-    static_cast<const small_weights&>(*weights_).multiply(x, y, paths);
-  }
-
-  /// The same without paths. Shapes, Pre, Throws, Complexity: as above.
-  void forward(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y, workspace& scratch,
-               executor_ref threads) const {
-    forward(x, y, scratch, matrix_view<std::int32_t>{}, threads);
   }
 
  private:
@@ -344,7 +346,7 @@ class fast_feedforward {
   // Spread as `forward` is. Shapes: see followed_paths.
   void follow(const matrix_view<const Scalar>& x, const cmm::followed_paths<Scalar>& along, workspace& scratch,
               executor_ref threads) const {
-    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
+    const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
       const auto some = [&rows](const auto& matrix) {
@@ -360,15 +362,10 @@ class fast_feedforward {
     });
   }
 
-  // Parts that are worth a thread: waking one that sleeps takes as long as half a million products or so. Small batches
-  // are cut finer, so that the caller works while the others wake; large parts share more nodes.
   [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
     if (threads < 2) return 1;
-    constexpr std::size_t products_per_task = std::size_t{1} << 19U;
     const std::size_t neurons = engine(tokens) == fff_engine::dense ? nodes() : path_length() + shared_rows();
-    const std::size_t least_tokens = 1 + products_per_task / (neurons * (input_width() + output_width()));
-    const std::size_t worth = tokens / least_tokens;
-    return worth >= 16 * threads ? threads : (std::min)(worth, 4 * threads);
+    return layers::token_tasks(tokens, neurons * (input_width() + output_width()), threads);
   }
 
   void check(const matrix_view<const Scalar>& x, const matrix_view<Scalar>& y,

@@ -36,6 +36,7 @@
 #include "ultrafastbert/layers/leaf_feedforward_shape.hpp"
 #include "ultrafastbert/layers/shared_neurons.hpp"
 #include "ultrafastbert/layers/storing.hpp"
+#include "ultrafastbert/layers/token_tasks.hpp"
 
 namespace ultrafastbert {
 
@@ -155,8 +156,8 @@ class leaf_feedforward {
   /// its logit w_n . x + b_n; leaves are numbered from the left. A token's bits depend on no other token and no number
   /// of threads, but for the `blas` engine.
   /// With a master leaf y = k leaf(x) + (1 - k) master(x), k the logistic function of the stored `k`: the reading of
-  /// the package that its authors published. Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width),
-  /// overwritten; leaves_reached: empty, or
+  /// the package that its authors published.
+  /// Shapes: x: (tokens, input_width) row-major; y: (tokens, output_width), overwritten; leaves_reached: empty, or
   ///   (tokens) that receives the leaves.
   /// Pre: y and leaves_reached overlap nothing else.
   /// Throws: invalid_input (shapes, overlap; y is untouched then), what the executor throws, std::bad_alloc while the
@@ -173,7 +174,7 @@ class leaf_feedforward {
                  std::to_string(leaves_reached.size()));
     }
     if (core::overlap(x, y)) fail_input("y", "memory apart from x", "an overlap");
-    const std::size_t tasks = (std::max<std::size_t>)(tasks_for(x.rows(), threads.concurrency()), 1);
+    const std::size_t tasks = tasks_for(x.rows(), threads.concurrency());
     core::run_tasks(tasks, scratch, threads, [&](std::size_t task, workspace& mine) {
       const auto rows = core::part_of(x.rows(), tasks, task);
       const auto from = x.rows_from(rows.first, rows.size());
@@ -233,14 +234,10 @@ class leaf_feedforward {
 
   void master_parameters(const std::string& prefix, parameter_list& list);
 
-  // See fast_feedforward: parts that are worth a thread, small batches cut finer.
   [[nodiscard]] std::size_t tasks_for(std::size_t tokens, std::size_t threads) const noexcept {
-    if (threads < 2) return 1;
-    constexpr std::size_t products_per_task = std::size_t{1} << 19U;
     const std::size_t neurons_used = shape_.leaf_width + master_width();
     const std::size_t products = depth() * input_width() + neurons_used * (input_width() + output_width());
-    const std::size_t worth = tokens / (1 + products_per_task / products);
-    return worth >= 16 * threads ? threads : (std::min)(worth, 4 * threads);
+    return layers::token_tasks(tokens, products, threads);
   }
 
   leaf_feedforward_shape shape_;

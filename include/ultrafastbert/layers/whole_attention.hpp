@@ -50,16 +50,17 @@ class whole_attention {
   [[nodiscard]] std::size_t bytes() const noexcept { return (gamma_.size() + beta_.size()) * sizeof(Scalar); }
 
   /// Bytes that `forward` takes from its workspace for sequences of up to `length` tokens, at most, but for what
-  /// `parts_of` takes.
+  /// `turned` takes.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t length, std::size_t head_width) const noexcept {
     const std::size_t panel = (std::max)(length * padded(head_width), head_width * padded(length));
     return (heads_ * length * length + panel) * sizeof(Scalar) + 2 * buffer_alignment;
   }
 
-  /// The heads' weighted values of a sequence. `parts_of(head, frame)` gives the parts of a head, which may lie in the
-  /// frame. Shapes: context: (length, width), overwritten. Throws: std::bad_alloc while the workspace grows.
-  template <class PartsOf>
-  void forward(const PartsOf& parts_of, Scalar norm_factor, const matrix_view<Scalar>& context,
+  /// The heads' weighted values of a sequence. `parts_of(head)` gives the parts of a head, `turned(parts, frame)` the
+  /// same with queries and keys as they are multiplied, which may lie in the frame. Shapes: context: (length, width),
+  /// overwritten. Throws: std::bad_alloc while the workspace grows.
+  template <class PartsOf, class Turned>
+  void forward(const PartsOf& parts_of, const Turned& turned, Scalar norm_factor, const matrix_view<Scalar>& context,
                workspace& scratch) const {
     const std::size_t head_width = context.cols() / heads_;
     const std::size_t length = context.rows();
@@ -67,7 +68,7 @@ class whole_attention {
     const auto scores = frame.take_matrix<Scalar>(heads_ * length, length);
     for (std::size_t head = 0; head < heads_; ++head) {
       workspace::frame inner(scratch);
-      const head_parts<Scalar> parts = parts_of(head, inner);
+      const head_parts<Scalar> parts = turned(parts_of(head), inner);
       const auto keys = padded_rows(length, head_width, inner);
       copy_rows(parts.keys, keys);
       const auto to = scores.rows_from(head * length, length);
@@ -80,7 +81,7 @@ class whole_attention {
     for (std::size_t head = 0; head < heads_; ++head) {
       workspace::frame inner(scratch);
       const auto values = padded_rows(head_width, length, inner);
-      copy_transposed(parts_of(head, inner).values, values);
+      copy_transposed(parts_of(head).values, values);
       multiply(scores.rows_from(head * length, length), values, context.cols_from(head * head_width, head_width));
     }
   }
