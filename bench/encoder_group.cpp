@@ -2,13 +2,10 @@
 //
 // The whole encoder, from ids to final states: with FFF layers and with dense layers of as many neurons, over the
 // library's own products and over the BLAS, in one process. Lengths may be mixed; nothing is padded.
-#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -17,6 +14,7 @@
 #include "contenders.hpp"
 #include "dense.hpp"
 #include "generated_source.hpp"
+#include "sequences.hpp"
 #include "timing.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -51,53 +49,6 @@ ufb::encoder_config dense_twin(const ufb::encoder_config& config) {
   return twin;
 }
 
-// Sequences one behind another, and several sets of ids for them, so that a repeated call meets other tokens.
-struct token_stream {
-  static constexpr std::size_t variants = 4;
-
-  std::string name{};
-  std::vector<std::size_t> offsets{0};
-  std::vector<ufb::token_id> ids{};
-
-  [[nodiscard]] std::size_t tokens() const { return offsets.back(); }
-  [[nodiscard]] std::span<const ufb::token_id> variant(std::size_t first) const {
-    return std::span(ids).subspan(first, tokens());
-  }
-};
-
-// "8x128" is 8 sequences of 128 tokens, "mixed" 64 sequences of 5 to 128 tokens, all lengths alike.
-token_stream make_stream(const std::string& name, const ufb::encoder_config& config) {
-  constexpr std::size_t mixed_sequences = 64;
-  constexpr std::size_t shortest = 5;
-  constexpr std::size_t longest = 128;
-  token_stream out{.name = name};
-  const normal_stream random(std::hash<std::string>{}(name), 1.0F);
-  const auto uniform = [&](std::size_t i, std::size_t below) {
-    const double share = 0.5 * std::erfc(-static_cast<double>(random[i]) / std::sqrt(2.0));
-    return std::min(static_cast<std::size_t>(share * static_cast<double>(below)), below - 1);
-  };
-  if (name == "mixed") {
-    const std::size_t most = std::min(longest, config.embedding.max_sequence_length);
-    for (std::size_t i = 0; i < mixed_sequences; ++i) {
-      out.offsets.push_back(out.tokens() + std::min(shortest + uniform(i, longest - shortest + 1), most));
-    }
-  } else {
-    const auto cross = name.find('x');
-    const std::size_t batch = std::stoul(name.substr(0, cross));
-    const std::size_t length = cross == std::string::npos ? 0 : std::stoul(name.substr(cross + 1));
-    if (batch == 0 || length == 0 || length > config.embedding.max_sequence_length) {
-      throw std::runtime_error("shape " + name + ": BATCHxLENGTH with at most " +
-                               std::to_string(config.embedding.max_sequence_length) + " tokens, or mixed");
-    }
-    for (std::size_t i = 0; i < batch; ++i) out.offsets.push_back(out.tokens() + length);
-  }
-  out.ids.resize(token_stream::variants * out.tokens());
-  for (std::size_t i = 0; i < out.ids.size(); ++i) {
-    out.ids[i] = static_cast<ufb::token_id>(uniform(mixed_sequences + i, config.embedding.vocabulary_size));
-  }
-  return out;
-}
-
 // One encoder in one form.
 struct encoder_under_test {
   std::string ffn{};         // "fff" or "dense"
@@ -125,13 +76,13 @@ class encoder_bench {
   }
 
   void run(const std::string& shape) {
-    const auto stream = make_stream(shape, config_);
+    const auto stream = make_sequences(shape, config_.embedding.vocabulary_size, config_.embedding.max_sequence_length);
     for (auto& one : encoders_) one.states = ufb::matrix<float>({stream.tokens(), config_.hidden_size()});
     const bool verified = verify(stream);
     std::vector<contender> contenders;
     for (auto& one : encoders_) contenders.push_back(contender_of(one, stream));
     const auto times = measure(contenders, {.batch = stream.tokens(),
-                                            .tokens = token_stream::variants * stream.tokens(),
+                                            .tokens = sequence_set::variants * stream.tokens(),
                                             .rounds = context_.options.rounds,
                                             .seconds = 0.1});
     for (std::size_t i = 0; i < encoders_.size(); ++i) report(encoders_[i], stream, times, times[i], verified);
@@ -175,12 +126,13 @@ class encoder_bench {
   }
 
   // The library's products are spread over its executor, OpenBLAS's over its own threads.
-  void forward(encoder_under_test& one, const token_stream& stream, std::size_t first) {
+  void forward(encoder_under_test& one, const sequence_set& stream, std::size_t first) {
     const auto threads = one.own() ? ufb::executor_ref(context_.pool) : ufb::executor_ref();
-    one.model->forward(stream.variant(first), {.offsets = stream.offsets}, one.states.view(), one.scratch, threads);
+    one.model->forward(stream.variant(first / stream.tokens()), {.offsets = stream.offsets}, one.states.view(),
+                       one.scratch, threads);
   }
 
-  contender contender_of(encoder_under_test& one, const token_stream& stream) {
+  contender contender_of(encoder_under_test& one, const sequence_set& stream) {
     const std::size_t threads = context_.options.threads;
     return {.name = one.ffn + ' ' + one.backend,
             .enter = [&one, threads] { set_blas_threads(one.own() ? 1 : threads); },
@@ -194,7 +146,7 @@ class encoder_bench {
 
   // Both backends have to give the same states; float rounding may send a token another way, so FFF has some leeway,
   // and narrow projections of a random stack are compared as dense layers only.
-  bool verify(const token_stream& stream) {
+  bool verify(const sequence_set& stream) {
     for (auto& one : encoders_) forward(one, stream, 0);
     bool right = true;
     for (std::size_t i = 0; i < encoders_.size(); ++i) {
@@ -232,7 +184,7 @@ class encoder_bench {
     return different <= allowed;
   }
 
-  void report(const encoder_under_test& one, const token_stream& stream, const std::vector<timing>& times,
+  void report(const encoder_under_test& one, const sequence_set& stream, const std::vector<timing>& times,
               const timing& time, bool verified) {
     double dense = time.median;
     for (std::size_t i = 0; i < encoders_.size(); ++i) {

@@ -21,6 +21,7 @@
 
 #include "lists.hpp"
 #include "program.hpp"
+#include "storages.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
@@ -97,17 +98,9 @@ void print_accuracy(std::size_t right, std::size_t n, bool json) {
   std::cout << std::fixed << std::setprecision(1) << 100 * accuracy << " % of " << n << " labels are right\n";
 }
 
-ufb::weight_storage storage_of(const std::string& wanted) {
-  using enum ufb::weight_storage;
-  for (const auto storage : {float32, bfloat16, int8}) {
-    if (wanted == name(storage)) return storage;
-  }
-  throw std::runtime_error("--projection takes f32, bf16 or int8");
-}
-
 void run(options wanted) {
-  const auto model =
-      ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage_of(wanted.projection)}});
+  const auto storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
+  const auto model = ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage}});
   data_set data{.texts = std::move(wanted.sentences)};
   if (!wanted.file.empty()) data = read_file(wanted.file, model.labels());
   ufb::thread_pool threads(wanted.threads);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "program.hpp"
+#include "storages.hpp"
 #include "truncation.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -58,14 +59,6 @@ std::vector<std::string> read_file(const std::string& name) {
   return texts;
 }
 
-ufb::weight_storage storage_of(const std::string& wanted) {
-  using enum ufb::weight_storage;
-  for (const auto storage : {float32, float16, bfloat16, int8}) {
-    if (wanted == name(storage)) return storage;
-  }
-  throw std::runtime_error("a storage is f32, f16, bf16 or int8");
-}
-
 double percent(std::size_t part, std::size_t whole) {
   return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -97,17 +90,18 @@ void print_table(const ufb::model_comparison& cost) {
 
 void run(const options& wanted) {
   ufb::load_options narrow;
-  narrow.fast_feedforward.storage_in = storage_of(wanted.storage_in);
-  narrow.fast_feedforward.storage_out = storage_of(wanted.storage_out);
-  narrow.projections.storage = storage_of(wanted.projection);
+  narrow.fast_feedforward.storage_in =
+      examples::find_storage("--storage-in", wanted.storage_in, examples::plain_storages);
+  narrow.fast_feedforward.storage_out =
+      examples::find_storage("--storage-out", wanted.storage_out, examples::plain_storages);
+  narrow.projections.storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
   const auto reference = ufb::masked_lm<float>::load(wanted.model);
   const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
   const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
   auto workspace = reference.make_workspace();
   ufb::text_report report;
-  const auto& [truncate, max_length] = wanted.truncation;
-  const auto cost = ufb::compare_models(reference, candidate, texts, workspace,
-                                        {.truncation = truncate, .max_length = max_length, .report = &report});
+  const bool truncate = wanted.truncation.wanted;
+  const auto cost = ufb::compare_models(reference, candidate, texts, workspace, wanted.truncation.options(report));
   if (truncate) examples::print_truncated(report.truncated, texts.size());
   if (!wanted.json) return print_table(cost);
   print_json(cost, truncate ? std::optional<std::size_t>(report.truncated) : std::nullopt);

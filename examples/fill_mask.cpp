@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "program.hpp"
+#include "storages.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
 #include "truncation.hpp"
@@ -92,18 +93,11 @@ void dump_logits(const ufb::masked_lm<float>& model, const options& wanted) {
   if (!out.flush()) throw std::runtime_error("cannot write " + wanted.dump_logits);
 }
 
-ufb::weight_storage storage_of(const std::string& wanted) {
-  using enum ufb::weight_storage;
-  for (const auto storage : {float32, float16, bfloat16, int8}) {
-    if (wanted == name(storage)) return storage;
-  }
-  throw std::runtime_error("--storage takes f32, f16, bf16 or int8, --projection all but f16");
-}
-
 void run(options wanted) {
   ufb::load_options how;
-  how.fast_feedforward.storage_in = how.fast_feedforward.storage_out = storage_of(wanted.storage);
-  how.projections.storage = storage_of(wanted.projection);
+  how.fast_feedforward.storage_in = how.fast_feedforward.storage_out =
+      examples::find_storage("--storage", wanted.storage, examples::plain_storages);
+  how.projections.storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   ufb::thread_pool threads(wanted.threads);
@@ -141,8 +135,10 @@ int main(int argc, char** argv) {
       app.add_option("--top-k", wanted.top_k, "candidates per mask")->check(examples::positive)->capture_default_str();
   auto* json = app.add_flag("--json", wanted.json,
                             "one JSON line per mask: text, position, candidates, with --truncate truncated");
-  auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits");
-  auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
+  auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits")
+                  ->check(examples::not_empty);
+  auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids")
+                   ->check(examples::not_empty);
   ids->needs(dump);
   dump->needs(ids);
   app.add_option("--storage", wanted.storage, "weights of the fast feedforward layers: f32, f16, bf16 or int8")

@@ -158,6 +158,7 @@ void parse_only(const options& wanted, const examples::glue_task& task) {
       if (example->label) line["label"] = *example->label;
       examples::print_line(line);
     } catch (const ufb::error& problem) {
+      if (problem.code() == ufb::error_code::io_error) throw;  // it would come again and again
       ++count;
       bad.add(problem);
     }
@@ -247,8 +248,7 @@ class run {
       if (example.second) pairs.push_back({.first = example.first, .second = *example.second});
     }
     ufb::text_report report;
-    const ufb::text_options how{
-        .truncation = wanted_.truncation.wanted, .max_length = wanted_.truncation.max_length, .report = &report};
+    const ufb::text_options how = wanted_.truncation.options(report);
     const auto results = pairs.empty() ? model_.try_classify(texts, workspace_, how, threads_)
                                        : model_.try_classify(pairs, workspace_, how, threads_);
     truncated_ += report.truncated;

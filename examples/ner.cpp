@@ -66,14 +66,10 @@ void run(options wanted) {
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   examples::bad_texts bad(wanted.skip_bad, wanted.json);
-  examples::progress progress;
-  std::size_t texts = 0;
   std::size_t truncated = 0;
-  const auto answer = [&](const std::string& text) {
+  const auto answer = [&](const std::string& text, std::size_t /*number*/) {
     ufb::text_report report;
-    const ufb::text_options cut{
-        .truncation = wanted.truncation.wanted, .max_length = wanted.truncation.max_length, .report = &report};
-    const auto entities = model.entities(text, how, workspace, cut, threads);
+    const auto entities = model.entities(text, how, workspace, wanted.truncation.options(report), threads);
     truncated += report.truncated;
     if (!wanted.json) return print_plain(entities);
     ordered_json line{{"entities", ordered_json::array()}};
@@ -81,18 +77,7 @@ void run(options wanted) {
     if (wanted.truncation.wanted) line["truncated"] = report.truncated != 0;
     examples::print_line(line);
   };
-  examples::text_reader reader(std::move(wanted.texts));
-  for (examples::text_group group; reader.next(group);) {
-    for (const std::string& text : group.texts) {
-      const std::string name = reader.name(texts++);
-      try {
-        answer(text);
-      } catch (const ufb::error& problem) {
-        bad.add(problem, name);
-      }
-      progress.add(1);
-    }
-  }
+  const std::size_t texts = examples::answer_each(std::move(wanted.texts), bad, answer);
   if (wanted.truncation.wanted) examples::print_truncated(truncated, texts);
   bad.print(texts);
 }

@@ -3,7 +3,7 @@
 // Orders documents by how well they fit a query, the best first:
 //   rerank --model FOLDER "how tall is everest" "Everest is 8849 m tall." "Cats sleep a lot."
 // On standard input every line is a query and its documents with tabs between them, or a JSON object with "query" and
-// "documents"; its answer comes before the next line is read. A model with several labels gives all of them for each
+// "documents"; its answer comes before the input ends. A model with several labels gives all of them for each
 // document, in the order of the input.
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -142,19 +142,9 @@ void run(const options& wanted) {
     if (wanted.texts.size() < 2) fail_request("no document");
     return program.run({.query = wanted.texts.front(), .documents = {wanted.texts.begin() + 1, wanted.texts.end()}}, 0);
   }
-  examples::text_reader reader({}, 1);
   examples::bad_texts bad(wanted.skip_bad);
-  examples::progress progress;
-  std::size_t lines = 0;
-  for (examples::text_group group; reader.next(group); ++lines) {
-    try {
-      program.run(read_request(group.texts.front()), lines);
-    } catch (const ufb::error& problem) {
-      bad.add(problem, reader.name(lines));
-    }
-    progress.add(1);
-  }
-  bad.print(lines);
+  bad.print(examples::answer_each(
+      {}, bad, [&](const std::string& line, std::size_t number) { program.run(read_request(line), number); }));
 }
 
 }  // namespace

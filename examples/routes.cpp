@@ -30,6 +30,7 @@
 
 #include "lists.hpp"
 #include "program.hpp"
+#include "storages.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
 #include "tree_drawing.hpp"
@@ -55,14 +56,6 @@ struct options {
   std::size_t threads = 1;
   examples::truncation truncation{};
 };
-
-ufb::weight_storage storage_of(const std::string& wanted) {
-  using enum ufb::weight_storage;
-  for (const auto storage : {float32, float16, bfloat16, int8, certified_float16, certified_int8}) {
-    if (wanted == name(storage)) return storage;
-  }
-  throw std::runtime_error("a storage is f32, f16, bf16, int8, cf16 or ci8");
-}
 
 /// What one text's tokens did.
 struct traced_text {
@@ -243,8 +236,11 @@ void print_plain(const std::string& name, const traced_text& text, const corpus&
 }
 
 void run(options wanted) {
+  using enum ufb::weight_storage;
   ufb::load_options how;
-  how.fast_feedforward.storage_in = storage_of(wanted.storage);
+  how.fast_feedforward.storage_in =
+      examples::find_storage("--storage", wanted.storage,
+                             {float32, float16, bfloat16, int8, certified_float16, certified_int8, split_float32});
   const bool certified = ufb::is_certified(how.fast_feedforward.storage_in);
   const auto model = model_type::load(wanted.model, how);
   corpus all(model, wanted.words);
@@ -255,16 +251,13 @@ void run(options wanted) {
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   examples::bad_texts bad(wanted.skip_bad, wanted.json);
-  examples::progress progress;
-  std::size_t texts = 0;
   std::size_t truncated = 0;
-  const auto answer = [&](const std::string& text) {
+  const auto answer = [&](const std::string& text, std::size_t /*number*/) {
     ufb::text_report report;
-    const ufb::text_options cut{
-        .truncation = wanted.truncation.wanted, .max_length = wanted.truncation.max_length, .report = &report};
     traced_text traced;
     model.for_each_pass(
-        1, cut, [&](std::size_t, const ufb::encode_options& options) { return tokenizer.encode(text, options); },
+        1, wanted.truncation.options(report),
+        [&](std::size_t, const ufb::encode_options& options) { return tokenizer.encode(text, options); },
         [&](ufb::packed_texts& pass) {
           ufb::matrix<float> states({pass.ids.size(), model.hidden_size()});
           traced.trace.margins = true;
@@ -278,18 +271,7 @@ void run(options wanted) {
     if (wanted.truncation.wanted) line["truncated"] = report.truncated != 0;
     examples::print_line(line);
   };
-  examples::text_reader reader(std::move(wanted.texts));
-  for (examples::text_group group; reader.next(group);) {
-    for (const std::string& text : group.texts) {
-      const std::string name = reader.name(texts++);
-      try {
-        answer(text);
-      } catch (const ufb::error& problem) {
-        bad.add(problem, name);
-      }
-      progress.add(1);
-    }
-  }
+  const std::size_t texts = examples::answer_each(std::move(wanted.texts), bad, answer);
   if (wanted.json) {
     examples::print_line(all.summary(certified));
   } else {
@@ -309,18 +291,19 @@ int main(int argc, char** argv) {
       "routes"};
   app.add_option("--model", wanted.model, "checkpoint folder of a model with fast feedforward layers")->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
-  app.add_flag("--json", wanted.json,
-               "one JSON line per text: text, tokens and layers, each with trees of paths, leaf and margins, a row for "
-               "each token (with cf16 and ci8 also second_looks, with --truncate truncated); then one line with a "
-               "summary: texts, tokens and layers, each with trees of leaves (visits from left to right), used_leaves, "
-               "entropy_bits and words (tokens that share a leaf)");
+  app.add_flag(
+      "--json", wanted.json,
+      "one JSON line per text: text, tokens and layers, each with trees of paths, leaf and margins, a row for "
+      "each token (with cf16, ci8 and split also second_looks, with --truncate truncated); then one line with a "
+      "summary: texts, tokens and layers, each with trees of leaves (visits from left to right), used_leaves, "
+      "entropy_bits and words (tokens that share a leaf)");
   app.add_option("--svg", wanted.svg, "write a drawing of all trees and what was visited to this file")
       ->type_name("FILE")
       ->check(examples::not_empty);
   app.add_option("--words", wanted.words, "tokens that the summary names of each leaf, the most frequent ones")
       ->check(examples::positive)
       ->capture_default_str();
-  app.add_option("--storage", wanted.storage, "matrix that decides the paths: f32, f16, bf16, int8, cf16 or ci8")
+  app.add_option("--storage", wanted.storage, "matrix that decides the paths: f32, f16, bf16, int8, cf16, ci8 or split")
       ->capture_default_str();
   examples::add_threads(app, wanted.threads);
   examples::bad_texts::add_option(app, wanted.skip_bad);

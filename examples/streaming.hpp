@@ -33,14 +33,14 @@ struct text_group {
 /// that whoever types a line gets its answer. An end of line may be that of Windows.
 class text_reader {
  public:
-  explicit text_reader(std::vector<std::string> given, std::size_t most = 64) : given_(std::move(given)), most_(most) {}
+  explicit text_reader(std::vector<std::string> given) : given_(std::move(given)) {}
 
   /// The next group, after the one that `group` holds; false at the end. Throws: std::system_error.
   [[nodiscard]] bool next(text_group& group) {
     group.first += group.texts.size();
     group.texts.clear();
     if (!given_.empty()) {
-      const std::size_t end = std::min(group.first + most_, given_.size());
+      const std::size_t end = std::min(group.first + most, given_.size());
       for (std::size_t i = group.first; i < end; ++i) group.texts.push_back(given_[i]);
       return !group.texts.empty();
     }
@@ -57,9 +57,11 @@ class text_reader {
   }
 
  private:
+  static constexpr std::size_t most = 64;  // texts of a group
+
   void take_lines(std::vector<std::string>& to) {
     std::size_t begin = 0;
-    while (to.size() < most_) {
+    while (to.size() < most) {
       const std::size_t end = waiting_.find('\n', std::max(begin, searched_));
       searched_ = std::min(end, waiting_.size());
       if (end == std::string::npos) break;
@@ -86,7 +88,6 @@ class text_reader {
   }
 
   std::vector<std::string> given_;
-  std::size_t most_;
   std::string waiting_{};     // bytes that were read and not handed out
   std::size_t searched_ = 0;  // bytes at their beginning without an end of line
 };
@@ -101,7 +102,8 @@ class progress {
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() {
-    if (shown_ && count_ != 0) std::cerr << '\n';
+    // Not through the stream: it would first flush standard output, which throws if that takes no more.
+    if (shown_ && count_ != 0) std::cerr.rdbuf()->sputc('\n');
   }
 
   /// `bytes_read`: of the input so far.
@@ -159,5 +161,26 @@ class bad_texts {
   bool in_place_;
   std::size_t count_ = 0;
 };
+
+/// Calls `answer` with each text and its number, from 0, and notes the texts for which it throws
+/// ultrafastbert::error. Returns how many texts there were. Throws: what `next` and `add` throw.
+template <class Answer>
+std::size_t answer_each(std::vector<std::string> given, bad_texts& bad, const Answer& answer) {
+  text_reader reader(std::move(given));
+  progress shown;
+  std::size_t texts = 0;
+  for (text_group group; reader.next(group);) {
+    for (const std::string& text : group.texts) {
+      const std::size_t number = texts++;
+      try {
+        answer(text, number);
+      } catch (const ultrafastbert::error& problem) {
+        bad.add(problem, reader.name(number));
+      }
+      shown.add(1);
+    }
+  }
+  return texts;
+}
 
 }  // namespace examples

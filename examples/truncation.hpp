@@ -10,6 +10,7 @@
 #include <string>
 
 #include "program.hpp"
+#include "ultrafastbert/model/texts/text_options.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace examples {
@@ -17,6 +18,11 @@ namespace examples {
 struct truncation {
   bool wanted = false;
   std::size_t max_length = 0;  ///< 0: as many tokens as the model takes
+
+  /// For a call of a model. `report` takes what was cut.
+  [[nodiscard]] ultrafastbert::text_options options(ultrafastbert::text_report& report) const {
+    return {.truncation = wanted, .max_length = max_length, .report = &report};
+  }
 };
 
 /// Adds --truncate and --max-length, which needs it, and returns the first. `has_limit`: whether there is a model,

@@ -21,6 +21,7 @@
 #include "../goals.hpp"
 #include "../machine.hpp"
 #include "../report.hpp"
+#include "../sequences.hpp"
 #include "../timing.hpp"
 #include "batches.hpp"
 #include "groups.hpp"
@@ -42,6 +43,11 @@ const peer_group& group_of(const std::string& name) {
   const auto at = std::find_if(all.begin(), all.end(), [&](const peer_group& one) { return one.name == name; });
   if (at == all.end()) throw std::runtime_error("no group is called '" + name + "'");
   return *at;
+}
+
+sequence_set make_sequences_of(peer_encoder encoder, const std::string& name) {
+  const peer_sizes sizes = sizes_of(encoder);
+  return make_sequences(name, sizes.vocabulary, sizes.positions);
 }
 
 struct peer_options {
@@ -129,7 +135,7 @@ class peers_bench {
   }
 
   void run(const std::string& name) {
-    const auto set = make_sequences(name, sizes_of(group_.forms.front().encoder));
+    const auto set = make_sequences_of(group_.forms.front().encoder, name);
     send_inputs(set);
     std::map<std::string, deviation> deviations;
     expect(set);
@@ -225,7 +231,7 @@ class peers_bench {
     for (const auto& form : group_.forms) {
       if (!form.worker.empty() || form.projections == ufb::weight_storage::float32) continue;
       const auto encoder = form.encoder == peer_encoder::fff ? peer_encoder::dense : form.encoder;
-      const auto set = make_sequences("2x64", sizes_of(encoder));
+      const auto set = make_sequences_of(encoder, "2x64");
       const auto expected = states_of(exact(encoder), set, 0);
       const auto twin = load(encoder, form.projections);
       const auto states = states_of(*twin, set, 0);
@@ -480,7 +486,12 @@ int run(const peer_options& options) {
   check_environment(options.threads);
   const peer_group& group = group_of(options.group);
   const auto& shapes = options.shapes.empty() ? group.shapes : options.shapes;
-  for (const auto& name : shapes) static_cast<void>(make_sequences(name, sizes_of(group.forms.front().encoder)));
+  const peer_encoder encoder = group.forms.front().encoder;
+  for (const auto& name : shapes) {
+    if (make_sequences_of(encoder, name).ragged() && encoder != peer_encoder::hub) {
+      throw std::runtime_error("shape " + name + ": only the peers of the group hub have a mask for padding");
+    }
+  }
   const temporary_folder folder(options.folder);
   peers_bench bench(options);
   bench.describe();
@@ -512,7 +523,8 @@ int main(int argc, char** argv) try {
       ->check(CLI::Range(1, 1000));
   app.add_option("--group", options.group, "peers or hub: which encoders to compare (peers)")
       ->check(CLI::IsMember({"peers", "hub"}));
-  app.add_option("--shapes", options.shapes, "batches x lengths or mixed, separated by commas (all of the group)")
+  app.add_option("--shapes", options.shapes,
+                 "batches x lengths or, with hub, mixed, separated by commas (all of the group)")
       ->delimiter(',');
   app.add_option("--isa", options.isa, "level of this library's kernels (automatic)")
       ->transform(CLI::CheckedTransformer(levels));

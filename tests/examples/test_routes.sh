@@ -40,11 +40,15 @@ same "the summary counts texts" "2${tab}5${tab}128" \
   complain "summary: keys"
 ! "$json_at" /layers/0/trees/0/second_looks <"$work/one" >"$work/none" 2>&1 || complain "second looks of float32"
 
-"$program" --model "$model" --json --storage ci8 "$text" >"$work/certified" || complain "certified storage"
-same "certified routes are those of float32" "$("$json_at" /layers/0/trees/0/paths <"$work/one")" \
-  "$(head -n 1 "$work/certified" | "$json_at" /layers/0/trees/0/paths)"
-head -n 1 "$work/certified" | "$json_at" /layers/0/trees/0/second_looks/0/0 >"$work/values" || complain "second looks"
-tail -n 1 "$work/certified" | "$json_at" /summary/layers/0/second_look_share >"$work/values" || complain "their share"
+for storage in cf16 ci8 split; do
+  "$program" --model "$model" --json --storage "$storage" "$text" >"$work/certified" || complain "storage $storage"
+  same "$storage: certified routes are those of float32" "$("$json_at" /layers/0/trees/0/paths <"$work/one")" \
+    "$(head -n 1 "$work/certified" | "$json_at" /layers/0/trees/0/paths)"
+  head -n 1 "$work/certified" | "$json_at" /layers/0/trees/0/second_looks/0/0 >"$work/values" ||
+    complain "$storage: second looks"
+  tail -n 1 "$work/certified" | "$json_at" /summary/layers/0/second_look_share >"$work/values" ||
+    complain "$storage: their share"
+done
 
 "$program" --model "$model" --words 2 "$text" >"$work/plain" || complain "plain"
 grep -q "^  leaf " "$work/plain" || complain "no words that share a leaf: $(cat "$work/plain")"
@@ -59,6 +63,15 @@ same "it ends" "</svg>" "$(tail -n 1 "$work/trees.svg")"
 check_pipes "$text" --model "$model" --json
 "$program" --model "$model" --json "$text" | head -n 1 >"$work/first" || complain "a reader of one line"
 same "the first line is whole" "$(cat "$work/one")" "$(cat "$work/first")"
+
+# On a terminal the program says how far it is. A reader that goes away is an error there, too.
+if command -v script >/dev/null; then
+  printf 'trap "" PIPE\n%s\n' "yes 'a b' 2>/dev/null | head -n 2000 2>/dev/null |
+    { \"\$ROUTES\" --model '$model'; echo \"status \$?\" >'$work/status'; } | head -n 1" >"$work/typed"
+  script -qc "sh '$work/typed'" /dev/null </dev/null >"$work/out" 2>&1 || true
+  same "a reader of one line, on a terminal" "status 1" "$(cat "$work/status")"
+fi
+
 printf 'a \377\376 b\n' | "$program" --model "$model" --json >"$work/bytes" || complain "bytes that are no UTF-8"
 same "they become U+FFFD" "a $(printf '\357\277\275\357\277\275') b" "$(head -n 1 "$work/bytes" | "$json_at" /text)"
 "$program" --model "$model" --json </dev/null >"$work/empty" || complain "no texts"
@@ -74,7 +87,7 @@ same "nor do they count" "1" "$(tail -n 1 "$work/skipped" | "$json_at" /summary/
 refused "a model without trees" 1 "dense feedforward" --model "$models/../../tests/golden/models/mlm_ff_gelu" a
 refused "a wrong folder" 1 "config.json" --model "$work" a
 refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
-refused "a storage that is none" 1 "cf16 or ci8" --model "$model" --storage f64 a
+refused "a storage that is none" 1 "cf16, ci8 or split" --model "$model" --storage f64 a
 refused "a drawing that cannot be written" 1 "cannot be written" --model "$model" --svg "$work/no/such.svg" a
 refused "no word of a leaf" 105 "from 1 on" --model "$model" --words 0 a
 refused "no model" 106 "--model" a
