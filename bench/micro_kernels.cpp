@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Kernels one by one: dot products and sums of weight rows, activations.
+// Kernels one by one: dot products and sums of weight rows, products with packed matrices, activations.
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
@@ -172,6 +172,45 @@ void sum(benchmark::State& state, const kernel_case& what) {
   set_counters(state, {.tokens = 1, .flops = 2.0 * levels * width, .bytes_per_token = data.bytes_per_token(levels)});
 }
 
+// A product of some rows with a packed matrix, as projections are computed.
+void product(benchmark::State& state, const kernel_case& what, std::size_t count) {
+  ufb::matrix<float> weights({width, width});
+  ufb::matrix<float> x({count, width});
+  ufb::matrix<float> y({count, width});
+  const normal_stream weight_values(4, 1.0F);
+  const normal_stream input_values(5, 1.0F);
+  for (std::size_t r = 0; r < width; ++r) weight_values.read(r * width, {weights.row(r), width});
+  for (std::size_t r = 0; r < count; ++r) input_values.read(r * width, {x.row(r), width});
+  const ufb::packed_matrix packed(weights.view(), what.storage, what.level);
+  ufb::workspace scratch;
+  packed.multiply(x.view(), y.view(), scratch);
+  double error = 0.0;
+  double norm = 0.0;
+  for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t n = 0; n < width; n += 7) {
+      exact_sum expected;
+      for (std::size_t k = 0; k < width; ++k) {
+        expected.add(static_cast<double>(weights(n, k)), static_cast<double>(x(r, k)));
+      }
+      error += std::pow(static_cast<double>(y(r, n)) - expected.sum, 2);
+      norm += expected.sum * expected.sum;
+    }
+  }
+  const double limit = what.storage == ufb::weight_storage::float32    ? 1e-6
+                       : what.storage == ufb::weight_storage::bfloat16 ? 5e-3
+                                                                       : 3e-2;
+  verify(state, std::sqrt(error / norm) <= limit);
+  for ([[maybe_unused]] auto _ : state) {
+    packed.multiply(x.view(), y.view(), scratch);
+    benchmark::DoNotOptimize(y.row(0));
+    benchmark::ClobberMemory();
+  }
+  const auto rows = static_cast<double>(count);
+  set_counters(state, {.tokens = rows,
+                       .flops = 2.0 * rows * width * width,
+                       .bytes_per_token = static_cast<double>(packed.bytes()) / rows});
+}
+
 double exact_activation(ufb::activation_kind kind, double z) {
   switch (kind) {
     case ufb::activation_kind::relu: return std::max(z, 0.0);
@@ -222,6 +261,14 @@ void register_row_kernels(const kernel_case& what) {
   }
 }
 
+void register_products(const kernel_case& what) {
+  for (const std::size_t count : {std::size_t{1}, std::size_t{4}, std::size_t{16}, std::size_t{128}}) {
+    const std::string full = "products/" + std::string(ufb::name(what.storage)) + '.' +
+                             std::string(ufb::name(what.level)) + '/' + std::to_string(count);
+    benchmark::RegisterBenchmark(full.c_str(), product, what, count);
+  }
+}
+
 void register_activations(ufb::isa_level level) {
   constexpr std::array<std::pair<const char*, ufb::activation_kind>, 6> kinds{
       {{"gelu", ufb::activation_kind::gelu},
@@ -239,7 +286,10 @@ void register_activations(ufb::isa_level level) {
 }  // namespace
 
 void register_kernels(ufb::isa_level level) {
-  for (const auto storage : micro_storages) register_row_kernels({storage, level});
+  for (const auto storage : micro_storages) {
+    register_row_kernels({storage, level});
+    if (storage != ufb::weight_storage::float16) register_products({storage, level});  // no product has that
+  }
   register_activations(level);
 }
 
