@@ -32,7 +32,7 @@ refuses() {
   grep -qF -- "$text" "$work/out" || complain "'$*' does not say '$text' but: $(cat "$work/out")"
 }
 refuses "tests/run.sh --build-only" tests/run.sh --bild-only
-refuses "takes one of: slow sanitizers" tests/run.sh --long
+refuses "--long takes one of:" tests/run.sh --long
 refuses "no command is called 'dmeo'; there are: demo" tests/run.sh --long bare dmeo
 refuses "not '--quikc'" bench/run.sh compile --quikc
 refuses "--rounds takes a number" bench/run.sh compile --rounds=none

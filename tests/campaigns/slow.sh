@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
+#
+# every header alone, and further ways to use the package
+
+campaign() {
+  # shellcheck disable=SC2086  # lists of words
+  ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
+  build_release
+  test_in build --label-regex slow
+  say "slow tests: $summary"
+}
