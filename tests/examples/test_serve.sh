@@ -76,7 +76,7 @@ answers "a model that is not there" 404 /error/param model /classify '{"input": 
 answers "no JSON" 400 /error/code bad_json /classify '{"input": '
 answers "no object" 422 /error/code bad_type /classify '[1]'
 answers "no input" 422 /error/param input /classify '{}'
-answers "a field that is not known" 422 /error/param colour /classify '{"input": "a", "colour": 1}'
+answers "a field that is not known" 422 /error/param flavor /classify '{"input": "a", "flavor": 1}'
 answers "a text that is none" 422 /error/param 'input[1]' /classify '{"input": ["a", 5]}'
 answers "too many texts" 422 /error/code too_many_texts /classify '{"input": [1, 2, 3, 4, 5, 6, 7, 8, 9]}'
 answers "too many dimensions" 422 /error/param dimensions /v1/embeddings '{"input": "a", "dimensions": 193}'
