@@ -82,6 +82,7 @@ std::vector<request> make_requests(httplib::Client& client) {
 double run(const options& wanted) {
   httplib::Client first(wanted.host, wanted.port);
   first.set_keep_alive(true);
+  first.set_tcp_nodelay(true);  // headers and body are two packets, and the second would wait for 40 ms
   std::vector<request> requests = make_requests(first);
   for (request& each : requests) {
     const auto answer = first.Post(each.path, each.body, "application/json");
@@ -105,6 +106,7 @@ double run(const options& wanted) {
     threads.emplace_back([&, c] {
       httplib::Client client(wanted.host, wanted.port);
       client.set_keep_alive(true);
+      client.set_tcp_nodelay(true);
       client.set_read_timeout(std::chrono::seconds(60));
       for (std::size_t i = next++; i < wanted.requests; i = next++) {
         const request& each = requests[i * 7919 % requests.size()];
