@@ -9,6 +9,7 @@
 // its batch. SIGTERM and SIGINT end the server behind the answers to what it took.
 #include <httplib.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -166,6 +167,11 @@ class web_server {
     server_.set_keep_alive_timeout(std::min<std::time_t>(5, static_cast<std::time_t>(wanted.timeout)));
     server_.set_keep_alive_max_count(10'000);
     server_.set_tcp_nodelay(true);
+    server_.set_socket_options([this](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+      socket_ = socket;
+    });
     server_.set_error_handler(
         httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
           if (!response.body.empty()) return;
@@ -227,6 +233,7 @@ class web_server {
   int bind(const std::string& host, int port) {
     const int found = port == 0 ? server_.bind_to_any_port(host) : server_.bind_to_port(host, port) ? port : -1;
     if (found < 0) throw std::runtime_error("cannot listen at " + host + ':' + std::to_string(port));
+    ::listen(socket_, SOMAXCONN);  // the library lets five connections wait to be accepted
     return found;
   }
 
@@ -311,6 +318,7 @@ class web_server {
   std::size_t drain_;
   std::atomic<bool> draining_ = false;
   serve::metrics metrics_{};
+  socket_t socket_ = INVALID_SOCKET;  // that listens
   httplib::Server server_{};
 };
 

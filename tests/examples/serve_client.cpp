@@ -118,6 +118,7 @@ double run(const options& wanted) {
         }
         latencies[c].push_back(seconds_since(sent));
         if (!answer || answer->status != 200) {
+          std::cerr << (answer ? answer->body : httplib::to_string(answer.error())) + '\n';
           ++lost;
         } else if (answer->body != each.answer) {
           ++mixed;
