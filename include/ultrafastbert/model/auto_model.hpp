@@ -51,6 +51,8 @@ class auto_model {
   /// What says that the folder is for this class.
   [[nodiscard]] const std::string& reason() const noexcept { return choice_.reason; }
   [[nodiscard]] const any_model& model() const noexcept { return model_; }  ///< the model itself
+  /// The model, moved out of an auto_model that is not used any more.
+  [[nodiscard]] any_model take() && noexcept { return std::move(model_); }
   /// The model if it is of that class, else null.
   template <class Model>
   [[nodiscard]] const Model* get_if() const noexcept {

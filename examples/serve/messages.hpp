@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+//
+// What requests may hold and what answers to bad ones look like: JSON objects whose fields are all known, and errors in
+// the form that clients of OpenAI's interface read.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/model/texts/text_options.hpp"
+
+namespace serve {
+
+using nlohmann::ordered_json;
+
+/// A request that is answered by an error.
+struct bad_request : std::runtime_error {
+  bad_request(int http_status, std::string code_name, const std::string& message, std::string field = {})
+      : std::runtime_error(message), status(http_status), code(std::move(code_name)), where(std::move(field)) {}
+
+  int status;         ///< of HTTP
+  std::string code;   ///< stable word for programs
+  std::string where;  ///< the field that is to blame, or empty
+};
+
+/// The body of an error.
+inline ordered_json error_body(int status, std::string_view code, std::string_view message, std::string_view where) {
+  return {{"error",
+           {{"message", message},
+            {"type", status < 500 ? "invalid_request_error" : "server_error"},
+            {"param", where.empty() ? ordered_json() : ordered_json(where)},
+            {"code", code}}}};
+}
+
+/// JSON as bytes; what is no UTF-8 in it becomes U+FFFD.
+inline std::string to_text(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+/// A request's JSON object. Whoever reads it names every field that it may have; others are refused.
+class fields {
+ public:
+  /// Throws: bad_request (no JSON, no object).
+  explicit fields(const std::string& body) {
+    try {
+      object_ = ordered_json::parse(body);
+    } catch (const ordered_json::exception& problem) {
+      throw bad_request(400, "bad_json", problem.what());
+    }
+    if (!object_.is_object()) throw bad_request(422, "bad_type", "expected a JSON object");
+  }
+
+  /// Throws: bad_request unless the object has no other fields than these.
+  void allow(std::initializer_list<std::string_view> known) const {
+    for (const auto& [key, value] : object_.items()) {
+      bool found = false;
+      std::string names;
+      for (const std::string_view name : known) {
+        found = found || name == key;
+        names.append(names.empty() ? "" : ", ").append(name);
+      }
+      if (!found) throw bad_request(422, "unknown_field", "expected one of " + names, key);
+    }
+  }
+
+  /// The field, or a default if it is missing or null. Throws: bad_request (another type).
+  [[nodiscard]] std::string text(const std::string& name, std::string otherwise) const {
+    const ordered_json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_string()) throw bad_request(422, "bad_type", "expected a text", name);
+    return value->get<std::string>();
+  }
+  [[nodiscard]] bool flag(const std::string& name, bool otherwise) const {
+    const ordered_json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_boolean()) throw bad_request(422, "bad_type", "expected true or false", name);
+    return value->get<bool>();
+  }
+  [[nodiscard]] std::size_t number(const std::string& name, std::size_t otherwise, std::size_t most) const {
+    const ordered_json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_number_unsigned() || value->get<std::uint64_t>() > most) {
+      throw bad_request(422, "bad_value", "expected a whole number up to " + std::to_string(most), name);
+    }
+    return value->get<std::size_t>();
+  }
+
+  /// A text, or a list of texts, or where pairs are allowed of objects with "text" and "text_pair".
+  /// Throws: bad_request (another type, too many texts, none).
+  [[nodiscard]] std::vector<ultrafastbert::text_pair> texts(const std::string& name, std::size_t most,
+                                                            bool pairs = false) const {
+    const ordered_json* value = find(name);
+    if (value == nullptr) throw bad_request(422, "missing_field", "expected a text or a list of texts", name);
+    std::vector<ultrafastbert::text_pair> texts;
+    if (!value->is_array()) {
+      texts.push_back(one(*value, name, pairs));
+      return texts;
+    }
+    if (value->empty()) throw bad_request(422, "bad_value", "expected at least one text", name);
+    if (value->size() > most) {
+      throw bad_request(422, "too_many_texts", "expected at most " + std::to_string(most) + " texts", name);
+    }
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      texts.push_back(one((*value)[i], name + '[' + std::to_string(i) + ']', pairs));
+    }
+    return texts;
+  }
+
+  /// Whether all texts of a field are pairs, or none of them; nothing if they are mixed. Pre: `texts` took the field.
+  [[nodiscard]] std::optional<bool> all_pairs(const std::string& name) const {
+    const ordered_json& value = *find(name);
+    if (!value.is_array()) return value.is_object();
+    const auto pairs = std::count_if(value.begin(), value.end(), [](const auto& each) { return each.is_object(); });
+    if (pairs != 0 && static_cast<std::size_t>(pairs) != value.size()) return {};
+    return pairs != 0;
+  }
+
+ private:
+  [[nodiscard]] const ordered_json* find(const std::string& name) const {
+    const auto found = object_.find(name);
+    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  static ultrafastbert::text_pair one(const ordered_json& value, const std::string& where, bool pairs) {
+    if (value.is_string()) return {.first = value.get<std::string>(), .second = {}};
+    const bool has_texts = pairs && value.is_object() && value.size() == 2 && value.contains("text") &&
+                           value.contains("text_pair") && value["text"].is_string() && value["text_pair"].is_string();
+    if (!has_texts) {
+      throw bad_request(422, "bad_type",
+                        pairs ? "expected a text, or an object with text and text_pair" : "expected a text", where);
+    }
+    return {.first = value["text"].get<std::string>(), .second = value["text_pair"].get<std::string>()};
+  }
+
+  ordered_json object_;
+};
+
+/// Standard base64 with padding. Source: RFC 4648, section 4.
+inline std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      out += i + k <= bytes.size() ? digits[group >> (18 - 6 * k) & 63U] : '=';
+    }
+  }
+  return out;
+}
+
+}  // namespace serve

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
+#
+# throughput and latency of examples/serve, and two of them behind HAProxy, one of which is killed on the way
+
+# start_server FOLDER ARGUMENT...: a server whose words go to FOLDER/server; leaves $server and $port.
+start_server() {
+  local folder=$1
+  shift
+  mkdir -p "$folder"
+  OPENBLAS_NUM_THREADS=1 "$root/build/examples/serve" --port 0 "$@" >"$folder/server" 2>&1 &
+  server=$!
+  disown
+  until grep -qs '^listening' "$folder/server"; do
+    kill -0 "$server" 2>/dev/null || { cat "$folder/server"; return 1; }
+    sleep 0.1
+  done
+  port=$(sed -n 's/^listening on .*://p' "$folder/server")
+}
+
+campaign() {
+  # shellcheck disable=SC2086  # lists of words
+  ufb_require_packages $UFB_TEST_PACKAGES haproxy
+  build build all -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON \
+    -D UFB_BUILD_EXAMPLES=ON
+  local work models=$root/examples/models client=$root/build/tests/ufb_serve_client
+  work=$(mktemp -d)
+  servers=()
+  # shellcheck disable=SC2064  # the folder as it is now
+  trap "kill -9 \"\${servers[@]}\" 2>/dev/null || true; rm -rf '$work' '$log'" EXIT
+
+  local connections
+  start_server "$work/alone" --model "$models/tiny-mlm" --embedder "$models/tiny-mlm" --model "$models/tiny-classifier"
+  servers+=("$server")
+  for connections in 1 4 16 64; do
+    say "one server, $connections connections"
+    "$client" --port "$port" --requests 4000 --connections "$connections"
+  done
+  kill -TERM "$server"
+
+  local ports=() i
+  for i in 1 2; do
+    start_server "$work/$i" --model "$models/tiny-mlm" --model "$models/tiny-classifier"
+    servers+=("$server")
+    ports+=("$port")
+  done
+  # Requests that a dead server did not answer go to the other one: that changes nothing, as answers have no effects.
+  cat >"$work/haproxy.cfg" <<END
+global
+  maxconn 512
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 60s
+  timeout server 60s
+  retries 3
+  retry-on conn-failure empty-response response-timeout 503
+  option redispatch 1
+  option http-buffer-request
+frontend all
+  bind 127.0.0.1:18099
+  default_backend models
+backend models
+  balance leastconn
+  option httpchk GET /health
+  default-server check inter 200ms fall 1 rise 1
+  server one 127.0.0.1:${ports[0]}
+  server two 127.0.0.1:${ports[1]}
+END
+  haproxy -f "$work/haproxy.cfg" &
+  servers+=("$!")
+  disown
+  until curl -s -o "$work/health" http://127.0.0.1:18099/health; do sleep 0.1; done
+  say "two servers behind HAProxy, one is killed on the way"
+  (sleep 4 && kill -9 "${servers[1]}") &
+  "$client" --port 18099 --requests 10000 --connections 16
+  wait
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * usage: ufb_c_interface MODELS
+ * The C interface as a program in C uses it: every call, every kind of refusal. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c_api/ufb.h"
+
+static int failures = 0;
+
+static void check(int holds, const char* what) {
+  if (holds) return;
+  fprintf(stderr, "FAIL: %s\n", what);
+  ++failures;
+}
+
+static ufb_model* load(const char* models, const char* name) {
+  char folder[4096];
+  char message[512] = "";
+  ufb_model* model = NULL;
+  snprintf(folder, sizeof folder, "%s/%s", models, name);
+  if (ufb_load(folder, &model, message, sizeof message) != UFB_OK) {
+    fprintf(stderr, "FAIL: %s\n", message);
+    exit(1);
+  }
+  return model;
+}
+
+int main(int count, char** arguments) {
+  char message[512] = "";
+  char tiny[8];
+  ufb_session* session = NULL;
+  ufb_model* none = NULL;
+  if (count != 2) return 2;
+
+  check(ufb_open(&session, message, sizeof message) == UFB_OK, "a session opens");
+  check(ufb_load("/no/such/folder", &none, message, sizeof message) == UFB_BAD_FOLDER, "a folder that is not there");
+  check(strstr(message, "/no/such/folder") != NULL && none == NULL, "the message names it");
+  check(ufb_load("/no/such/folder", &none, tiny, sizeof tiny) == UFB_BAD_FOLDER && strlen(tiny) == 7, "a cut message");
+  check(ufb_load("/no/such/folder", &none, NULL, 0) == UFB_BAD_FOLDER, "nobody reads the message");
+  check(ufb_load(NULL, &none, message, sizeof message) == UFB_BAD_INPUT, "no folder");
+
+  ufb_model* filler = load(arguments[1], "tiny-mlm");
+  ufb_candidate candidates[3];
+  size_t found = 0;
+  check(strcmp(ufb_task(filler), "masked_lm") == 0, "the task of the language model");
+  check(ufb_dimensions(filler) == 0 && ufb_labels(filler) == 0 && ufb_label(filler, 0) == NULL, "what it has not");
+  check(ufb_fill_mask(filler, session, "I would like a cup of <mask>, please.", 3, candidates, 3, &found, message,
+                      sizeof message) == UFB_OK,
+        "a mask is filled");
+  check(found == 3 && strcmp(candidates[0].token, "coffee") == 0 && candidates[0].position == 6, "with coffee");
+  check(candidates[0].probability > candidates[1].probability, "the best word comes first");
+  check(ufb_fill_mask(filler, session, "a <mask> b <mask>", 3, candidates, 1, &found, message, sizeof message) ==
+            UFB_OK && found == 6,
+        "room for one word of six");
+  const char* texts[] = {"Will it rain in London tomorrow?", "play some jazz"};
+  float scores[16];
+  check(ufb_classify(filler, session, texts, 2, scores, message, sizeof message) == UFB_BAD_INPUT, "another task");
+  check(strstr(message, "masked_lm") != NULL, "the message names the task");
+  check(ufb_fill_mask(filler, NULL, "a", 1, candidates, 1, &found, message, sizeof message) == UFB_BAD_INPUT,
+        "no session");
+  ufb_free(filler);
+
+  ufb_model* classifier = load(arguments[1], "tiny-classifier");
+  check(ufb_labels(classifier) == 7 && ufb_label(classifier, 7) == NULL, "seven labels");
+  check(ufb_classify(classifier, session, texts, 2, scores, message, sizeof message) == UFB_OK, "two texts");
+  for (int text = 0; text < 2; ++text) {
+    double sum = 0;
+    size_t best = 0;
+    for (size_t i = 0; i < 7; ++i) {
+      sum += scores[text * 7 + (int)i];
+      if (scores[text * 7 + (int)i] > scores[(size_t)text * 7 + best]) best = i;
+    }
+    check(fabs(sum - 1) < 1e-5, "scores are probabilities");
+    check(strcmp(ufb_label(classifier, best), text == 0 ? "GetWeather" : "PlayMusic") == 0, "the best label");
+  }
+  const char* holes[] = {"a", NULL};
+  check(ufb_classify(classifier, session, holes, 2, scores, message, sizeof message) == UFB_BAD_INPUT &&
+            strstr(message, "texts[1]") != NULL,
+        "a text that is null");
+  check(ufb_classify(classifier, session, NULL, 0, NULL, message, sizeof message) == UFB_OK, "no texts");
+  ufb_free(classifier);
+
+  check(ufb_embed(NULL, session, texts, 2, scores, message, sizeof message) == UFB_BAD_INPUT, "no model");
+  ufb_free(NULL);
+  ufb_close(NULL);
+  ufb_close(session);
+  if (failures == 0) puts("all as it should be");
+  return failures != 0;
+}

@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_serve.sh PROGRAM JSON_AT MODELS CLIENT
+# The server over loopback: answers, refusals with their status, many clients at a time, a full queue, an orderly end.
+set -eu
+client=$4
+. "$(dirname "$0")/support.sh"
+server=
+trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# start ARGUMENT...: leaves $server and $port.
+start() {
+  "$program" --port 0 "$@" >"$work/server" 2>"$work/server.err" &
+  server=$!
+  tries=0
+  until grep -qs '^listening' "$work/server"; do
+    tries=$((tries + 1))
+    if [ $tries -gt 300 ] || ! kill -0 "$server" 2>/dev/null; then
+      complain "the server does not start: $(cat "$work/server" "$work/server.err")"
+      finish
+    fi
+    sleep 0.1
+  done
+  port=$(sed -n 's/^listening on .*://p' "$work/server")
+}
+
+# stop: ends it, which has to be orderly.
+stop() {
+  kill -TERM "$server"
+  found=0
+  wait "$server" || found=$?
+  server=
+  same "the exit status behind SIGTERM" 0 "$found"
+  same "its last word" stopped "$(tail -n 1 "$work/server")"
+}
+
+# ask PATH [BODY]: leaves the answer in $work/answer and prints its status.
+ask() {
+  path=$1
+  shift
+  if [ $# -eq 0 ]; then
+    curl -s -o "$work/answer" -w '%{http_code}' "http://127.0.0.1:$port$path"
+  else
+    curl -s -o "$work/answer" -w '%{http_code}' "http://127.0.0.1:$port$path" -d "$1"
+  fi
+}
+
+# answers NAME STATUS POINTER VALUE PATH [BODY]
+answers() {
+  name=$1 status=$2 pointer=$3 value=$4
+  shift 4
+  same "$name: status" "$status" "$(ask "$@")"
+  same "$name" "$value" "$("$json_at" "$pointer" <"$work/answer")"
+}
+
+start --model "$models/tiny-mlm" --model "$models/tiny-classifier" --embedder "$models/tiny-mlm" --max-texts 8 \
+  --max-body 100000
+answers "health" 200 /status ok /health
+same "the page" 200 "$(ask /)"
+grep -q '<title>ultrafastbert</title>' "$work/answer" || complain "no page"
+answers "a mask" 200 /results/0/masks/0/candidates/0/token coffee /fill_mask \
+  '{"input": "I would like a cup of <mask>, please."}'
+answers "a label" 200 /results/0/label GetWeather /classify '{"input": ["Will it rain in London tomorrow?"]}'
+answers "an embedding" 200 /data/1/embedding# 192 /v1/embeddings '{"input": ["a", "b"], "model": "tiny-mlm"}'
+answers "an embedding of four dimensions in base64" 200 /data/0/embedding "6R91v5uFjD4WZQY9VVWoPQ==" /v1/embeddings \
+  '{"input": "a", "encoding_format": "base64", "dimensions": 4}'
+answers "tokens" 200 /results/0/tokens# 6 /tokenize '{"input": "a\tb [c]"}'
+same "a drawing" 200 "$(ask /routes '{"input": "The cat sat.", "layer": 1}')"
+grep -q '^<svg' "$work/answer" || complain "no drawing: $(head -c 200 "$work/answer")"
+answers "three models" 200 /data# 3 /v1/models
+
+answers "no such path" 404 /error/code no_such_endpoint /nowhere
+answers "a task that no model has" 404 /error/code no_model /rerank '{"query": "a", "documents": ["b"]}'
+answers "a model that is not there" 404 /error/param model /classify '{"input": "a", "model": "large"}'
+answers "no JSON" 400 /error/code bad_json /classify '{"input": '
+answers "no object" 422 /error/code bad_type /classify '[1]'
+answers "no input" 422 /error/param input /classify '{}'
+answers "a field that is not known" 422 /error/param flavor /classify '{"input": "a", "flavor": 1}'
+answers "a text that is none" 422 /error/param 'input[1]' /classify '{"input": ["a", 5]}'
+answers "too many texts" 422 /error/code too_many_texts /classify '{"input": [1, 2, 3, 4, 5, 6, 7, 8, 9]}'
+answers "too many dimensions" 422 /error/param dimensions /v1/embeddings '{"input": "a", "dimensions": 193}'
+long=$(awk 'BEGIN { for (i = 0; i < 2000; ++i) printf "the " }')
+answers "a text with too many tokens" 422 /error/param 'input[1]' /classify "{\"input\": [\"a\", \"$long\"]}"
+answers "the same, cut" 200 /results# 2 /classify "{\"input\": [\"a\", \"$long\"], \"truncate\": true}"
+awk 'BEGIN { for (i = 0; i < 101000; ++i) printf "x" }' >"$work/large"
+answers "a body that is too large" 413 /error/code too_large /classify "@$work/large"
+"$client" --port "$port" --requests 10000 --connections 16 >"$work/many" || complain "many clients: $(cat "$work/many")"
+same "no answer is lost or mixed up" "10000 answers, 0 lost, 0 mixed up" "$(tail -n 1 "$work/many")"
+same "metrics" 200 "$(ask /metrics)"
+grep -q '^ufb_requests_total{endpoint="/classify",status="422"} [1-9]' "$work/answer" || complain "no count of refusals"
+stop
+
+# One text may wait; the clients come back until all are answered.
+start --model "$models/tiny-classifier" --queue 1 --batch 1
+"$client" --port "$port" --requests 500 --connections 32 >"$work/many" || complain "a full queue: $(cat "$work/many")"
+ask /metrics >/dev/null
+grep -q '^ufb_requests_total{endpoint="/classify",status="503"} [1-9]' "$work/answer" || complain "the queue was never full"
+# What was taken before the end is answered.
+ask /classify '{"input": "play some jazz"}' >"$work/status" &
+asking=$!
+stop
+wait "$asking" || true
+case $(cat "$work/status") in 200 | 000) ;; *) complain "an answer at the end: $(cat "$work/status")" ;; esac
+
+refused "no model" 106 "--model or --embedder"
+refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
+refused "a port that is none" 105 "--port" --model "$models/tiny-mlm" --port 70000
+refused "an unknown option" 109 "--prot" --prot 1
+finish
