@@ -24,6 +24,7 @@ compare	examples/demo.sh && build/examples/compare_precision --model examples/mo
 routes	examples/demo.sh && build/examples/routes --model examples/models/tiny-mlm "The [MASK] sat on the mat."
 tokenize	examples/demo.sh && echo "one line" | build/examples/tokenize --tokenizer examples/models/tiny-mlm --json
 tests	tests/run.sh && build/tests/ufb_golden tests/golden && build/tests/ufb_invariance --model examples/models/tiny-mlm
+server	tests/run.sh --build-only && { build/examples/serve --model examples/models/tiny-mlm & sleep 5; curl -sf localhost:8080/health; }
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
 peers	bench/run.sh peers --quick --shapes 1x16
