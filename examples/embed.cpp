@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "npy.hpp"
 #include "program.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
@@ -68,13 +69,9 @@ class npy_file {
   }
 
  private:
-  // The header has one length, 128 bytes, whatever the number of rows.
+  // The header has one length, whatever the number of rows.
   void write_header() {
-    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows_) + ", " +
-                       std::to_string(columns_) + "), }";
-    text.resize(117, ' ');
-    const std::string_view magic("\x93NUMPY\x01\x00\x76\x00", 10);
-    out_ << magic << text << '\n';
+    out_ << examples::npy_header(rows_, columns_);
     if (!out_) throw std::runtime_error("cannot write " + name_);
   }
 

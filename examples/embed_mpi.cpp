@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+//
+// Embeds the lines of a large file on many processors of one machine or many:
+//   mpirun -np 4 embed_mpi --model DIR --in corpus.txt --out vectors.npy
+// Every rank loads the model, takes the next lines that nobody has taken, and writes their vectors to their place in
+// the one file that all of them share. A vector does not depend on the other lines, so the file has the same bytes
+// whatever the number of ranks. Beside it lies vectors.npy.progress until all is done: a run that was killed goes on
+// behind the lines that it finished. Without --in and --out it is a filter, one line of numbers for each line of text,
+// for schedulers that split the input themselves.
+#include <fcntl.h>
+#include <mpi.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iomanip>
+#include <iostream>
+#include <limits>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "npy.hpp"
+#include "program.hpp"
+#include "storages.hpp"
+#include "streaming.hpp"
+#include "ultrafastbert/kernels/isa.hpp"
+#include "ultrafastbert/ultrafastbert.hpp"
+
+namespace {
+
+namespace ufb = ultrafastbert;
+
+struct options {
+  std::string model{};
+  std::string in{};
+  std::string out{};
+  std::string isa = "automatic";
+  std::string projection = "f32";
+  std::string prompt_name{};
+  std::size_t chunk = 256;
+  bool skip_bad = false;
+};
+
+/// A file by its descriptor. Throws: std::system_error that names it.
+class file {
+ public:
+  file(std::string name, int flags) : name_(std::move(name)), descriptor_(::open(name_.c_str(), flags, 0644)) {
+    if (descriptor_ < 0) fail();
+  }
+  file(const file&) = delete;
+  file& operator=(const file&) = delete;
+  ~file() { ::close(descriptor_); }
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::size_t size() const {
+    struct stat what {};
+    if (::fstat(descriptor_, &what) != 0) fail();
+    return static_cast<std::size_t>(what.st_size);
+  }
+  void resize(std::size_t bytes) const {
+    if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail();
+  }
+
+  /// Fewer bytes than asked for only at the end of the file.
+  [[nodiscard]] std::string read(std::size_t at, std::size_t bytes) const {
+    std::string text(bytes, '\0');
+    std::size_t done = 0;
+    while (done < bytes) {
+      const ssize_t count = ::pread(descriptor_, text.data() + done, bytes - done, static_cast<off_t>(at + done));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail();
+      if (count == 0) break;
+      done += static_cast<std::size_t>(count);
+    }
+    text.resize(done);
+    return text;
+  }
+
+  void write(std::size_t at, std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(at));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail();
+      at += static_cast<std::size_t>(count);
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+ private:
+  [[noreturn]] void fail() const { throw std::system_error(errno, std::generic_category(), name_); }
+
+  std::string name_;
+  int descriptor_;
+};
+
+/// Where the lines of a file begin, and where the last one ends.
+std::vector<std::size_t> line_starts(const file& in) {
+  constexpr std::size_t block = std::size_t{1} << 20U;
+  std::vector<std::size_t> starts{0};
+  std::size_t at = 0;
+  for (std::string text = in.read(0, block); !text.empty(); text = in.read(at, block)) {
+    for (std::size_t i = text.find('\n'); i != std::string::npos; i = text.find('\n', i + 1)) {
+      starts.push_back(at + i + 1);
+    }
+    at += text.size();
+  }
+  if (starts.back() != at) starts.push_back(at);  // the last line has no line break
+  return starts;
+}
+
+std::vector<std::string> split_lines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    if (lines.back().ends_with('\r')) lines.back().pop_back();
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+/// Which lines are done, in a file beside the output: a line of text that says what for, then a byte for each chunk.
+class progress_file {
+ public:
+  static constexpr std::size_t head_bytes = 256;
+
+  /// What the work depends on. A progress of other work is not gone on with.
+  static std::string head(const file& in, std::size_t rows, std::size_t columns, const options& wanted,
+                          std::string isa) {
+    std::ostringstream text;
+    text << "embed_mpi 1: " << rows << " lines of " << in.size() << " bytes, " << columns << " columns, chunks of "
+         << wanted.chunk << ", " << isa << ", " << wanted.projection << ", prompt " << wanted.prompt_name << ", "
+         << wanted.model;
+    std::string out = text.str().substr(0, head_bytes - 1);
+    out.resize(head_bytes - 1, ' ');
+    return out + '\n';
+  }
+
+  explicit progress_file(const std::string& name, int flags) : file_(name, flags) {}
+
+  /// The chunks that are done; none if the file is of other work, which is begun anew then. Only one rank may call it.
+  [[nodiscard]] std::string open(const std::string& head, std::size_t chunks) const {
+    std::string done = file_.read(head_bytes, chunks);
+    if (file_.read(0, head_bytes) == head && done.size() == chunks) return done;
+    file_.resize(0);
+    file_.write(0, head);
+    file_.write(head_bytes, std::string(chunks, '.'));
+    return std::string(chunks, '.');
+  }
+  [[nodiscard]] std::string read(std::size_t chunks) const { return file_.read(head_bytes, chunks); }
+  void note(std::size_t chunk) const { file_.write(head_bytes + chunk, "x"); }
+
+ private:
+  file file_;
+};
+
+/// A number that ranks take turns to count up, without one of them having to wait for requests.
+class shared_counter {
+ public:
+  shared_counter() {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    const MPI_Aint bytes = rank == 0 ? static_cast<MPI_Aint>(sizeof(std::uint64_t)) : 0;
+    MPI_Win_allocate(bytes, sizeof(std::uint64_t), MPI_INFO_NULL, MPI_COMM_WORLD, &memory_, &window_);
+    if (rank == 0) *memory_ = 0;
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
+  shared_counter(const shared_counter&) = delete;
+  shared_counter& operator=(const shared_counter&) = delete;
+  ~shared_counter() { MPI_Win_free(&window_); }
+
+  [[nodiscard]] std::size_t next() {
+    const std::uint64_t one = 1;
+    std::uint64_t before = 0;
+    MPI_Win_lock(MPI_LOCK_SHARED, 0, 0, window_);
+    MPI_Fetch_and_op(&one, &before, MPI_UINT64_T, 0, 0, MPI_SUM, window_);
+    MPI_Win_unlock(0, window_);
+    return before;
+  }
+
+ private:
+  std::uint64_t* memory_ = nullptr;
+  MPI_Win window_ = MPI_WIN_NULL;
+};
+
+ufb::isa_level find_isa(const std::string& wanted) {
+  using enum ufb::isa_level;
+  std::string names;
+  for (const auto level : {automatic, portable, neon, avx2, avx512}) {
+    if (wanted == ufb::name(level)) return level;
+    names.append(names.empty() ? "" : ", ").append(ufb::name(level));
+  }
+  throw std::runtime_error("--isa takes one of " + names);
+}
+
+std::string_view bytes_of(std::span<const float> numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
+}
+
+ufb::embedder<float> load(const options& wanted) {
+  return ufb::embedder<float>::load(
+      wanted.model, {.projections = {.storage = examples::find_storage("--projection", wanted.projection,
+                                                                       examples::projection_storages)},
+                     .isa = find_isa(wanted.isa)});
+}
+
+/// One line of numbers for each line of text, as they come.
+void run_filter(const options& wanted) {
+  const auto model = load(wanted);
+  auto workspace = model.make_workspace();
+  examples::text_reader reader({});
+  examples::bad_texts bad(wanted.skip_bad);
+  std::size_t texts = 0;
+  for (examples::text_group group; reader.next(group);) {
+    const std::vector<std::string_view> views(group.texts.begin(), group.texts.end());
+    for (auto& each : model.try_embed(views, workspace, {.prompt_name = wanted.prompt_name})) {
+      const std::size_t number = texts++;
+      std::vector<float> row(model.dimensions(), std::numeric_limits<float>::quiet_NaN());
+      if (each.problem) {
+        bad.add(*each.problem, reader.name(number));
+      } else {
+        row = std::move(*each.result);
+      }
+      // Nine digits give every float32 back.
+      std::ostringstream line;
+      line << std::setprecision(9);
+      for (std::size_t k = 0; k < row.size(); ++k) line << (k == 0 ? "" : " ") << row[k];
+      std::cout << line.str() << '\n';
+    }
+    std::cout.flush();
+  }
+  bad.print(texts);
+}
+
+void run_file(const options& wanted, int rank, int ranks) {
+  const auto start = std::chrono::steady_clock::now();
+  const file in(wanted.in, O_RDONLY | O_CLOEXEC);
+  const auto starts = line_starts(in);
+  const std::size_t rows = starts.size() - 1;
+  const std::size_t chunks = (rows + wanted.chunk - 1) / wanted.chunk;
+  const auto model = load(wanted);
+  const std::size_t columns = model.dimensions();
+  // Processors of different kinds would give different bits.
+  const int level = static_cast<int>(ufb::resolve(find_isa(wanted.isa)));
+  int lowest = level;
+  int highest = level;
+  MPI_Allreduce(&level, &lowest, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  MPI_Allreduce(&level, &highest, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  if (lowest != highest) {
+    throw std::runtime_error("the ranks' processors differ, and so would the bits of their vectors; ask for " +
+                             ("--isa " + std::string(ufb::name(static_cast<ufb::isa_level>(lowest)))));
+  }
+
+  const std::string progress_name = wanted.out + ".progress";
+  if (rank == 0) {
+    const file out(wanted.out, O_RDWR | O_CREAT | O_CLOEXEC);
+    const progress_file progress(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
+    const std::string head =
+        progress_file::head(in, rows, columns, wanted, std::string(ufb::name(static_cast<ufb::isa_level>(level))));
+    const std::string done = progress.open(head, chunks);
+    const auto finished = static_cast<std::size_t>(std::count(done.begin(), done.end(), 'x'));
+    if (finished != 0) std::cerr << "going on behind " << finished << " of " << chunks << " parts\n";
+    if (finished == 0) out.resize(0);
+    out.write(0, examples::npy_header(rows, columns));
+    out.resize(examples::npy_header_bytes + rows * columns * sizeof(float));
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  const file out(wanted.out, O_RDWR | O_CLOEXEC);
+  const progress_file progress(progress_name, O_RDWR | O_CLOEXEC);
+  const std::string done = progress.read(chunks);
+
+  shared_counter counter;
+  auto workspace = model.make_workspace();
+  std::uint64_t skipped = 0;
+  examples::progress shown(in.size());
+  for (std::size_t chunk = counter.next(); chunk < chunks; chunk = counter.next()) {
+    if (done[chunk] == 'x') continue;
+    const std::size_t first = chunk * wanted.chunk;
+    const std::size_t end = std::min(first + wanted.chunk, rows);
+    const auto lines = split_lines(in.read(starts[first], starts[end] - starts[first]));
+    const std::vector<std::string_view> views(lines.begin(), lines.end());
+    const auto outcomes = model.try_embed(views, workspace, {.prompt_name = wanted.prompt_name});
+    std::vector<float> numbers((end - first) * columns, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (outcomes[i].problem) {
+        const std::string message =
+            wanted.in + ", line " + std::to_string(first + i + 1) + ": " + outcomes[i].problem->what();
+        if (!wanted.skip_bad) throw std::runtime_error(message);
+        std::cerr << "skipped " + message + '\n';
+        ++skipped;
+        continue;
+      }
+      std::copy(outcomes[i].result->begin(), outcomes[i].result->end(),
+                numbers.begin() + static_cast<std::ptrdiff_t>(i * columns));
+    }
+    out.write(examples::npy_header_bytes + first * columns * sizeof(float), bytes_of(numbers));
+    progress.note(chunk);
+    if (rank == 0) shown.add(end - first, starts[end]);
+  }
+  std::uint64_t skipped_by_all = 0;
+  MPI_Reduce(&skipped, &skipped_by_all, 1, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank != 0) return;
+  ::unlink(progress_name.c_str());
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::cerr << rows << (rows == 1 ? " line" : " lines") << ", " << columns << " columns, " << ranks
+            << (ranks == 1 ? " rank, " : " ranks, ") << std::fixed << std::setprecision(1) << seconds << " s";
+  if (wanted.skip_bad) std::cerr << "; skipped: " << skipped_by_all;
+  std::cerr << '\n';
+}
+
+void run(const options& wanted, int rank, int ranks) {
+  if (!wanted.in.empty()) return run_file(wanted, rank, ranks);
+  if (ranks != 1)
+    throw std::runtime_error("a filter is one rank; --in and --out share the lines of a file among several");
+  run_filter(wanted);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options wanted;
+  CLI::App app{"Embeds the lines of a file on many processors, or as a filter", "embed_mpi"};
+  app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
+  auto* in = app.add_option("--in", wanted.in, "file of texts, one a line")->check(examples::not_empty);
+  auto* out =
+      app.add_option("--out", wanted.out, "file for the vectors, in NumPy's format")->check(examples::not_empty);
+  in->needs(out);
+  out->needs(in);
+  auto* chunk = app.add_option("--chunk", wanted.chunk, "lines that a rank takes at a time")
+                    ->check(examples::positive)
+                    ->capture_default_str();
+  chunk->needs(in);
+  app.add_option("--isa", wanted.isa, "level of the kernels, for machines that differ: portable, neon, avx2 or avx512")
+      ->capture_default_str();
+  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
+      ->capture_default_str();
+  app.add_option("--prompt-name", wanted.prompt_name, "the folder's prompt to put before every text")
+      ->check(examples::not_empty);
+  app.add_flag("--skip-bad", wanted.skip_bad, "NaN for texts that cannot be computed, which are named and counted");
+  CLI11_PARSE(app, argc, argv);  // before MPI, so that --help needs none of it
+
+  MPI_Init(&argc, &argv);
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  int status = 0;
+  try {
+    std::cout.exceptions(std::ios::badbit);
+    run(wanted, rank, ranks);
+    std::cout.flush();
+  } catch (const std::exception& problem) {
+    std::cerr << "embed_mpi: rank " + std::to_string(rank) + ": " + problem.what() + '\n';
+    status = 1;
+    if (ranks > 1) MPI_Abort(MPI_COMM_WORLD, status);  // the others would wait for this one
+  }
+  MPI_Finalize();
+  return status;
+}

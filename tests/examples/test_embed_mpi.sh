@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: test_embed_mpi.sh PROGRAM JSON_AT MODELS EMBED
+# The same file from any number of ranks and from the program without MPI, behind a rank that was killed, and from the
+# filter.
+set -eu
+embed=$4
+. "$(dirname "$0")/support.sh"
+model=$models/tiny-mlm
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+ranks() {
+  count=$1
+  shift
+  mpirun --oversubscribe -np "$count" "$program" "$@"
+}
+
+awk 'BEGIN {
+  srand(3)
+  split("will it rain in London play some jazz a cup of tea", words, " ")
+  for (i = 0; i < 700; ++i) {
+    line = ""
+    for (n = int(rand() * 20); n >= 0; --n) line = line words[int(rand() * 11) + 1] " "
+    print i % 50 == 7 ? "" : line
+  }
+  printf "the last one has no end"
+}' >"$work/lines"
+
+"$embed" --model "$model" --npy "$work/single.npy" <"$work/lines" || complain "without MPI"
+for count in 1 2 3 4; do
+  ranks "$count" --model "$model" --in "$work/lines" --out "$work/$count.npy" --chunk 32 2>"$work/err" ||
+    complain "$count ranks: $(cat "$work/err")"
+  cmp -s "$work/single.npy" "$work/$count.npy" || complain "$count ranks give other bytes"
+  grep -q "^701 lines, 192 columns, $count rank" "$work/err" || complain "$count ranks say: $(cat "$work/err")"
+  [ ! -e "$work/$count.npy.progress" ] || complain "the progress is left"
+done
+
+# As if it had been killed: some parts are done, some are not, and what is not done is nonsense.
+ranks 2 --model "$model" --in "$work/lines" --out "$work/killed.npy" --chunk 1 2>/dev/null &
+running=$!
+tries=0
+until [ "$(tail -c +257 "$work/killed.npy.progress" 2>/dev/null | tr -cd x | wc -c)" -gt 20 ] || [ $tries -gt 400 ]; do
+  tries=$((tries + 1))
+  sleep 0.01
+done
+kill -KILL "$running" 2>/dev/null || true
+wait "$running" 2>/dev/null || true
+sleep 1 # the ranks end behind their parent
+if [ -e "$work/killed.npy.progress" ]; then
+  ranks 2 --model "$model" --in "$work/lines" --out "$work/killed.npy" --chunk 1 2>"$work/err" ||
+    complain "going on: $(cat "$work/err")"
+  grep -q '^going on behind [1-9][0-9]* of 701 parts' "$work/err" || complain "it began anew: $(cat "$work/err")"
+fi
+cmp -s "$work/single.npy" "$work/killed.npy" || complain "other bytes behind a killed run"
+
+# The progress of other work is not gone on with.
+head -n 100 "$work/lines" >"$work/fewer"
+printf 'embed_mpi 1: of something else\n' >"$work/fewer.npy.progress"
+ranks 1 --model "$model" --in "$work/fewer" --out "$work/fewer.npy" 2>"$work/err" || complain "other work"
+"$embed" --model "$model" --npy "$work/single_fewer.npy" <"$work/fewer"
+cmp -s "$work/single_fewer.npy" "$work/fewer.npy" || complain "other bytes behind other work"
+
+printf 'a b\n\nc' >"$work/three"
+same "a filter has a line for each line" "3 192" "$("$program" --model "$model" <"$work/three" | awk '{ n = NF } END { print NR, n }')"
+"$program" --model "$model" <"$work/three" >"$work/all"
+printf 'c' | "$program" --model "$model" >"$work/one"
+same "a line's numbers do not depend on the others" "$(tail -n 1 "$work/all")" "$(cat "$work/one")"
+: >"$work/nothing"
+ranks 2 --model "$model" --in "$work/nothing" --out "$work/nothing.npy" 2>/dev/null || complain "an empty file"
+same "an empty file has a header alone" 128 "$(wc -c <"$work/nothing.npy")"
+
+refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" --in "$work/lines" --out "$work/x.npy"
+refused "a file that is not there" 1 "$work/none" --model "$model" --in "$work/none" --out "$work/x.npy"
+refused "an output without an input" 107 "--in" --model "$model" --out "$work/x.npy"
+refused "a level that is none" 1 "--isa takes one of" --model "$model" --isa sse
+found=0
+ranks 2 --model "$model" <"$work/three" >"$work/out" 2>"$work/err" || found=$?
+[ "$found" -ne 0 ] && grep -q 'a filter is one rank' "$work/err" || complain "a filter of two ranks: $(cat "$work/err")"
+finish
