@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
 #
-# [SECONDS] threads on shared models: 2, 4, 8 and 16 of them, SECONDS each (60), and 10 on hosts that fork, use OpenMP,
+# [SECONDS]: threads on shared models: 2, 4, 8 and 16 of them, SECONDS each (60), and 10 on hosts that fork, use OpenMP,
 # flush subnormal numbers or round upward; then under TSan
 
 campaign() {
