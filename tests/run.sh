@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/run.sh               g++ Release build with all tests but the slow ones, then the sanitizer build of the programs
-#                            that read foreign bytes; installs missing Debian packages first
+#                            that read foreign bytes, then threads on shared models under the thread sanitizer; installs
+#                            missing Debian packages first
 # tests/run.sh --build-only  builds tests and examples as Release into build/ and stops
 # tests/run.sh --long PART   one of the campaigns in tests/campaigns; --long alone lists them
 # Environment: CXX (g++), CLANGXX (clang++-14), UFB_JOBS (as many as processors and memory allow)
@@ -10,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
-usage() { sed -n '4,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 say() { printf '== %s\n' "$*"; }
 jobs=${UFB_JOBS:-$(ufb_jobs)}
 log=$(mktemp)
@@ -69,6 +70,15 @@ asan_flags="-fsanitize=address,undefined -fno-sanitize-recover=all"
 short_asan_flags="$asan_flags -fno-sanitize=null,object-size"
 short_asan_flags+=" -fsanitize-ignorelist=$root/tests/support/sanitizer_ignore.txt"
 
+# Threads on shared models for ten seconds. Not the hosts of ufb_hammer that the sanitizer does not understand: those that
+# fork while threads run, and OpenMP.
+tsan_hammer() {
+  build_sanitized build-tsan ufb_hammer -fsanitize=thread
+  TSAN_OPTIONS=halt_on_error=1 OPENBLAS_NUM_THREADS=1 quietly "$root/build-tsan/tests/ufb_hammer" \
+    --host plain,flush,upward --threads 4 --seconds 3.4
+  say "under TSan: $(tail -n 1 "$log")"
+}
+
 run_default() {
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
@@ -84,6 +94,8 @@ run_default() {
   asan_options
   test_in build-asan --label-regex sanitized
   say "under ASan and UBSan: $summary"
+  say "threads under TSan"
+  tsan_hammer
   say "${SECONDS} s in all"
   printf '%s\n' "$release"
 }

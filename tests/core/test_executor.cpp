@@ -2,6 +2,7 @@
 //
 // Executors by reference, and the cutting of work into parts.
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <cstddef>
 #include <limits>
@@ -13,6 +14,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/floating_point.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/parts.hpp"
 #include "ultrafastbert/core/thread_pool.hpp"
@@ -149,6 +151,52 @@ TEST_CASE("Calls that come one upon another and calls after a rest find every wo
     expected += count * (count + 1) / 2;
     REQUIRE(sum == expected);
   }
+}
+
+TEST_CASE("Tasks have the floating point modes of the caller, whenever the pool was made", "[executor]") {
+  constexpr std::size_t threads = 3;
+  ufb::thread_pool pool(threads);
+  const auto see = [&](int rounding, bool flushes) {
+    std::atomic<std::size_t> inside{0};
+    std::atomic<std::size_t> different{0};
+    pool.run(threads, [&](std::size_t) {
+      for (++inside; inside < threads;) std::this_thread::yield();  // until every thread has one
+      const bool flushed = subnormal_product() == 0.0F;
+      if (std::fegetround() != rounding || flushed != flushes) ++different;
+    });
+    CHECK(different == 0);
+  };
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    see(FE_TONEAREST, false);
+    {
+      const modes_scope upward(host_modes::upward);
+      see(FE_UPWARD, false);
+      CHECK(std::fegetround() == FE_UPWARD);
+    }
+    if (can_flush()) {
+      const modes_scope flush(host_modes::flush);
+      see(FE_TONEAREST, true);
+    }
+  }
+}
+
+TEST_CASE("Callers on several threads keep their own floating point modes on a shared pool", "[executor]") {
+  ufb::thread_pool pool(3);
+  std::atomic<std::size_t> different{0};
+  std::vector<std::thread> callers;
+  for (const int rounding : {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) {
+    callers.emplace_back([&pool, &different, rounding] {
+      std::fesetround(rounding);
+      for (int repetition = 0; repetition < 200; ++repetition) {
+        pool.run(5, [&](std::size_t) {
+          if (std::fegetround() != rounding) ++different;
+        });
+      }
+      if (std::fegetround() != rounding) ++different;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(different == 0);
 }
 
 TEST_CASE("Executors that cannot run are not taken", "[executor]") {

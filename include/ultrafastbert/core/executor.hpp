@@ -34,7 +34,10 @@ class task_ref {
 
 /// Something that runs `task(i)` for every i < count, in any order and on any threads, and returns when all are done.
 /// An exception of a task leaves `run` after the others have ended. `concurrency()` is how many tasks run at a time.
-/// The same `task` object is called from several threads at once. Results never depend on the executor.
+/// The same `task` object is called from several threads at once. Results never depend on the executor, if its threads
+/// have the floating point modes of the thread that calls `run` (rounding direction, flushing of subnormal numbers).
+/// `thread_pool` sees to that. The threads of a host's executor are the host's, such as those of OpenMP or TBB: a host
+/// that changes the modes of one thread changes them on all that compute, and results are those of these modes.
 template <class Executor>
 concept executor = requires(Executor& e, const task_ref& task, std::size_t count) {
   { e.concurrency() } -> std::convertible_to<std::size_t>;

@@ -19,6 +19,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
+#include "ultrafastbert/core/floating_point_modes.hpp"
 
 namespace ultrafastbert {
 
@@ -80,6 +81,13 @@ template <class Ready>
 
 /// A pool of threads that stay awake for about 100 microseconds after their last task, and then sleep until there is
 /// one. `thread_pool(1)` starts none. Share one between models; calls of `run` from several threads take turns.
+///
+/// Every task runs with the floating point modes that the caller of `run` has at that time: rounding direction,
+/// flushing of subnormal numbers, traps. So results depend on the caller's modes alone, not on the number of threads or
+/// on when the pool was made. The caller's own modes are left as they are.
+///
+/// After a fork, the child process has none of these threads. It may not use or destroy a pool of its parent's, and
+/// makes one of its own; models and workspaces that no thread was using can be used on both sides.
 class thread_pool {
  public:
   /// Starts threads - 1 threads; the caller of `run` is the last one.
@@ -126,6 +134,7 @@ class thread_pool {
     const std::lock_guard turn(turn_);
     task_ = task;
     running_ = &mine;
+    modes_ = core::floating_point_modes::current();
     count_ = count;
     unfinished_ = count;
     untaken_ = count;  // from here on workers read the above
@@ -169,6 +178,7 @@ class thread_pool {
   void run_task(std::size_t i) {
     try {
       const core::running_scope scope(*running_);
+      modes_.use();
       task_(i);
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -204,6 +214,7 @@ class thread_pool {
   // Of the call at hand, written while no task is left to take.
   task_ref task_{};
   const core::running_pool* running_ = nullptr;  // of the caller, alive until its tasks have ended
+  core::floating_point_modes modes_ = core::floating_point_modes::current();
   std::size_t count_ = 0;
   std::exception_ptr error_{};
   std::atomic<std::size_t> untaken_ = 0;
