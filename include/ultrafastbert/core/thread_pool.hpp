@@ -125,7 +125,7 @@ class thread_pool {
     }
     const std::lock_guard turn(turn_);
     task_ = task;
-    running_ = &mine;
+    running_ = &mine;  // cppcheck-suppress danglingLifetime ; workers read it only while this call waits for them
     count_ = count;
     unfinished_ = count;
     untaken_ = count;  // from here on workers read the above
