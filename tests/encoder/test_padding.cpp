@@ -108,6 +108,38 @@ TEST_CASE("Padding on the right changes no bit of a token, left out or computed"
   }
 }
 
+TEST_CASE("Padding is computed where scores are so large that a mask of 0 does not hide it", "[encoder]") {
+  random_numbers random(241);
+  ufb::workspace scratch;
+  ufb::thread_pool pool(2);
+  std::size_t counted = 0;  // tokens that padding changes
+  for (const double factor : {1.0, 300.0, 1e4, 1e5}) {
+    for (const bool causal : {false, true}) {
+      auto config = small_config(false);
+      config.block.attention.causal = causal;
+      config.block.attention.norm_factor = factor;
+      const problem_type problem(config, 242, {.token_budget = 60});
+      const auto sequences = random_sequences(9, random);
+      const auto batch = padded(sequences, 24, 7);
+      const auto got = encode(problem, batch, scratch, {});
+      CHECK(same_bits(encode(problem, batch, scratch, {}, nullptr, pool), got));
+      const auto whole = encode(problem, batch, scratch, {.padding_states = true});
+      for (std::size_t i = 0; i < sequences.size(); ++i) {
+        const std::size_t tokens = sequences[i].size();
+        CHECK(same_rows(got, i * 24, whole, i * 24, tokens));
+        CHECK(zeros(got, i * 24 + tokens, 24 - tokens));
+        const auto alone = states_of(problem.model, padded({sequences[i]}, tokens, 7), scratch);
+        if (factor == 1.0) CHECK(same_rows(got, i * 24, alone, 0, tokens));
+        for (std::size_t t = 0; t < tokens; ++t) counted += same_rows(got, i * 24 + t, alone, t, 1) ? 0U : 1U;
+      }
+      // Beyond the positions there are no states that could count.
+      const auto longer = padded(sequences, 30, 7);
+      CHECK(zeros(encode(problem, longer, scratch, {}), sequences[0].size(), 30 - sequences[0].size()));
+    }
+  }
+  CHECK(counted > 20);
+}
+
 TEST_CASE("A trace has rows for the computed tokens alone", "[encoder]") {
   random_numbers random(233);
   ufb::workspace scratch;

@@ -22,6 +22,16 @@ fresh() {
   header io/c.hpp io '#include "ultrafastbert/core/a.hpp"'
   printf '%s\n' '// SPDX-License-Identifier: MIT' '//' '// Purpose.' '// Layer: layers.' '' 'int parts();' \
     >"$tree/include/ultrafastbert/layers/parts.inc"
+  mkdir -p "$tree/tests/house" "$tree/tests/campaigns"
+  header core/error.hpp core 'enum class error_code {' '  truncated,  ///< ends early' '  in_use,' '};'
+  printf '%s\n' 'TEST_CASE("Short files are truncated") { CHECK(error_code::truncated == code()); }' \
+    'TEMPLATE_TEST_CASE("Busy things, and what "' '                   "uses them, are in_use",' '                   "[tag]", int) {}' \
+    >"$tree/tests/test_a.cpp"
+  printf '%s\n' 'P1 Nothing is global.' '  - house: hygiene' '1 Short files.' '  - truncated: Short files are truncated' \
+    '  - in_use: Busy things, and what uses them, are in_use' '  - campaign: lint' >"$tree/tests/house/promises.txt"
+  echo 'house_hygiene hygiene' >"$tree/tests/house/CMakeLists.txt"
+  touch "$tree/tests/campaigns/lint.sh"
+  echo >"$tree/tests/campaigns/lint.sh"
   header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
 namespace ultrafastbert {
 namespace core {
@@ -90,7 +100,7 @@ expect() {
 }
 
 fresh
-for check in includes shape documentation spelling; do
+for check in includes shape documentation spelling hygiene promises; do
   sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
 done
 
@@ -180,8 +190,59 @@ echo '{"optimisation": 2}, which specialists read' >>"$tree/README.md"
 sh "$here/spelling.sh" "$tree" || { echo "FAIL: spelling complains about the key of the benchmarks"; failures=$((failures + 1)); }
 fresh
 
-# Headers on their own: m.hpp needs more than it includes, which nobody notices who includes n.hpp or l.hpp.
+add core/a.hpp 'inline void f() { std::abort(); }'
+expect hygiene 'core/a.hpp:7: ends the host'
+add core/a.hpp '#include <iostream>'
+expect hygiene 'core/a.hpp:7: prints'
+add layers/parts.inc 'const char* home = std::getenv("HOME");'
+expect hygiene 'layers/parts.inc:7: the environment is the host'
+add core/a.hpp 'assert(size > 0);'
+expect hygiene 'core/a.hpp:7: a check that builds leave out'
+add core/a.hpp '// abort(), or std::cout' 'const char* text = "exit(1)"; void aborted(); void my_exit();'
+sh "$here/hygiene.sh" "$tree" || { echo "FAIL: hygiene complains about words"; failures=$((failures + 1)); }
+fresh
+
+promises=$tree/tests/house/promises.txt
+echo '2 Long files.' >>"$promises"
+expect promises 'no test shows promise 2'
+echo '  - truncated: No such test' >>"$promises"
+expect promises 'no test is called "No such test"'
+sed -i '/in_use/d' "$promises"
+expect promises 'no test is listed for the error code in_use'
+echo '  - vanished: Short files are truncated' >>"$promises"
+expect promises 'there is no error code vanished'
+echo '  - house: symbols' >>"$promises"
+expect promises 'tests/house has no check symbols'
+echo '  - campaign: fuzzy' >>"$promises"
+expect promises 'there is no campaign fuzzy'
+sed -i 's/error_code::truncated/other/; s/are truncated/are cut/' "$tree/tests/test_a.cpp"
+sed -i 's/are truncated/are cut/' "$promises"
+expect promises 'the file of "Short files are cut" does not name the code truncated'
+
+# A variable that can be written, and its guard, among constants.
 compiler=$1
+objdump=$(command -v objdump || true)
+symbols() {
+  printf '%s\n' "$@" >"$work/unit.cpp"
+  "$compiler" -std=c++20 -O1 -fPIC -c "$work/unit.cpp" -o "$work/unit.o"
+  sh "$here/symbols.sh" "$objdump" "$work/unit.o" >"$work/out"
+}
+if [ -n "$objdump" ]; then
+  symbols 'namespace ultrafastbert { extern const char* const names[2]; const char* const names[2] = {"a", "b"}; int f() { return 1; } }' ||
+    { echo "FAIL: symbols complains about constants: $(cat "$work/out")"; failures=$((failures + 1)); }
+  if symbols 'namespace ultrafastbert { int counter = 0; int f() { return ++counter; } }' ||
+    ! grep -q 'ultrafastbert::counter lies in .bss' "$work/out"; then
+    echo "FAIL: symbols accepts a counter: $(cat "$work/out")"
+    failures=$((failures + 1))
+  fi
+  if symbols 'int g(); namespace ultrafastbert { int f() { static const int first = g(); return first; } }' ||
+    ! grep -q 'guard variable for ultrafastbert::f' "$work/out"; then
+    echo "FAIL: symbols accepts a guard: $(cat "$work/out")"
+    failures=$((failures + 1))
+  fi
+fi
+
+# Headers on their own: m.hpp needs more than it includes, which nobody notices who includes n.hpp or l.hpp.
 mkdir -p "$work/alone/include/ultrafastbert"
 alone() { sh "$here/alone.sh" "$work/alone" "$work/build" "$compiler" -std=c++20 >"$work/out" 2>"$work/err"; }
 part() {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "layers/support.hpp"
@@ -145,6 +146,126 @@ TEMPLATE_TEST_CASE("What stands at a masked key changes no other token", "[atten
     const bool same = std::memcmp(before.row(t), after.row(t), 12 * sizeof(TestType)) == 0;
     CHECK(same == (t != 7));
   }
+}
+
+TEMPLATE_LIST_TEST_CASE("Keys of mask 0 count where their scores are larger than what a mask takes off", "[attention]",
+                        every_layer_backend) {
+  using Scalar = typename TestType::scalar;
+  random_numbers random(112);
+  std::size_t counted = 0;  // sequences in which keys behind the last one seen change a result
+  for (int round = 0; round < 40; ++round) {
+    const problem_of<TestType> problem{random.size(1, 20), random.size(1, 4), random};
+    const std::vector<std::size_t> lengths{random.size(2, 9), random.size(2, 9), random.size(2, 40)};
+    const auto offsets = offsets_of(lengths);
+    guarded_matrix<Scalar> x(offsets.back(), problem.width, 2, random, 2);
+    const auto scale = random.pick<Scalar>({10, 30, 60, 100, 150});  // of scores: its square
+    for (std::size_t t = 0; t < x.rows(); ++t) {
+      for (std::size_t k = 0; k < x.cols(); ++k) x(t, k) *= scale;
+    }
+    std::vector<std::size_t> seen;
+    for (const std::size_t length : lengths) seen.push_back(random.size(1, length - 1));
+    const float weight = random.pick({1.0F, 0.75F, 2.0F});
+    const auto mask = make_mask(lengths, [&](std::size_t i, std::size_t key) { return key < seen[i] ? weight : 0.0F; });
+    const auto expected = problem.expected(x, offsets, reference::exact_of(mask.view()));
+    CHECK(reference::worst_ratio(problem.run(x, offsets, mask.view()).view(), expected) <= 1);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      guarded_matrix<Scalar> part(seen[i], problem.width, 0);
+      for (std::size_t t = 0; t < seen[i]; ++t) std::copy_n(x.row(offsets[i] + t), problem.width, part.row(t));
+      const auto alone = problem.expected(part, {0, seen[i]});
+      bool differs = false;
+      for (std::size_t t = 0; t < seen[i] * problem.width; ++t) {
+        const auto& cell = expected.cells[offsets[i] * problem.width + t];
+        differs = differs || std::abs(alone.cells[t].value - cell.value) > 2 * (alone.cells[t].error + cell.error);
+      }
+      if (differs) ++counted;
+    }
+  }
+  CHECK(counted > (std::is_same_v<Scalar, float> ? 0 : 20));  // bounds of float are wide where scores are large
+}
+
+TEMPLATE_LIST_TEST_CASE("Keys of mask 0 have the weights of their scores, however large, where scores are exact",
+                        "[attention]", every_layer_backend) {
+  using Scalar = typename TestType::scalar;
+  using linear_type = ufb::linear<Scalar, typename TestType::backend>;
+  random_numbers random(114);
+  constexpr std::size_t width = 8;
+  constexpr std::size_t length = 12;
+  // Queries and keys are the tokens and values their negatives: all scores are integers.
+  guarded_matrix<Scalar> projection(3 * width, width, 0);
+  for (std::size_t r = 0; r < 3 * width; ++r) {
+    for (std::size_t k = 0; k < width; ++k) projection(r, k) = Scalar(r % width != k ? 0 : r < 2 * width ? 1 : -1);
+  }
+  const ufb::attention<Scalar, typename TestType::backend> layer(linear_type(projection.view(), {}), std::nullopt, 1,
+                                                                 Scalar{1});
+  std::size_t counted = 0;  // queries that attend to a key of mask 0
+  for (int round = 0; round < 60; ++round) {
+    const auto scale = static_cast<double>(random.pick({1, 8, 16, 24, 40, 60}));  // scores up to 200,000
+    guarded_matrix<Scalar> x(length, width, 1);
+    for (std::size_t t = 0; t < length; ++t) {
+      for (std::size_t k = 0; k < width; ++k) x(t, k) = std::floor(random.real<Scalar>(3)) * static_cast<Scalar>(scale);
+    }
+    const std::size_t seen = random.size(1, length - 1);
+    const auto mask = make_mask({length}, [&](std::size_t, std::size_t key) { return key < seen ? 1.0F : 0.0F; });
+    guarded_matrix<Scalar> y(length, width, 1);
+    ufb::workspace scratch;
+    layer.forward(x.view(), y.view(), {.offsets = std::vector<std::size_t>{0, length}, .mask = mask.view()}, scratch);
+    for (std::size_t query = 0; query < length; ++query) {
+      std::vector<double> score(length);
+      for (std::size_t key = 0; key < length; ++key) {
+        for (std::size_t k = 0; k < width; ++k)
+          score[key] += static_cast<double>(x(query, k)) * static_cast<double>(x(key, k));
+        if (key >= seen) score[key] -= 10000;
+      }
+      const double largest = *std::max_element(score.begin(), score.end());
+      double sum = 0;
+      for (double& s : score) sum += s = std::exp(s - largest);
+      if (std::any_of(score.begin() + static_cast<std::ptrdiff_t>(seen), score.end(),
+                      [](double s) { return s > 1e-6; })) {
+        ++counted;
+      }
+      for (std::size_t k = 0; k < width; ++k) {
+        double expected = 0;
+        for (std::size_t key = 0; key < length; ++key) expected -= score[key] / sum * static_cast<double>(x(key, k));
+        CHECK(std::abs(static_cast<double>(y(query, k)) - expected) <= 1e-5 * scale);
+      }
+    }
+  }
+  CHECK(counted > 100);
+}
+
+TEMPLATE_TEST_CASE("What cannot be told from a bound is not left out: NaN and infinity behind the last key seen",
+                   "[attention]", float, double) {
+  random_numbers random(113);
+  const attention_problem<TestType, ufb::default_backend<TestType>> problem(4, 3, random);
+  guarded_matrix<TestType> x(9, 12, 0, random);
+  const auto mask = make_mask({9}, [](std::size_t, std::size_t key) { return key < 6 ? 1.0F : 0.0F; });
+  for (const double value : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    x(8, 3) = static_cast<TestType>(value);
+    const auto y = problem.run(x, {0, 9}, mask.view());
+    for (std::size_t t = 0; t < 9; ++t) CHECK(std::isnan(y(t, 0)));
+    CHECK(same_bits(problem.run(x, {0, 9}, mask.view()), y));
+  }
+}
+
+TEST_CASE("Keys are negligible if no two scores of a query can differ by what their mask takes off", "[attention]") {
+  // Scores: one query (3, 4), keys (6, 8) seen and (0, 5) hidden: lengths 5, 10 and 5.
+  const std::vector<float> numbers{3, 4, 6, 8, 0, 5};
+  const ufb::matrix_view<const float> all(numbers.data(), {3, 2});
+  const ufb::layers::head_parts<float> parts{.queries = all.rows_from(0, 1), .keys = all.rows_from(1, 2)};
+  const auto left_out = [&](float norm_factor, float gap) {
+    return ufb::layers::keys_are_negligible(parts, norm_factor, {.keys = 1, .gap = gap});
+  };
+  constexpr float huge = std::numeric_limits<float>::max();
+  CHECK(left_out(1, 10000));  // scores at most 75 apart
+  CHECK(left_out(-100, 10000));
+  CHECK_FALSE(left_out(130, 10000));
+  CHECK_FALSE(left_out(-130, 10000));
+  CHECK(left_out(130, 20000));
+  CHECK(left_out(1e30F, huge));
+  CHECK_FALSE(left_out(huge, huge));
+  CHECK_FALSE(left_out(std::numeric_limits<float>::quiet_NaN(), huge));
+  CHECK_FALSE(left_out(0, 700));  // exponentials of -700 are not 0 in double
+  CHECK(left_out(0, 800));
 }
 
 TEMPLATE_TEST_CASE("With the plain backend a sequence in a batch has the bits it has alone", "[attention]", float,

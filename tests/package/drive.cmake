@@ -270,6 +270,12 @@ elseif(CASE STREQUAL "fast_math_refused")
   run(output ${compile} -Ofast -fno-fast-math "${consumer}/program/layers.cpp")
   run(output ${compile} -O3 -ffp-contract=fast "${consumer}/program/layers.cpp")
 
+elseif(CASE STREQUAL "no_exceptions_refused")
+  set(compile "${COMPILER}" -std=c++20 -fsyntax-only -DUFB_WITH_CBLAS=0 -I "${SOURCE}/include" -isystem "${EIGEN}")
+  run(output FAILS ${compile} -Wfatal-errors -fno-exceptions "${consumer}/program/layers.cpp")
+  expect("${output}" "ultrafastbert reports errors by exceptions")
+  run(output ${compile} -fno-rtti "${consumer}/program/layers.cpp")
+
 else()
   message(FATAL_ERROR "no such case: ${CASE}")
 endif()

@@ -125,6 +125,39 @@ TEST_CASE("The largest sums of int8 products fit, and longer ones are refused", 
   CHECK(packed_matrix({1, inputs + 1}, weight_storage::bfloat16).inputs() == inputs + 1);
 }
 
+TEST_CASE("A row of NaN whose int8 sums wrap around is NaN, and the rows beside it are as without it", "[products]") {
+  workspace scratch;
+  constexpr std::size_t inputs = packed_matrix::most_int8_inputs;
+  static_assert(inputs * 127 * 128 > 0x7fffffff);
+  random_numbers random(180);
+  const std::vector<float> ones(inputs, 1.0F);
+  const std::vector<float> minus_ones(inputs, -1.0F);
+  const std::vector<float> numbers = random.reals<float>(inputs);
+  guarded_matrix<float> x(3, inputs, 0);
+  guarded_matrix<float> expected(3, 2, 0);
+  for (const variant& v : variants()) {
+    packed_matrix w({2, inputs}, weight_storage::int8, v.level, v.extensions);
+    w.store_row(0, ones.data());
+    w.store_row(1, minus_ones.data());
+    std::copy_n(numbers.data(), inputs, x.row(0));
+    std::copy_n(ones.data(), inputs, x.row(1));
+    std::copy_n(minus_ones.data(), inputs, x.row(2));
+    w.multiply(std::as_const(x).view(), expected.view(), scratch);
+    // Levels make bytes of the last bits of NaN: -128 each, and others.
+    for (const std::uint32_t bits : {0x7fc00080U, 0xffc00080U, 0x7fc0007fU, 0x7f800080U, 0x7fffffffU, 0x7f800000U}) {
+      CAPTURE(w.kernel_name(), bits);
+      std::fill_n(x.row(1), inputs, std::bit_cast<float>(bits));
+      guarded_matrix<float> y(3, 2, 1);
+      w.multiply(std::as_const(x).view(), y.view(), scratch, {.bias = {ones.data(), 2}});
+      for (std::size_t n = 0; n < 2; ++n) {
+        REQUIRE(std::isnan(y.row(1)[n]));
+        for (const std::size_t r : {std::size_t{0}, std::size_t{2}}) REQUIRE(y.row(r)[n] == expected.row(r)[n] + 1.0F);
+      }
+      REQUIRE(y.surroundings_intact());
+    }
+  }
+}
+
 TEST_CASE("Narrow storage is smaller, says what it is, and refuses half precision", "[products]") {
   for (const variant& v : variants()) {
     const packed_matrix whole({64, 80}, v.level);

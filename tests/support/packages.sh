@@ -12,6 +12,7 @@ UFB_COMPILE_BENCH_PACKAGES="$UFB_BUILD_PACKAGES time"
 UFB_TEST_PACKAGES="$UFB_EXAMPLE_PACKAGES libcpp-httplib-dev libopenmpi-dev openmpi-bin catch2 curl python3"
 UFB_SANITIZER_PACKAGES="clang-14 libclang-rt-14-dev"
 UFB_LINT_PACKAGES="clang-14 clang-tidy-14 cppcheck"
+UFB_COVERAGE_PACKAGES="clang-format-14 gcovr"
 UFB_PORTABILITY_PACKAGES="clang-14 clang-16 g++-aarch64-linux-gnu qemu-user"
 UFB_BARE_PACKAGES="debootstrap git ca-certificates"
 

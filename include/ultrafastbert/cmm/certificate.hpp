@@ -39,7 +39,8 @@ inline constexpr float lost_squares = 0x1p-126F;
   float sum = static_cast<float>(n) * lost_squares;
   for (const float part : sums) sum += part;
   // Each square went through at most n / 16 + 18 roundings.
-  const float slack = 1.0F + static_cast<float>(n / lanes + 32) * 0x1p-23F;
+  const std::size_t roundings = n / lanes + 32;
+  const float slack = 1.0F + static_cast<float>(roundings) * 0x1p-23F;
   return std::sqrt(sum) * slack;
 }
 

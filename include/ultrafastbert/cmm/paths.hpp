@@ -49,10 +49,9 @@ inline void check_paths(const matrix_view<const std::int32_t>& paths, std::size_
       if (root ? node != 0 : node != 2 * parent + 1 && node != 2 * parent + 2) {
         std::string place = where;
         place.append("(").append(std::to_string(t)).append(", ").append(std::to_string(i)).append(")");
-        const std::string left = std::to_string(2 * parent + 1);
-        const std::string right = std::to_string(2 * parent + 2);
-        fail_input(std::move(place), root ? "0, the root of a tree" : left + " or " + right + ", a child of the node",
-                   std::to_string(node));
+        std::string child = std::to_string(2 * parent + 1);
+        child.append(" or ").append(std::to_string(2 * parent + 2)).append(", a child of the node");
+        fail_input(std::move(place), root ? "0, the root of a tree" : std::move(child), std::to_string(node));
       }
       parent = node;
     }

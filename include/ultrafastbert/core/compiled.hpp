@@ -45,6 +45,7 @@ extern "C" {
 #if defined(UFB_COMPILED_SOURCE)
 thread_local char ultrafastbert_with_and_without_UFB_COMPILED_in_one_program = 0;
 #elif !UFB_COMPILED
+// NOLINTNEXTLINE(readability-identifier-naming): the name is what the linker shows
 [[gnu::used]] inline char ultrafastbert_with_and_without_UFB_COMPILED_in_one_program = 0;
 #endif
 }

@@ -16,6 +16,10 @@
 
 #include "ultrafastbert/core/ieee_arithmetic.hpp"
 
+#if !defined(__cpp_exceptions)
+#error "ultrafastbert reports errors by exceptions: compile the files that include it without -fno-exceptions"
+#endif
+
 namespace ultrafastbert {
 
 /// What went wrong. `name(code)` is the stable spelling for logs and tests.

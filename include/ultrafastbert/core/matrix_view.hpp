@@ -107,8 +107,8 @@ class matrix_view {
   /// rows and columns. It may be a temporary that lives until the call ends, such as a map.
   template <core::row_major_eigen Eigenlike>
   requires std::convertible_to<decltype(std::declval<Eigenlike&>().data()), Element*>
-  constexpr matrix_view(
-      Eigenlike&& m) noexcept  // NOLINT(bugprone-forwarding-reference-overload): constrained to Eigen's types
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): constrained to Eigen's types
+  constexpr matrix_view(Eigenlike&& m) noexcept
       : data_(m.data()),
         rows_(static_cast<std::size_t>(m.rows())),
         cols_(static_cast<std::size_t>(m.cols())),
@@ -116,6 +116,7 @@ class matrix_view {
 
   // What a compiler prints where an argument is refused: the line of the constructor that would have taken it.
   // clang-format off
+  // NOLINTBEGIN(bugprone-forwarding-reference-overload): constrained to what is no view
   template <core::list_of_numbers ListWithoutRows>
   matrix_view(ListWithoutRows&&) = delete;  // a list has no rows: write matrix_view(list.data(), {rows, cols})
   template <core::has_view Matrix>
@@ -128,6 +129,7 @@ class matrix_view {
   matrix_view(Strided&&) = delete;  // its elements are not adjacent: copy it into a row-major Eigen matrix first
   template <core::eigen_expression Expression>
   matrix_view(Expression&&) = delete;  // an expression has no memory: assign it to a row-major Eigen matrix first
+  // NOLINTEND(bugprone-forwarding-reference-overload)
   // clang-format on
 
   /// A view of mutable elements is a view of constant ones.

@@ -133,7 +133,7 @@ class thread_pool {
     }
     const std::lock_guard turn(turn_);
     task_ = task;
-    running_ = &mine;
+    running_ = &mine;  // cppcheck-suppress danglingLifetime ; workers read it only while this call waits for them
     modes_ = core::floating_point_modes::current();
     count_ = count;
     unfinished_ = count;

@@ -57,6 +57,7 @@ class workspace {
       : blocks_(std::exchange(other.blocks_, {})),
         most_(std::exchange(other.most_, 0)),
         pool_(std::move(other.pool_)) {}
+  // cppcheck-suppress operatorEqVarError ; what is not assigned says that no call uses a workspace
   workspace& operator=(workspace&& other) noexcept {
     if (this != &other) {
       blocks_ = std::exchange(other.blocks_, {});

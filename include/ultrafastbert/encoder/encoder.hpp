@@ -346,7 +346,7 @@ class encoder {
       offsets[i + 1] = offsets[i] + from.length(members[i]);
       longest = (std::max)(longest, from.length(members[i]));
     }
-    sequence_batch to{.offsets = offsets};
+    sequence_batch to{.offsets = offsets, .padding_counts = from.padding_counts};
     if (from.mask.data() != nullptr) {
       const auto mask = frame.take_matrix<float>(members.size(), longest);
       for (std::size_t i = 0; i < members.size(); ++i) {

@@ -165,9 +165,9 @@ class json_value {
   json_value(const io::json_node& node, std::string path, const std::string& file)
       : node_(&node), path_(std::move(path)), file_(&file) {}
 
-  template <class value_type>
-  [[nodiscard]] const value_type& as(const char* expected) const {
-    if (const auto* value = std::get_if<value_type>(&node_->value)) return *value;
+  template <class Value>
+  [[nodiscard]] const Value& as(const char* expected) const {
+    if (const auto* value = std::get_if<Value>(&node_->value)) return *value;
     fail_type(expected);
   }
 

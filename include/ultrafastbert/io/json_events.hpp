@@ -40,6 +40,7 @@ class json_event_handler {
  public:
   json_event_handler(const json_event_handler&) = delete;
   json_event_handler& operator=(const json_event_handler&) = delete;
+  virtual ~json_event_handler() = default;
 
   virtual void on_scalar(const json_scalar& scalar) = 0;  ///< a value that is complete
   virtual void on_key(std::string_view key) = 0;          ///< before the value of an object's member
@@ -48,7 +49,6 @@ class json_event_handler {
 
  protected:
   json_event_handler() = default;
-  ~json_event_handler() = default;
 };
 
 namespace io {

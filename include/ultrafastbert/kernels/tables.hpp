@@ -189,7 +189,8 @@ struct row_kernels {
   void (*product)(std::size_t n, const float* a, const float* b, float* y);
   /// y = x * factor; y may be x.
   void (*scale)(std::size_t n, float factor, const float* x, float* y);
-  /// Replaces values by their exponentials: 0 where that is less than 2^-126, 1 for 0, NaN for NaN. Pre: values <= 0.
+  /// Replaces values by their exponentials, off by at most 1.2 units in the last place: 0 where that is less than
+  /// 2^-126, 1 for 0, NaN for NaN. Pre: values <= 0.
   void (*exp)(std::size_t n, float* values);
   /// Replaces a block's scores s by exp(s * factor + bias - largest), where `largest` is that of all blocks so far, and
   /// takes the block into the state. Returns what weights of earlier blocks have to be multiplied by.

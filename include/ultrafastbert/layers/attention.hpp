@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -26,6 +27,7 @@
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/kernels/scalar_rows.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/negligible_keys.hpp"
 #include "ultrafastbert/layers/rotary.hpp"
 #include "ultrafastbert/layers/score_operation.hpp"
 #include "ultrafastbert/layers/sequences.hpp"
@@ -317,14 +319,20 @@ class attention {
     workspace::frame frame(scratch);
     const layers::head_parts<Scalar> parts = turned(parts_of(projected, head), frame);
     const auto to = context.cols_from(head * head_width, head_width);
+    if (mask.padding_counts != nullptr && !layers::padding_is_negligible(parts, norm_factor_, mask)) {
+      mask.padding_counts->store(true, std::memory_order_relaxed);
+    }
+    const bool cut = mask.keys < projected.rows() && layers::keys_are_negligible(parts, norm_factor_, mask);
+    const std::size_t keys = cut ? mask.keys : projected.rows();
+    const auto key_bias = mask.key_bias.first((std::min)(keys, mask.key_bias.size()));
     if constexpr (std::same_as<Scalar, float>) {
       if (own_) {
         own_->forward({.queries = parts.queries,
                        .keys = parts.keys,
                        .values = parts.values,
                        .norm_factor = norm_factor_,
-                       .visible_keys = mask.keys,
-                       .key_bias = mask.key_bias,
+                       .visible_keys = keys,
+                       .key_bias = key_bias,
                        .query_mask = mask.query_mask,
                        .masked_score = mask.masked_score,
                        .causal = mask.causal},
@@ -332,27 +340,29 @@ class attention {
         return;
       }
     }
-    attend_by_blas(parts.queries, parts.keys, parts.values, mask, to, scratch);
+    const layers::head_parts<Scalar> seen{
+        .queries = parts.queries, .keys = parts.keys.rows_from(0, keys), .values = parts.values.rows_from(0, keys)};
+    attend_by_blas(seen, mask, to, scratch);
   }
 
-  // Shapes: queries, keys, values, context: (length, width / heads).
-  void attend_by_blas(const matrix_view<const Scalar>& queries, const matrix_view<const Scalar>& keys,
-                      const matrix_view<const Scalar>& values, const layers::sequence_mask& mask,
+  // Shapes: context: as the queries.
+  void attend_by_blas(const layers::head_parts<Scalar>& parts, const layers::sequence_mask& mask,
                       const matrix_view<Scalar>& context, workspace& scratch) const {
     workspace::frame frame(scratch);
-    const auto scores = frame.take_matrix<Scalar>(queries.rows(), mask.keys);
-    blas_type::multiply_transposed(norm_factor_, queries, keys.rows_from(0, mask.keys), scores);
+    const auto scores = frame.take_matrix<Scalar>(parts.queries.rows(), parts.keys.rows());
+    blas_type::multiply_transposed(norm_factor_, parts.queries, parts.keys, scores);
     for (std::size_t query = 0; query < scores.rows(); ++query) {
       const std::span<Scalar> row = scores.row_span(query);
       add_mask(mask, query, row);
       kernels::softmax(row);
     }
-    blas_type::multiply(Scalar{1}, matrix_view<const Scalar>(scores), values.rows_from(0, mask.keys), context);
+    blas_type::multiply(Scalar{1}, matrix_view<const Scalar>(scores), parts.values, context);
   }
 
   static void add_mask(const layers::sequence_mask& mask, std::size_t query, std::span<Scalar> row) noexcept {
-    const std::size_t seen = mask.causal ? (std::min)(query + 1, mask.key_bias.size()) : mask.key_bias.size();
-    for (std::size_t key = 0; key < mask.key_bias.size(); ++key) {
+    const std::size_t count = (std::min)(mask.key_bias.size(), row.size());
+    const std::size_t seen = mask.causal ? (std::min)(query + 1, count) : count;
+    for (std::size_t key = 0; key < count; ++key) {
       row[key] += static_cast<Scalar>(key < seen ? mask.key_bias[key] : mask_bias(0.0F, mask.masked_score));
     }
     if (mask.query_mask.data() == nullptr) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,6 +35,9 @@ struct sequence_batch {
   std::span<const std::uint32_t> type_ids{};
   /// (rows), or empty for 0, 1, 2, ... in every sequence: which row of the embedding's position table a token takes.
   std::span<const std::uint32_t> positions{};
+  /// Set where rows of room are padding, and scores of the tokens are so large that padding of mask 0 might count:
+  /// 10000 is not lower than everything. Null where room is no padding.
+  std::atomic<bool>* padding_counts = nullptr;
 
   [[nodiscard]] std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }    ///< sequences
   [[nodiscard]] std::size_t total_rows() const noexcept { return offsets.empty() ? 0 : offsets.back(); }  ///< of all
@@ -111,22 +115,33 @@ inline void check_sequences(const sequence_batch& batch) {
   check_mask_values(batch);
 }
 
+/// A key of a larger mask is certain to be seen before those of mask 0.
+inline constexpr float surely_seen = 0.5F;
+
 /// How many of a sequence's keys its queries have to look at: all up to the last one whose mask is not 0. Those behind
-/// would get a probability of exactly 0, unless a query sees no key at all; then all of them count.
+/// would get a probability of exactly 0, unless a query sees no key at all; then all of them count. That holds for
+/// scores that `keys_are_negligible` allows.
 /// Shapes: mask: (length).
 [[nodiscard]] inline std::size_t visible_keys(std::span<const float> mask, bool causal) noexcept {
-  constexpr float surely_seen = 0.5F;
   std::size_t keys = mask.size();
   while (keys > 0 && mask[keys - 1] == 0.0F) --keys;
   const auto seen = mask.first(causal ? (std::min<std::size_t>)(keys, 1) : keys);
   return std::any_of(seen.begin(), seen.end(), [](float m) { return m > surely_seen; }) ? keys : mask.size();
 }
 
+/// The mask of the key that every query sees best. Shapes: mask: (length), not empty.
+[[nodiscard]] inline float best_mask(std::span<const float> mask, bool causal) noexcept {
+  return causal ? mask.front() : *std::max_element(mask.begin(), mask.end());
+}
+
 /// What the scores of one sequence's queries are lowered by.
 struct sequence_mask {
-  std::size_t keys = 0;                       ///< the first ones, which are looked at at all
-  std::span<const float> key_bias{};          ///< (keys), or empty: added to the scores of every query
-  matrix_view<const float> query_mask{};      ///< (length, at least keys), or empty
+  std::size_t keys = 0;                   ///< the first ones, which suffice where scores are not huge
+  float gap = 0;                          ///< how far a mask of 0 is below the key that every query sees best
+  std::span<const float> key_bias{};      ///< (length), or empty: added to the scores of every query
+  matrix_view<const float> query_mask{};  ///< (length, length), or empty
+  /// Set where the keys that the batch left out might have counted, or null.
+  std::atomic<bool>* padding_counts = nullptr;
   float masked_score = crammed_masked_score;  ///< what a mask of 0 adds
   bool causal = false;                        ///< keys behind a query have the mask 0 instead
 };
@@ -149,9 +164,12 @@ struct sequence_mask {
     const auto whole = batch.mask.row_span(i).first(length);
     const auto own = bias.subspan(batch.offsets[i], length);
     masks[i].keys = visible_keys(whole, causal);
+    const float best = best_mask(whole, causal);
+    masks[i].gap = mask_bias(best, masked_score) - mask_bias(0.0F, masked_score);
+    if (best > surely_seen) masks[i].padding_counts = batch.padding_counts;  // nothing is left out elsewhere
     masks[i].causal = causal;
     std::transform(whole.begin(), whole.end(), own.begin(), [=](float m) { return mask_bias(m, masked_score); });
-    masks[i].key_bias = own.first(masks[i].keys);
+    masks[i].key_bias = own;
   }
   return masks;
 }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -41,7 +40,7 @@ namespace ultrafastbert::tokenizers {
 [[nodiscard]] inline std::span<const vocabulary_class> byte_level_classes() {
   static constexpr by_role<std::string_view> roberta{"<mask>", "<pad>", "<s>", "</s>", "<unk>", "<s>", "</s>"};
   static constexpr by_role<std::string_view> gpt2{"", "", "", "", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>"};
-  static constexpr std::array table{
+  static constexpr vocabulary_class table[] = {
       vocabulary_class{"RobertaTokenizer", roberta, roberta_pairs, true},
       vocabulary_class{"GPT2Tokenizer", gpt2, {}, false},
   };

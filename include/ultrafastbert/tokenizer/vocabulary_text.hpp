@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -53,7 +52,7 @@ struct vocabulary_class {
   static constexpr by_role<std::string_view> bert{"[MASK]", "[PAD]", "[CLS]", "[SEP]", "[UNK]", "", ""};
   static constexpr by_role<std::string_view> mpnet{"<mask>", "<pad>", "<s>", "</s>", "[UNK]", "<s>", "</s>"};
   static constexpr pair_form mpnet_pairs{.separators = 2, .second_type = 0};
-  static constexpr std::array table{
+  static constexpr vocabulary_class table[] = {
       vocabulary_class{"BertTokenizer", bert, bert_pairs, false},
       vocabulary_class{"DistilBertTokenizer", bert, bert_pairs, false},
       vocabulary_class{"MPNetTokenizer", mpnet, mpnet_pairs, true},

@@ -200,7 +200,7 @@ UFB_KERNEL_INLINE integers down_16(integers v) noexcept {
   return __builtin_bit_cast(integers, __builtin_bit_cast(words_4, v) >> splat_bits(16));
 }
 UFB_KERNEL_INLINE integers choose_nan(vector v, integers if_nan, integers otherwise) noexcept {
-  const integers nan = v != v;
+  const integers nan = v != v;  // NOLINT(misc-redundant-expression): not equal to itself
   return (if_nan & nan) | (otherwise & ~nan);
 }
 UFB_KERNEL_INLINE std::uint32_t largest_of(integers v) noexcept {

@@ -170,7 +170,8 @@ struct config_keys {
     named.fail_value("a divisor of " + std::string(keys.width.name) + ' ' + std::to_string(width),
                      std::to_string(attention.heads) + (find_set(config, keys.heads.name) ? "" : ", the default"));
   }
-  attention.norm_factor = 1.0 / std::sqrt(static_cast<double>(width / attention.heads));
+  const std::size_t head_width = width / attention.heads;
+  attention.norm_factor = 1.0 / std::sqrt(static_cast<double>(head_width));
   model.block.norm = norm;
   model.block.placement = norm_placement::after;
   const auto word = find_set(config, keys.activation);
@@ -210,10 +211,10 @@ struct config_keys {
 /// The decoder is the word matrix unless `tie_word_embeddings` is false; then the matrix under the decoder's name is.
 /// Throws: bad_type.
 [[nodiscard]] inline model_description describe(const json_value& config, const tensor_source& weights,
-                                                const tensor_names& names, encoder_config encoder) {
+                                                const tensor_names& names, const encoder_config& encoder) {
   model_description out{.buffers = {"position_ids", "token_type_ids"}};
   out.architecture = named_class(config);
-  out.encoder = std::move(encoder);
+  out.encoder = encoder;
   out.encoder_prefix = "encoder.";
   const std::string embedding = "encoder.embedding.word_embedding.weight";
   const std::string decoder = "decoder.weight";

@@ -104,6 +104,7 @@ class cross_encoder {
     for (const std::string& document : documents) pairs.push_back({.first = std::string(query), .second = document});
     const std::vector<pair_score> scores = predict(pairs, scratch, options, threads);
     std::vector<double> raw;
+    raw.reserve(scores.size());
     for (const pair_score& each : scores) raw.push_back(each.raw);
     std::vector<ranked_document> ranked;
     for (const scored_index& best : ultrafastbert::top_k<double>(raw, top_k == 0 ? raw.size() : top_k)) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,8 +20,10 @@ namespace ultrafastbert {
 
 /// How a padded batch is computed.
 struct padded_batch_options {
-  /// Compute the padding behind sequences, too, as the training code does. Otherwise nothing is computed for it: its
-  /// states are 0. The states of tokens are the same bits either way, with the packed projections.
+  /// Compute the padding behind sequences, too, as the training code does. Otherwise its states are 0, and nothing is
+  /// computed for it, unless scores of attention are so large, more than a thousand in crammed models, that a mask of 0
+  /// might not hide it: then the batch is computed once more with its padding. The states of tokens are the same bits
+  /// either way, with the packed projections.
   bool padding_states = false;
   /// (batch, length), or empty for all 0: the token types, for encoders that have some.
   matrix_view<const std::uint32_t> type_ids{};
@@ -30,7 +33,8 @@ namespace models {
 
 /// Final states of a padded batch.
 /// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or none;
-///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null.
+///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null, and has rows for
+///   what was computed.
 /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
 template <class Encoder, class Scalar>
 void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
@@ -64,7 +68,22 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
       batch.lengths = lengths;
     }
   }
+  std::atomic<bool> padding_counts{false};
+  // Padding beyond the positions has no states, and paths to follow are those of tokens alone.
+  const bool has_states = ids.cols() <= encoder.embedding_layer().max_sequence_length();
+  const bool follows = trace != nullptr && trace->follow;
+  if (!batch.lengths.empty() && has_states && !follows) batch.padding_counts = &padding_counts;
   encoder.forward(flat, batch, states, scratch, trace, threads);
+  if (!padding_counts.load(std::memory_order_relaxed)) return;
+  const auto lengths = batch.lengths;
+  batch.lengths = {};
+  batch.padding_counts = nullptr;
+  encoder.forward(flat, batch, states, scratch, trace, threads);
+  for (std::size_t b = 0; b < lengths.size(); ++b) {
+    for (std::size_t s = lengths[b]; s < ids.cols(); ++s) {
+      std::fill_n(states.row(b * ids.cols() + s), states.cols(), Scalar{0});
+    }
+  }
 }
 
 }  // namespace models

@@ -40,7 +40,9 @@ class byte_level_decoder : public decoder {
         at += step.length;
       }
     }
-    parts.assign(1, is_valid_utf8(text) ? std::move(text) : repair_utf8(text));
+    if (!is_valid_utf8(text)) text = repair_utf8(text);
+    parts.clear();
+    parts.push_back(std::move(text));
   }
 };
 

@@ -72,7 +72,8 @@ class fuse_decoder : public decoder {
   void apply(std::vector<std::string>& parts) const override {
     std::string text;
     for (const std::string& part : parts) text.append(part);
-    parts.assign(1, std::move(text));
+    parts.clear();
+    parts.push_back(std::move(text));
   }
 };
 
