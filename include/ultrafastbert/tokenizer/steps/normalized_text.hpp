@@ -156,9 +156,9 @@ class normalized_text {
   }
 
  private:
-  // U+FDFA grows elevenfold, and byte-level tokenizers write a byte with two; hostile steps could grow a text without
-  // end, or pass over it without end.
-  static constexpr std::size_t growth = 24;
+  // No Unicode step grows a text more than elevenfold, as NFKC does with U+FDFA; hostile steps could grow a text, or
+  // pass over it, without end.
+  static constexpr std::size_t growth = 16;
   static constexpr std::size_t allowance = 4096;
   static constexpr std::size_t work_per_byte = 1024;
   static constexpr std::size_t free_work = std::size_t{1} << 22U;
