@@ -53,20 +53,27 @@ struct json_node {
 }
 
 /// JSON path of a member. Keys that are no plain words are quoted, so that no key can pass for a path.
-[[nodiscard]] inline std::string member_path(const std::string& parent, std::string_view key) {
+[[nodiscard]] inline std::string member_path(std::string parent, std::string_view key) {
   const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
-  return plain ? parent + '.' + std::string(key) : parent + '[' + excerpt(key) + ']';
+  if (plain) return parent.append(".").append(key);
+  return parent.append("[").append(excerpt(key)).append("]");
 }
 
 }  // namespace io
 
-/// A value inside a `json_document`, with its path. Cheap to copy; valid while the document lives.
+/// A value inside a `json_document`, with its place in it. Cheap to copy; valid while the document lives.
 /// The `as_` functions throw bad_type or bad_value naming file, path, expected and found.
 class json_value {
  public:
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }   ///< such as "$.arch.hidden_size"
+  /// Its JSON path, such as "$.arch.hidden_size". It is put together when it is asked for, so that a deep array of many
+  /// values does not take the memory of as many long paths. Complexity: linear in its length.
+  [[nodiscard]] std::string path() const {
+    if (parent_ == nullptr) return "$";
+    if (key_ != nullptr) return io::member_path(parent_->path(), *key_);
+    return parent_->path() + '[' + std::to_string(index_) + ']';
+  }
   [[nodiscard]] const std::string& file() const noexcept { return *file_; }  ///< name of the text
   [[nodiscard]] bool is_null() const noexcept { return node_->value.index() == 0; }
   [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(node_->value); }
@@ -80,7 +87,7 @@ class json_value {
   /// Member of an object, or nothing. Throws bad_type unless this is an object.
   [[nodiscard]] std::optional<json_value> find(std::string_view key) const {
     for (const auto& [name, node] : as<io::json_object>("an object")) {
-      if (name == key) return json_value(node, member_path(key), *file_);
+      if (name == key) return json_value(node, as_parent(), &name, 0);
     }
     return std::nullopt;
   }
@@ -88,16 +95,16 @@ class json_value {
   /// Member of an object. Throws missing_key, bad_type.
   [[nodiscard]] json_value at(std::string_view key) const {
     if (auto member = find(key)) return *std::move(member);
-    fail(error_code::missing_key,
-         {.file = *file_, .where = member_path(key), .expected = "the key to be present", .found = "none"});
+    fail_missing(key);
   }
 
   /// Members of an object in file order. Throws bad_type.
   [[nodiscard]] std::vector<std::pair<std::string, json_value>> members() const {
     std::vector<std::pair<std::string, json_value>> out;
-    for (const auto& [name, node] : as<io::json_object>("an object")) {
-      out.emplace_back(name, json_value(node, member_path(name), *file_));
-    }
+    const auto& object = as<io::json_object>("an object");
+    const auto parent = as_parent();
+    out.reserve(object.size());
+    for (const auto& [name, node] : object) out.emplace_back(name, json_value(node, parent, &name, 0));
     return out;
   }
 
@@ -105,9 +112,9 @@ class json_value {
   [[nodiscard]] std::vector<json_value> elements() const {
     std::vector<json_value> out;
     const auto& array = as<io::json_array>("an array");
-    for (std::size_t i = 0; i < array.size(); ++i) {
-      out.push_back(json_value(array[i], path_ + '[' + std::to_string(i) + ']', *file_));
-    }
+    const auto parent = as_parent();
+    out.reserve(array.size());
+    for (std::size_t i = 0; i < array.size(); ++i) out.push_back(json_value(array[i], parent, nullptr, i));
     return out;
   }
 
@@ -137,16 +144,22 @@ class json_value {
     return as<double>("a number");
   }
 
+  /// Throws missing_key about a member of this object.
+  [[noreturn]] void fail_missing(std::string_view key) const {
+    fail(error_code::missing_key,
+         {.file = *file_, .where = member_path(key), .expected = "the key to be present", .found = "none"});
+  }
+
   /// Throws bad_value about this value: what would have been accepted and what was found.
   [[noreturn]] void fail_value(std::string expected, std::string found) const {
     fail(error_code::bad_value,
-         {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::move(found)});
+         {.file = *file_, .where = path(), .expected = std::move(expected), .found = std::move(found)});
   }
 
   /// Throws unsupported about this value: what this version accepts here, what was found, and what to do about it.
   [[noreturn]] void fail_unsupported(std::string expected, std::string found, std::string reason = {}) const {
     fail(error_code::unsupported, {.file = *file_,
-                                   .where = path_,
+                                   .where = path(),
                                    .expected = std::move(expected),
                                    .found = std::move(found),
                                    .reason = std::move(reason)});
@@ -154,16 +167,23 @@ class json_value {
 
   /// Throws bad_type about this value.
   [[noreturn]] void fail_type(std::string expected) const {
-    fail(
-        error_code::bad_type,
-        {.file = *file_, .where = path_, .expected = std::move(expected), .found = std::string(io::type_name(*node_))});
+    fail(error_code::bad_type, {.file = *file_,
+                                .where = path(),
+                                .expected = std::move(expected),
+                                .found = std::string(io::type_name(*node_))});
   }
 
  private:
   friend class json_document;
 
-  json_value(const io::json_node& node, std::string path, const std::string& file)
-      : node_(&node), path_(std::move(path)), file_(&file) {}
+  json_value(const io::json_node& root, const std::string& file) : node_(&root), file_(&file) {}
+  json_value(const io::json_node& node, std::shared_ptr<const json_value> parent, const std::string* key,
+             std::size_t index)
+      : node_(&node), file_(parent->file_), parent_(std::move(parent)), key_(key), index_(index) {}
+
+  [[nodiscard]] std::shared_ptr<const json_value> as_parent() const {
+    return std::make_shared<const json_value>(*this);
+  }
 
   template <class Value>
   [[nodiscard]] const Value& as(const char* expected) const {
@@ -171,11 +191,13 @@ class json_value {
     fail_type(expected);
   }
 
-  [[nodiscard]] std::string member_path(std::string_view key) const { return io::member_path(path_, key); }
+  [[nodiscard]] std::string member_path(std::string_view key) const { return io::member_path(path(), key); }
 
   const io::json_node* node_;
-  std::string path_;
   const std::string* file_;
+  std::shared_ptr<const json_value> parent_{};  // what it stands in; null for the root
+  const std::string* key_ = nullptr;            // its name in an object, which the document holds
+  std::size_t index_ = 0;                       // its place in an array
 };
 
 /// An immutable JSON document. Reading it from several threads is safe; one that was moved from has no root.
@@ -189,7 +211,7 @@ class json_document {
   [[nodiscard]] static json_document parse(std::string_view text, std::string file, const json_limits& limits = {},
                                            const std::vector<json_stream>& streams = {});
 
-  [[nodiscard]] json_value root() const { return json_value(*root_, "$", *file_); }  ///< the outermost value
+  [[nodiscard]] json_value root() const { return json_value(*root_, *file_); }  ///< the outermost value
 
  private:
   json_document() = default;
@@ -233,11 +255,18 @@ class json_tree_builder final : public json_event_handler {
     if (sink_ != nullptr) fail_streamed();
     frame next;
     next.key = key_;
-    next.path = frames_.empty() ? "$" : child_path();
+    next.outer_path = path_.size();
+    if (frames_.empty()) {
+      path_ = "$";
+    } else if (const auto* array = std::get_if<json_array>(&frames_.back().node.value)) {
+      path_.append("[").append(std::to_string(array->size())).append("]");
+    } else {
+      path_ = member_path(std::move(path_), key_);
+    }
     if (object) {
       next.node.value = json_object{};
       for (const auto& stream : streams_) {
-        if (stream.path == next.path) {
+        if (stream.path == path_) {
           next.node.value = json_streamed{};
           sink_ = &stream.sink;
         }
@@ -254,8 +283,9 @@ class json_tree_builder final : public json_event_handler {
     if (std::holds_alternative<json_streamed>(done.node.value)) {
       sink_ = nullptr;
     } else if (object) {
-      check_unique(std::get<json_object>(done.node.value), done.path);
+      check_unique(std::get<json_object>(done.node.value), path_);
     }
+    path_.resize(done.outer_path);
     key_ = std::move(done.key);
     add(std::move(done.node));
   }
@@ -264,18 +294,10 @@ class json_tree_builder final : public json_event_handler {
 
  private:
   struct frame {
-    std::string key{};   // key of this container inside its parent
-    std::string path{};  // JSON path of this container
+    std::string key{};           // key of this container inside its parent
+    std::size_t outer_path = 0;  // length of the parent's path
     json_node node{};
   };
-
-  [[nodiscard]] std::string child_path() const {
-    const frame& parent = frames_.back();
-    if (const auto* array = std::get_if<json_array>(&parent.node.value)) {
-      return parent.path + '[' + std::to_string(array->size()) + ']';
-    }
-    return member_path(parent.path, key_);
-  }
 
   void add(json_node node) {
     if (++values_ > limits_.max_values) fail_limit(file_, "$", "JSON values", limits_.max_values);
@@ -301,7 +323,7 @@ class json_tree_builder final : public json_event_handler {
 
   [[noreturn]] void fail_streamed() const {
     fail(error_code::bad_type, {.file = file_,
-                                .where = member_path(frames_.back().path, key_),
+                                .where = member_path(path_, key_),
                                 .expected = "a number or a string",
                                 .found = "an array or an object"});
   }
@@ -311,6 +333,7 @@ class json_tree_builder final : public json_event_handler {
   const std::vector<json_stream>& streams_;
   const json_member_sink* sink_ = nullptr;
   std::vector<frame> frames_{};
+  std::string path_{};  // JSON path of the innermost container
   std::string key_{};
   std::size_t values_ = 0;
   json_node root_{};

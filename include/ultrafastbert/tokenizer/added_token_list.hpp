@@ -95,9 +95,13 @@ inline void check_added_tokens(const std::vector<added_token_entry>& entries, co
 /// Distributes the added tokens over the two searches for them. Those of the second search are normalized, as the text
 /// is there. A token of no bytes has its id but is not looked for.
 /// Pre: the vocabulary accepted them; the normalizers are in place.
-/// Throws: unsupported, limit_exceeded.
+/// Throws: unsupported, limit_exceeded (many tokens go through many steps, or grow out of proportion).
 inline void place_added_tokens(std::vector<added_token_entry> entries, tokenizer_parts& parts) {
   normalized_text content(parts.file);
+  std::size_t bytes = 0;
+  for (const auto& entry : entries) bytes += entry.token.content.size();
+  constexpr std::size_t most_work = std::size_t{1} << 26U;  // a second at most, whatever the tokens and the steps are
+  content.restart(bytes, most_work);
   for (auto& entry : entries) {
     entry.token.id = static_cast<token_id>(entry.id);
     if (entry.special) parts.special_ids.push_back(entry.token.id);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/tokenizer/models/longest_matches.hpp"
 #include "ultrafastbert/tokenizer/steps/character_class.hpp"
 #include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
@@ -46,6 +47,7 @@ class added_token_matcher {
       same_start.end = i + 1;
     }
     one_start_ = !tokens_.empty() && tokens_.front().content[0] == tokens_.back().content[0];
+    make_table();
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }  ///< number of added tokens
@@ -53,12 +55,13 @@ class added_token_matcher {
   /// Calls `part(begin, end, id)` for the parts of the text in order: for the bytes of an added token with its id, and
   /// for those between added tokens with nothing. No part is empty.
   /// Pre: `text` is valid UTF-8.
-  /// Complexity: linear in the text, at most times the longest added token.
+  /// Complexity: linear in the text.
   template <class Part>
   void split(std::string_view text, const Part& part) const {
     std::size_t done = 0;
+    match_search search(*this, text);
     for (std::size_t at = next_start(text, 0); at < text.size(); at = next_start(text, at)) {
-      const added_token* token = match(text, at);
+      const added_token* token = search.match(at);
       if (token == nullptr) {
         ++at;
         continue;
@@ -128,12 +131,51 @@ class added_token_matcher {
     return text.size() - end;
   }
 
+  /// Finds the longest token at places of a text, from left to right. It walks along the tokens, until texts that
+  /// almost fit have cost it more than a few steps for each byte; then it asks the table.
+  class match_search {
+   public:
+    match_search(const added_token_matcher& matcher, std::string_view text) : matcher_(matcher), text_(text) {}
+
+    /// The longest token at `at`, or null.
+    [[nodiscard]] const added_token* match(std::size_t at) {
+      constexpr std::size_t steps_per_byte = 8;
+      constexpr std::size_t free_steps = 4096;
+      if (found_.empty()) {
+        if (!matcher_.table_ || steps_ <= steps_per_byte * at + free_steps) return matcher_.match(text_, at, steps_);
+        begin_ = at;
+        matcher_.table_->find(text_.substr(at), found_);
+      }
+      const std::uint32_t token = found_[at - begin_];
+      return token == longest_matches::none ? nullptr : &matcher_.tokens_[token];
+    }
+
+   private:
+    const added_token_matcher& matcher_;
+    std::string_view text_;
+    std::size_t steps_ = 0;
+    std::size_t begin_ = 0;               // of the part of the text that the table saw
+    std::vector<std::uint32_t> found_{};  // for each of its bytes
+  };
+
+  /// Short tokens need no table: a walk costs no more than their length.
+  void make_table() {
+    constexpr std::size_t short_token = 16;
+    const bool needed = std::any_of(tokens_.begin(), tokens_.end(),
+                                    [](const added_token& token) { return token.content.size() > short_token; });
+    if (!needed) return;
+    std::vector<std::string> spellings;
+    spellings.reserve(tokens_.size());
+    for (const added_token& token : tokens_) spellings.push_back(token.content);
+    table_.emplace(std::move(spellings));
+  }
+
   /// The longest token at `at`, or null. Byte by byte it narrows the sorted spellings to those that go on like the
   /// text; a spelling that ends here is the first of those that remain.
-  [[nodiscard]] const added_token* match(std::string_view text, std::size_t at) const noexcept {
+  [[nodiscard]] const added_token* match(std::string_view text, std::size_t at, std::size_t& steps) const noexcept {
     range candidates = by_first_byte_[static_cast<unsigned char>(text[at])];
     const added_token* longest = nullptr;
-    for (std::size_t depth = 1; candidates.begin != candidates.end; ++depth) {
+    for (std::size_t depth = 1; candidates.begin != candidates.end; ++depth, ++steps) {
       if (tokens_[candidates.begin].content.size() == depth) longest = &tokens_[candidates.begin++];
       if (at + depth >= text.size()) break;
       candidates = narrow(candidates, depth, static_cast<unsigned char>(text[at + depth]));
@@ -157,7 +199,8 @@ class added_token_matcher {
 
   std::vector<added_token> tokens_{};  // ordered by spelling
   std::array<range, 256> by_first_byte_{};
-  bool one_start_ = false;  // all spellings start with the same byte
+  bool one_start_ = false;                  // all spellings start with the same byte
+  std::optional<longest_matches> table_{};  // where there are long tokens
 };
 
 }  // namespace ultrafastbert::tokenizers

@@ -113,6 +113,9 @@ inline constexpr component<decoder_reader> decoder_components[] = {
 /// Most steps of a normalizer, a pre-tokenizer or a decoder; each of them passes over the text.
 inline constexpr std::size_t most_steps = 256;
 
+/// Most regular expressions among the steps of one of the three; a short one may hold large sets.
+inline constexpr std::size_t most_expressions = 32;
+
 /// Refuses a type that is in no table. `accepted` is a list of the words that are, each followed by a comma.
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_component(const json_value& type, std::string accepted) {
   accepted.erase(accepted.size() - 2);
@@ -147,37 +150,49 @@ template <class Reader, std::size_t Count>
   return reader_of(model_components, json.at("type"));
 }
 
+/// Steps while they are read.
+template <class List>
+struct step_list {
+  List steps{};
+  std::size_t expressions = 0;  ///< regular expressions so far
+};
+
 /// Appends the steps of a component. Sequences, also those inside sequences, are laid flat; their steps stand under the
 /// key `list`. `also` is the word for what may stand there beside the components.
-/// Throws: limit_exceeded (too many steps), missing_key, and what the readers of the table may throw.
+/// Throws: limit_exceeded (too many steps or regular expressions), missing_key, and what the readers of the table may
+/// throw.
 template <class Reader, std::size_t Count, class List>
 void read_steps(const component<Reader> (&table)[Count], const json_value& value, std::string_view list,
-                std::string_view also, List& steps) {
+                std::string_view also, step_list<List>& out) {
   const json_value type = value.at("type");
   if (type.as_string() == "Sequence") {
-    for (const json_value& step : value.at(list).elements()) read_steps(table, step, list, also, steps);
+    for (const json_value& step : value.at(list).elements()) read_steps(table, step, list, also, out);
     return;
   }
-  if (steps.size() >= most_steps) io::fail_limit(value.file(), value.path(), "steps", most_steps);
-  reader_of(table, type, also)(value, steps);
+  if (out.steps.size() >= most_steps) io::fail_limit(value.file(), value.path(), "steps", most_steps);
+  const auto pattern = value.find("pattern");
+  if (pattern && pattern->is_object() && pattern->find("Regex") && ++out.expressions > most_expressions) {
+    io::fail_limit(value.file(), value.path(), "regular expressions", most_expressions);
+  }
+  reader_of(table, type, also)(value, out.steps);
 }
 
 /// The steps of `normalizer`, of which there are none if it is null.
 [[nodiscard]] inline normalizer_list read_normalizers(const json_value& root) {
-  normalizer_list steps;
+  step_list<normalizer_list> out;
   if (const auto value = find_non_null(root, "normalizer")) {
-    read_steps(normalizer_components, *value, "normalizers", "Sequence", steps);
+    read_steps(normalizer_components, *value, "normalizers", "Sequence", out);
   }
-  return steps;
+  return std::move(out.steps);
 }
 
 /// The steps of `pre_tokenizer`, of which there are none if it is null.
 [[nodiscard]] inline pre_tokenizer_list read_pre_tokenizers(const json_value& root) {
-  pre_tokenizer_list steps;
+  step_list<pre_tokenizer_list> out;
   if (const auto value = find_non_null(root, "pre_tokenizer")) {
-    read_steps(pre_tokenizer_components, *value, "pretokenizers", "null, Sequence", steps);
+    read_steps(pre_tokenizer_components, *value, "pretokenizers", "null, Sequence", out);
   }
-  return steps;
+  return std::move(out.steps);
 }
 
 /// Adds what a post-processor of a sequence does to what those before it do. The tokens of a text can stand between
@@ -212,13 +227,13 @@ inline void read_processor(const json_value& value, const vocabulary& tokens, bo
 
 /// The steps of `decoder`. If it is null, tokens are joined with spaces.
 [[nodiscard]] inline decoder_list read_decoders(const json_value& root) {
-  decoder_list steps;
+  step_list<decoder_list> out;
   if (const auto value = find_non_null(root, "decoder")) {
-    read_steps(decoder_components, *value, "decoders", "null, Sequence", steps);
+    read_steps(decoder_components, *value, "decoders", "null, Sequence", out);
   } else {
-    steps.push_back(std::make_unique<const spaced_decoder>());
+    out.steps.push_back(std::make_unique<const spaced_decoder>());
   }
-  return steps;
+  return std::move(out.steps);
 }
 
 }  // namespace ultrafastbert::tokenizers

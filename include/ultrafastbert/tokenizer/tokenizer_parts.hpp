@@ -65,7 +65,10 @@ struct call_scratch {
 inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text_tokens& out) {
   pre_tokenized_text& text = scratch.text;
   text.join();
-  for (const auto& step : parts.pre_tokenizers) step->apply(text);
+  for (const auto& step : parts.pre_tokenizers) {
+    text.text().spend(text.text().text().size());
+    step->apply(text);
+  }
   const normalized_text& bytes = text.text();
   for (const byte_range& piece : text.pieces()) {
     const std::string_view written = bytes.text().substr(piece.begin, piece.end - piece.begin);
@@ -115,6 +118,8 @@ inline void tokenize_text(const tokenizer_parts& parts, std::string_view text, c
     fail_input("text", "at most " + std::to_string(longest) + " bytes", std::to_string(text.size()) + " bytes");
   }
   out.assign(text);
+  scratch.segment.restart(text.size());
+  scratch.text.text().restart(text.size());
   if (!is_valid_utf8(text)) {
     scratch.repaired = repair_utf8(text);
     text = scratch.repaired;

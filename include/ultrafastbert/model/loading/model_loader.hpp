@@ -78,12 +78,13 @@ class model_loader {
   /// The pooler of a sequence classifier. Throws: missing_key, bad_type, bad_value.
   [[nodiscard]] pooler_shape pooler() const { return family_->pooler(document_.root(), description_); }
 
-  /// Rows of a matrix in the weights, or 0 if there is no such matrix.
+  /// Rows of a matrix in the weights, or 0 if there is no such matrix or it has no columns: it may then claim any
+  /// number of rows without a byte of data.
   [[nodiscard]] std::size_t rows_of(const std::string& name) const {
     const auto found = source_.find(stored_name(name));
     if (!found) return 0;
     const auto shape = source_.shape(*found);
-    return shape.size() == 2 ? shape.front() : 0;
+    return shape.size() == 2 && shape.back() != 0 ? shape.front() : 0;
   }
 
   /// How the linear layers of a head are computed: as the encoder's, but never rounded.

@@ -261,7 +261,7 @@ inline void read_prompts(const std::filesystem::path& folder, sentence_modules& 
     out.encoder = folder;
   } else {
     const json_document document = read_json(folder / "modules.json");
-    constexpr std::size_t most = 64;  // each may read weights
+    constexpr std::size_t most = 16;  // each may read weights, all of them the same small file
     const auto modules = document.root().elements();
     if (modules.size() > most) {
       document.root().fail_value("at most " + std::to_string(most) + " modules", std::to_string(modules.size()));

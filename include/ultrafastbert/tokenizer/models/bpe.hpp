@@ -226,20 +226,20 @@ class bpe_merge_reader {
 [[nodiscard]] inline bool is_untyped_bpe(const json_value& json) { return json.find("merges").has_value(); }
 
 /// Makes a BPE model. `dropout` has no effect: it is for training, and would make the ids of a text a matter of chance.
-/// Throws: bad_type, bad_value, missing_key, bad_vocabulary.
+/// Throws: bad_type, bad_value, missing_key, bad_vocabulary, limit_exceeded (a long prefix or suffix).
 [[nodiscard]] inline std::unique_ptr<const token_model> read_bpe(const model_source& source) {
   const auto find = [&source](std::string_view key) { return find_non_null(source.json, key); };
-  const auto text = [&find](std::string_view key) {
-    const auto member = find(key);
-    if (!member) return std::string();
-    // Every character of a text may need a byte token for each byte of it.
-    constexpr std::size_t longest = 64;
-    if (member->as_string().size() > longest) io::fail_limit(member->file(), member->path(), "bytes", longest);
-    return member->as_string();
-  };
   const auto flag = [&find](std::string_view key) {
     const auto member = find(key);
     return member && member->as_boolean();
+  };
+  // With byte fallback, every character of a text may need a token for each byte that is put before or behind it.
+  const std::size_t longest = flag("byte_fallback") ? 8 : 64;
+  const auto text = [&find, longest](std::string_view key) {
+    const auto member = find(key);
+    if (!member) return std::string();
+    if (member->as_string().size() > longest) io::fail_limit(member->file(), member->path(), "bytes", longest);
+    return member->as_string();
   };
   bpe_options options{.continuing_prefix = text("continuing_subword_prefix"),
                       .end_suffix = text("end_of_word_suffix"),

@@ -22,14 +22,19 @@ class piece_trie {
  public:
   /// A trie of all tokens of the model. Of equal tokens the last one counts; an empty one is never found.
   /// Complexity: n log n in the bytes of the tokens.
-  explicit piece_trie(const vocabulary& tokens) {
-    std::vector<std::uint32_t> sorted(tokens.model_size());
+  explicit piece_trie(const vocabulary& tokens)
+      : piece_trie(tokens.model_size(), [&tokens](std::uint32_t i) { return tokens.model_token(i); }) {}
+
+  /// A trie of `count` spellings, which `spelling(i)` gives as std::string_view.
+  template <class Spelling>
+  piece_trie(std::size_t count, const Spelling& spelling) {
+    std::vector<std::uint32_t> sorted(count);
     for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = static_cast<std::uint32_t>(i);
-    std::sort(sorted.begin(), sorted.end(), [&tokens](std::uint32_t a, std::uint32_t b) {
-      const int order = tokens.model_token(a).compare(tokens.model_token(b));
+    std::sort(sorted.begin(), sorted.end(), [&spelling](std::uint32_t a, std::uint32_t b) {
+      const int order = spelling(a).compare(spelling(b));
       return order != 0 ? order < 0 : a < b;
     });
-    grow(tokens, sorted);
+    grow(spelling, sorted);
   }
 
   /// Calls `found(index, end)` for each token that `text` starts with, the shortest first: with its number among the
@@ -45,9 +50,24 @@ class piece_trie {
     }
   }
 
- private:
-  static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
+  static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();  ///< no node, or no token
 
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }  ///< number of nodes; node 0 is the root
+
+  /// The first child of a node; its last one is before the first child of the next node.
+  [[nodiscard]] std::uint32_t first_child(std::uint32_t of) const noexcept { return nodes_[of].first_child; }
+  [[nodiscard]] std::uint32_t token(std::uint32_t of) const noexcept { return nodes_[of].token; }  ///< or none
+  [[nodiscard]] unsigned char byte(std::uint32_t of) const noexcept { return bytes_[of]; }         ///< that leads to it
+
+  /// The child of a node for a byte, or none.
+  [[nodiscard]] std::uint32_t child(std::uint32_t parent, unsigned char wanted) const noexcept {
+    const unsigned char* const first = bytes_.data() + nodes_[parent].first_child;
+    const unsigned char* const last = bytes_.data() + nodes_[parent + 1].first_child;
+    const unsigned char* const found = std::lower_bound(first, last, wanted);
+    return found == last || *found != wanted ? none : static_cast<std::uint32_t>(found - bytes_.data());
+  }
+
+ private:
   struct node {
     std::uint32_t first_child = 0;
     std::uint32_t token = none;
@@ -60,17 +80,16 @@ class piece_trie {
     std::size_t depth = 0;
   };
 
-  void grow(const vocabulary& tokens, const std::vector<std::uint32_t>& sorted) {
+  template <class Spelling>
+  void grow(const Spelling& spelling, const std::vector<std::uint32_t>& sorted) {
     std::deque<group> groups{{.begin = 0, .end = sorted.size(), .depth = 0}};  // of the nodes that have no children yet
     nodes_.emplace_back();
     bytes_.push_back(0);
     for (std::size_t at = 0; !groups.empty(); ++at) {
       group rest = groups.front();
       groups.pop_front();
-      const auto byte_of = [&](std::size_t i) {
-        return static_cast<unsigned char>(tokens.model_token(sorted[i])[rest.depth]);
-      };
-      while (rest.begin < rest.end && tokens.model_token(sorted[rest.begin]).size() == rest.depth) {
+      const auto byte_of = [&](std::size_t i) { return static_cast<unsigned char>(spelling(sorted[i])[rest.depth]); };
+      while (rest.begin < rest.end && spelling(sorted[rest.begin]).size() == rest.depth) {
         if (rest.depth > 0) nodes_[at].token = sorted[rest.begin];
         ++rest.begin;
       }
@@ -86,13 +105,6 @@ class piece_trie {
       }
     }
     nodes_.push_back({.first_child = static_cast<std::uint32_t>(nodes_.size())});  // where the last children end
-  }
-
-  [[nodiscard]] std::uint32_t child(std::uint32_t parent, unsigned char byte) const noexcept {
-    const unsigned char* const first = bytes_.data() + nodes_[parent].first_child;
-    const unsigned char* const last = bytes_.data() + nodes_[parent + 1].first_child;
-    const unsigned char* const found = std::lower_bound(first, last, byte);
-    return found == last || *found != byte ? none : static_cast<std::uint32_t>(found - bytes_.data());
   }
 
   std::vector<node> nodes_{};

@@ -17,6 +17,7 @@
 
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/models/longest_matches.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
@@ -39,19 +40,23 @@ class wordpiece : public token_model {
     continuing_hash_.add(options_.continuing_prefix);
     unknown_ = tokens_->model_id(token_hash(options_.unknown_token), {}, options_.unknown_token);
     fill_prefix_filter();
+    make_table();
   }
 
   [[nodiscard]] std::unique_ptr<model_scratch> make_scratch() const override {
     return std::make_unique<wordpiece_scratch>();
   }
 
-  /// Complexity: linear in the piece, times the length of the longest token at most.
+  /// Complexity: linear in the piece, times the length of the longest token or 64 bytes at most.
   void tokenize(std::string_view piece, model_scratch& scratch) const override {
-    auto& candidates = static_cast<wordpiece_scratch&>(scratch).candidates;
+    auto& [candidates, found] = static_cast<wordpiece_scratch&>(scratch).memory;
     scratch.tokens.clear();
     std::size_t begin = too_long(piece) ? piece.size() + 1 : 0;
+    const bool has_table = table_ && piece.size() > long_token && begin == 0;
+    if (has_table) table_->find(piece, found);
     while (begin < piece.size()) {
-      const auto token = longest_match(piece, begin, candidates);
+      const auto token =
+          has_table && begin > 0 ? table_match(piece, begin, found[begin]) : longest_match(piece, begin, candidates);
       if (!token) break;
       scratch.tokens.push_back(*token);
       begin = token->end;
@@ -72,9 +77,40 @@ class wordpiece : public token_model {
     std::size_t end = 0;
   };
 
-  struct wordpiece_scratch : model_scratch {
+  struct match_memory {
     std::vector<candidate> candidates{};
+    std::vector<std::uint32_t> found{};  // by the table, for each byte of a piece
   };
+  struct wordpiece_scratch : model_scratch {
+    match_memory memory{};
+  };
+
+  static constexpr std::size_t long_token = 64;  // bytes
+
+  /// Makes a table of the tokens that continue a piece, if some are so long that a walk along them from every place of
+  /// a piece would take long.
+  void make_table() {
+    if (longest_ <= long_token || options_.max_code_points <= long_token) return;
+    std::vector<std::string> spellings;
+    for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
+      const std::string_view token = tokens_->model_token(i);
+      if (!token.starts_with(options_.continuing_prefix)) continue;
+      spellings.emplace_back(token.substr(options_.continuing_prefix.size()));
+      lengths_.push_back(static_cast<std::uint32_t>(spellings.back().size()));
+    }
+    table_.emplace(std::move(spellings));
+  }
+
+  /// The token that the table found at `begin`, which is not the start of the piece.
+  [[nodiscard]] std::optional<piece_token> table_match(std::string_view piece, std::size_t begin,
+                                                       std::uint32_t found) const noexcept {
+    if (found == longest_matches::none) return std::nullopt;
+    const std::string_view written = piece.substr(begin, lengths_[found]);
+    token_hash hash = continuing_hash_;
+    hash.add(written);
+    const auto id = tokens_->model_id(hash, options_.continuing_prefix, written);
+    return id ? std::optional(piece_token{.id = *id, .begin = begin, .end = begin + written.size()}) : std::nullopt;
+  }
 
   [[nodiscard]] bool too_long(std::string_view piece) const noexcept {
     return piece.size() > options_.max_code_points && count_code_points(piece) > options_.max_code_points;
@@ -141,6 +177,8 @@ class wordpiece : public token_model {
   std::size_t longest_ = 0;  // number of bytes of the longest token
   std::vector<std::uint64_t> filter_{};
   std::uint32_t filter_mask_ = 0;
+  std::optional<longest_matches> table_{};  // of the tokens that continue a piece, without their prefix
+  std::vector<std::uint32_t> lengths_{};    // of its spellings
 };
 
 /// Whether a model of an early file, which names no type, is a WordPiece model: no other kind has either key.

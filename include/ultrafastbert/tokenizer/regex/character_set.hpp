@@ -63,7 +63,8 @@ class character_set {
   /// Whether the set has any code point outside ASCII. Pre: it is finished.
   [[nodiscard]] bool exceeds_ascii() const noexcept { return !ranges_.empty() && ranges_.back().last >= 0x80; }
 
-  [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }  ///< whether nothing is in it
+  [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }         ///< whether nothing is in it
+  [[nodiscard]] std::size_t ranges() const noexcept { return ranges_.size(); }  ///< number of ranges that it holds
 
  private:
   /// Sorts the ranges and joins those that touch.
@@ -78,6 +79,7 @@ class character_set {
       }
     }
     ranges_.resize(kept);
+    ranges_.shrink_to_fit();
   }
 
   std::vector<code_point_range> ranges_{};

@@ -62,6 +62,21 @@ class regex {
     search(const regex& expression, std::size_t bytes)
         : expression_(expression), bytes_(bytes), steps_left_(steps_per_byte * bytes + free_steps) {}
 
+    /// The way of the pieces of a text, whose work it shares.
+    search(const regex& expression, normalized_text& text) : search(expression, text.text().size()) {
+      steps_left_ = (std::min)(steps_left_, text.work_left());
+      text_work_ = {&text, steps_left_};
+    }
+
+    search(const search&) = delete;
+    search& operator=(const search&) = delete;
+    ~search() {
+      // Never more than is left.
+      if (text_work_.text != nullptr && steps_left_ < text_work_.steps) {
+        text_work_.text->spend(text_work_.steps - steps_left_);
+      }
+    }
+
     /// The first match in `text` from `from` on, or an empty range.
     /// Pre: `from` is not within a character.
     /// Throws: limit_exceeded (the expression takes too many steps).
@@ -153,12 +168,19 @@ class regex {
     }
 
     void step() {
-      if (steps_left_-- == 0) expression_.fail_steps(bytes_);
+      if (steps_left_ == 0) expression_.fail_steps(bytes_);
+      --steps_left_;
     }
+
+    struct shared_work {
+      normalized_text* text = nullptr;
+      std::size_t steps = 0;  // that were left in the beginning
+    };
 
     const regex& expression_;
     std::size_t bytes_;
     std::size_t steps_left_;
+    shared_work text_work_{};
     std::string_view text_{};
   };
 

@@ -25,6 +25,10 @@ namespace ultrafastbert::tokenizers {
 /// Longest pattern and longest replacement in bytes.
 inline constexpr std::size_t longest_pattern = 1024;
 
+/// Most ranges of code points in the sets of a pattern. A class such as \w has several hundred of them, so that a short
+/// pattern could ask for much memory; the longest published ones have about a quarter of this.
+inline constexpr std::size_t most_ranges = 32'768;
+
 /// A string of at most `longest_pattern` bytes. Throws: bad_type, limit_exceeded.
 [[nodiscard]] inline const std::string& bounded_string(const json_value& value) {
   const std::string& text = value.as_string();
@@ -135,6 +139,8 @@ class regex_parser {
     } else {
       item.characters = read_characters();
       item.characters.finish();
+      ranges_ += item.characters.ranges();
+      if (ranges_ > most_ranges) io::fail_limit(value_.file(), value_.path(), "ranges of characters", most_ranges);
     }
     read_quantifier(item);
     return item;
@@ -240,6 +246,8 @@ class regex_parser {
     const bool inverted = take("^");
     if (next_is("]")) refuse("a set that is not empty");
     while (!take("]")) {
+      // Ranges are joined only in the end.
+      if (out.ranges() > most_ranges) io::fail_limit(value_.file(), value_.path(), "ranges of characters", most_ranges);
       if (next_is("[") || next_is("&&")) refuse("a set without sets in it");
       char32_t first = 0;
       if (next_is("\\")) {
@@ -345,6 +353,7 @@ class regex_parser {
   const json_value& value_;
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t ranges_ = 0;  // of all sets so far
   bool ignore_case_ = false;
 };
 

@@ -23,6 +23,9 @@ class decoder {
   /// Changes the parts in place; it may also merge some of them or drop them.
   /// Complexity: linear in the parts.
   virtual void apply(std::vector<std::string>& parts) const = 0;
+
+  /// The bytes of the parts after this step, if it may multiply them, or 0.
+  [[nodiscard]] virtual std::size_t bytes_after(const std::vector<std::string>& /*parts*/) const { return 0; }
 };
 
 /// Steps in the order in which they apply.
@@ -51,15 +54,18 @@ class spaced_decoder : public decoder {
 [[nodiscard]] inline std::string join_decoded(const decoder_list& steps, std::vector<std::string> parts,
                                               std::string_view owner) {
   const std::size_t most = 16 * (size_of(parts) + parts.size()) + 4096;
+  const auto check = [&](std::size_t bytes) {
+    if (bytes <= most) return;
+    fail(error_code::limit_exceeded, {.file = std::string(owner),
+                                      .where = "$.decoder",
+                                      .expected = "at most " + std::to_string(most) + " bytes of decoded text",
+                                      .found = std::to_string(bytes) + " bytes",
+                                      .reason = "replacements let the text grow out of proportion"});
+  };
   for (const auto& step : steps) {
+    check(step->bytes_after(parts));
     step->apply(parts);
-    if (size_of(parts) > most) {
-      fail(error_code::limit_exceeded, {.file = std::string(owner),
-                                        .where = "$.decoder",
-                                        .expected = "at most " + std::to_string(most) + " bytes of decoded text",
-                                        .found = std::to_string(size_of(parts)) + " bytes",
-                                        .reason = "replacements let the text grow out of proportion"});
-    }
+    check(size_of(parts));
   }
   std::string text;
   text.reserve(size_of(parts));

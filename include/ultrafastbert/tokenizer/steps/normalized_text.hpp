@@ -5,8 +5,10 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -34,9 +36,35 @@ class normalized_text {
   /// `owner` names the tokenizer in errors and must outlive this.
   explicit normalized_text(std::string_view owner = {}) : owner_(owner) {}
 
+  /// Sets what all texts from now on may take together, where they are parts of one of `bytes` bytes: what they may
+  /// grow to, and the work of the steps, so that neither many steps nor many parts multiply a text without end.
+  void restart(std::size_t bytes) { restart(bytes, work_per_byte * bytes + free_work); }
+
+  /// The same with another bound on the work: bytes that steps pass over, and steps of regular expressions.
+  void restart(std::size_t bytes, std::size_t work) {
+    text_.clear();
+    bytes_left_ = growth * bytes + allowance;
+    work_left_ = work;
+  }
+
+  /// Counts work that is about to be done. Throws: limit_exceeded (more than `restart` allowed).
+  void spend(std::size_t work) {
+    if (work > work_left_) {
+      fail(error_code::limit_exceeded, {.file = std::string(owner_),
+                                        .where = "$.normalizer and $.pre_tokenizer",
+                                        .expected = "steps that pass over a text a bounded number of times",
+                                        .found = "too much work for the size of the text"});
+    }
+    work_left_ -= work;
+  }
+
+  /// Work that may still be done.
+  [[nodiscard]] std::size_t work_left() const noexcept { return work_left_; }
+
   /// Starts with `text`, whose first code point is number `first_code_point` of the original.
   /// Pre: `text` is valid UTF-8.
   void assign(std::string_view text, std::uint32_t first_code_point) {
+    finish();
     text_.assign(text);
     ascii_ = ascii_prefix(text) == text.size();
     origin_.resize(text.size());
@@ -49,16 +77,15 @@ class normalized_text {
         origin_[i] = next - 1;
       }
     }
-    start();
   }
 
   /// Starts with a part of another text, which keeps its origins.
   /// Pre: `part` lies within `whole` and starts and ends between code points.
   void assign(const normalized_text& whole, const byte_range& part) {
+    finish();
     text_.assign(whole.text_, part.begin, part.end - part.begin);
     origin_.assign(whole.origin_.data() + part.begin, whole.origin_.data() + part.end);
     ascii_ = whole.ascii_ || ascii_prefix(text_) == text_.size();
-    start();
   }
 
   [[nodiscard]] std::string_view text() const noexcept { return text_; }  ///< the text as it is so far
@@ -85,23 +112,35 @@ class normalized_text {
   /// Appends new bytes, which come from code point `origin`, to the next text.
   /// Throws: limit_exceeded (replacements let the text grow out of proportion).
   void put(std::string_view bytes, std::uint32_t origin) {
+    if (bytes.size() > bytes_left_ || next_text_.size() > bytes_left_ - bytes.size()) {
+      fail_growth(next_text_.size() + bytes.size());
+    }
     next_text_.append(bytes);
     next_origin_.resize(next_text_.size(), origin);
-    if (next_text_.size() > most_bytes_) {
-      fail(error_code::limit_exceeded,
-           {.file = std::string(owner_),
-            .where = "$.normalizer",
-            .expected = "at most " + std::to_string(most_bytes_) + " bytes of normalized text",
-            .found = std::to_string(next_text_.size()) + " bytes",
-            .reason = "replacements let the text grow out of proportion"});
-    }
   }
 
   /// Appends one code point, which comes from code point `origin`, to the next text. Throws as the other `put`.
   void put(char32_t code_point, std::uint32_t origin) {
-    encoded_.clear();
-    append_utf8(encoded_, code_point);
-    put(encoded_, origin);
+    const std::size_t before = next_text_.size();
+    if (before + 4 > bytes_left_) fail_growth(before + 4);
+    append_utf8(next_text_, code_point);
+    for (std::size_t at = before; at < next_text_.size(); ++at) next_origin_.push_back(origin);
+  }
+
+  /// Makes room in the next text, where its part so far stands for the first `done` bytes of the text: for what it will
+  /// take if it goes on like this, so that a long text that grows does not move again and again.
+  /// Throws: std::bad_alloc.
+  void make_room(std::size_t done) {
+    constexpr std::size_t longest_character = 4;
+    constexpr std::size_t first_look = 4096;
+    const std::size_t size = next_text_.size();
+    if (size + longest_character <= next_origin_.capacity() || done < first_look) return;
+    const double rate = static_cast<double>(size) / static_cast<double>(done);
+    const std::size_t ahead = static_cast<std::size_t>(rate * static_cast<double>(text_.size() - done));
+    // A quarter at least, should the rate rise from place to place.
+    const std::size_t room = size + (std::max)(ahead + ahead / 64, size / 4) + longest_character;
+    next_text_.reserve(room);
+    next_origin_.reserve(room);
   }
 
   /// Number of bytes of the next text so far.
@@ -117,14 +156,27 @@ class normalized_text {
   }
 
  private:
-  // No Unicode step grows a text more than fivefold, but a hostile chain of replacements could grow it without end.
+  // No Unicode step grows a text more than elevenfold, as NFKC does with U+FDFA; hostile steps could grow a text, or
+  // pass over it, without end.
   static constexpr std::size_t growth = 16;
   static constexpr std::size_t allowance = 4096;
+  static constexpr std::size_t work_per_byte = 1024;
+  static constexpr std::size_t free_work = std::size_t{1} << 22U;
 
-  void start() {
-    most_bytes_ = growth * text_.size() + allowance;
+  /// Ends the text before this one.
+  void finish() {
+    bytes_left_ -= (std::min)(bytes_left_, text_.size());
     next_text_.clear();
     next_origin_.clear();
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void fail_growth(std::size_t bytes) const {
+    fail(error_code::limit_exceeded,
+         {.file = std::string(owner_),
+          .where = "$.normalizer",
+          .expected = "at most " + std::to_string(bytes_left_) + " bytes of normalized text",
+          .found = std::to_string(bytes) + " bytes",
+          .reason = "replacements let the text grow out of proportion"});
   }
 
   std::string_view owner_;
@@ -132,8 +184,8 @@ class normalized_text {
   std::vector<std::uint32_t> origin_{};
   std::string next_text_{};
   std::vector<std::uint32_t> next_origin_{};
-  std::string encoded_{};
-  std::size_t most_bytes_ = 0;
+  std::size_t bytes_left_ = (std::numeric_limits<std::size_t>::max)();  // what is bounded is bounded by restart
+  std::size_t work_left_ = (std::numeric_limits<std::size_t>::max)();
   bool ascii_ = true;
 };
 

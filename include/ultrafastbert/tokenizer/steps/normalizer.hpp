@@ -33,8 +33,13 @@ using normalizer_list = std::vector<std::unique_ptr<const normalizer>>;
 /// Throws: bad_type, bad_value, missing_key, limit_exceeded, unsupported.
 using normalizer_reader = void (*)(const json_value& value, normalizer_list& steps);
 
+/// Applies the steps. Throws: limit_exceeded (they take more than the text's `restart` allows).
 inline void apply_all(const normalizer_list& steps, normalized_text& text) {
-  for (const auto& step : steps) step->apply(text);
+  constexpr std::size_t start_of_step = 16;  // what a step takes on a text of no bytes
+  for (const auto& step : steps) {
+    text.spend(text.text().size() + start_of_step);
+    step->apply(text);
+  }
 }
 
 /// Replaces the matches that `next_match(text, from)` finds by `content`, which takes the place of a match's last code

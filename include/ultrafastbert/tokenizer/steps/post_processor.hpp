@@ -52,7 +52,8 @@ struct post_processor {
 };
 
 /// Reads a post-processor of one type.
-/// Throws: bad_type, bad_value, missing_key, bad_vocabulary (a token that the vocabulary lacks), unsupported.
+/// Throws: bad_type, bad_value, missing_key, bad_vocabulary (a token that the vocabulary lacks), limit_exceeded (a
+///   template that adds thousands of tokens), unsupported.
 using post_processor_reader = post_processor (*)(const json_value& value, const vocabulary& tokens);
 
 /// The id of a token that a post-processor adds, which must be the vocabulary's.

@@ -85,7 +85,7 @@ class replace_regex : public normalizer {
 
   /// Throws: limit_exceeded (the expression takes too many steps, or the text grows out of proportion).
   void apply(normalized_text& text) const override {
-    regex::search search(expression_, text.text().size());
+    regex::search search(expression_, text);
     replace_matches(text, content_,
                     [&search](std::string_view all, std::size_t from) { return search.next(all, from); });
   }

@@ -50,7 +50,7 @@ class split_at_regex : public pre_tokenizer {
   /// Throws: limit_exceeded (the expression takes too many steps).
   void apply(pre_tokenized_text& text) const override {
     piece_splitter splitter = splitter_;
-    regex::search search(expression_, text.text().text().size());
+    regex::search search(expression_, text.text());
     text.cut_pieces([&](std::string_view piece, const auto& part) {
       for (byte_range match = search.next(piece, 0); match.begin != match.end; match = search.next(piece, match.end)) {
         splitter.match(match.begin, match.end);

@@ -116,6 +116,18 @@ class replace_string_decoder : public decoder {
     for (std::string& part : parts) part = replaced(part, pattern_, content_);
   }
 
+  [[nodiscard]] std::size_t bytes_after(const std::vector<std::string>& parts) const override {
+    if (content_.size() <= pattern_.size()) return 0;
+    std::size_t bytes = size_of(parts);
+    for (const std::string& part : parts) {
+      for (std::size_t at = part.find(pattern_); at != std::string::npos; at = part.find(pattern_, at)) {
+        bytes += content_.size() - pattern_.size();
+        at += pattern_.size();
+      }
+    }
+    return bytes;
+  }
+
  private:
   std::string pattern_;
   std::string content_;
@@ -139,6 +151,18 @@ class replace_regex_decoder : public decoder {
       }
       if (done > 0) part = out.append(part, done);
     }
+  }
+
+  [[nodiscard]] std::size_t bytes_after(const std::vector<std::string>& parts) const override {
+    if (content_.size() <= 1) return 0;  // a match is at least as long
+    std::size_t bytes = size_of(parts);
+    regex::search search(expression_, bytes);
+    for (const std::string& part : parts) {
+      for (byte_range match = search.next(part, 0); match.begin != match.end; match = search.next(part, match.end)) {
+        bytes += content_.size();
+      }
+    }
+    return bytes;
   }
 
  private:

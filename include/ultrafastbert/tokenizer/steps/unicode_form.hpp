@@ -16,6 +16,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +53,23 @@ class form_writer {
     if (part.change <= 0) {
       origin = text_.origin(next_);
       for (std::int64_t i = part.change; i <= 0; ++i) skip();
+      text_.make_room(next_);
     }
     text_.put(part.code_point, origin);
+  }
+
+  /// Puts the beginning of what a code point becomes, in the place of that code point, and then the last of it.
+  void put_all(std::string_view head, char32_t last) {
+    put_head(head);
+    text_.put(last, last_origin_);
+  }
+
+  /// Puts the first of it only; the rest is inserted behind it.
+  void put_head(std::string_view head) {
+    const std::uint32_t origin = text_.origin(next_);
+    skip();
+    text_.make_room(next_);
+    text_.put(head, origin);
   }
 
   /// Takes over the next bytes, which are whole code points and at least one.
@@ -99,7 +115,7 @@ class form_composer {
       return;
     }
     const bool blocked = !marks_.empty() && last_rank_ >= rank;
-    if (!blocked) {
+    if (!blocked && (rank != 0 || may_be_second(part.code_point))) {
       if (const auto composed = compose(starter_->code_point, part.code_point)) {
         starter_ = form_part{*composed, starter_->change + part.change - 1};
         return;
@@ -113,6 +129,18 @@ class form_composer {
       last_rank_ = rank;
     }
   }
+
+  /// The same as `put` for each code point of `head` and for `last`. Pre: none of them is a mark or composes with what
+  /// is before it.
+  void put_all(std::string_view head, char32_t last) {
+    finish();
+    writer_.put_head(head);
+    starter_ = form_part{last, 1};
+  }
+
+  /// Whether a code point that is no mark may compose with the one before it: vowel signs of Brahmic scripts, and
+  /// Hangul letters.
+  static bool may_be_second(char32_t c) noexcept { return (c >= 0x900 && c < 0x1C00) || (c >= 0x11000 && c < 0x12000); }
 
   /// Takes over the next bytes, which are all ASCII. The last of them may still compose with a mark that follows.
   void keep(std::size_t bytes, char last) {
@@ -187,7 +215,20 @@ class form_decomposer {
            (c < first_hangul || c > last_hangul);
   }
 
+  /// What a code point became when it was last met, where all of it are starters that compose with nothing before them:
+  /// all but its last code point, in UTF-8, and that one.
+  struct expansion {
+    char32_t code_point = 0;
+    char32_t last = 0;
+    std::string head{};
+  };
+
   void decompose(char32_t code_point) {
+    const expansion& met = met_[code_point % met_.size()];
+    if (met.code_point == code_point) {
+      flush_marks();
+      return sink_.put_all(met.head, met.last);
+    }
     const bool known =
         contains(canonical_ranges, code_point) || (compatibility_ && contains(compatibility_ranges, code_point));
     if (!known) return add({code_point, 0});
@@ -197,9 +238,25 @@ class form_decomposer {
     const auto count = ::utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code_point), parts.data(),
                                                  static_cast<utf8proc_ssize_t>(parts.size()),
                                                  static_cast<utf8proc_option_t>(options), &boundary);
+    note_expansion(code_point,
+                   std::span(parts).first(static_cast<std::size_t>((std::max)(count, utf8proc_ssize_t{0}))));
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       add({static_cast<char32_t>(parts[static_cast<std::size_t>(i)]), i > 0 ? 1 : 0});
     }
+  }
+
+  void note_expansion(char32_t code_point, std::span<const utf8proc_int32_t> parts) {
+    const bool simple = parts.size() > 1 && std::all_of(parts.begin(), parts.end(), [](utf8proc_int32_t part) {
+                          const auto c = static_cast<char32_t>(part);
+                          return combining_class(c) == 0 && !form_composer::may_be_second(c);
+                        });
+    if (!simple) return;
+    expansion& met = met_[code_point % met_.size()];
+    met.code_point = code_point;
+    met.last = static_cast<char32_t>(parts.back());
+    met.head.clear();
+    for (const utf8proc_int32_t part : parts.first(parts.size() - 1))
+      append_utf8(met.head, static_cast<char32_t>(part));
   }
 
   void add(const form_part& part) {
@@ -224,6 +281,7 @@ class form_decomposer {
   bool compatibility_;
   Sink sink_;
   std::vector<form_mark> marks_{};
+  std::array<expansion, 16> met_{};
 };
 
 /// Brings a text into one of the four forms. Takes n log n time in the length of a run of combining marks, and is

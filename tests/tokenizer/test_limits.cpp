@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+//
+// Small files that ask for much: each is refused with limit_exceeded, or takes work that its size accounts for. A step
+// that multiplied would let these tests time out or run out of memory.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "fixtures.hpp"
+#include "support/catch.hpp"
+#include "ultrafastbert/tokenizer/added_tokens.hpp"
+#include "ultrafastbert/tokenizer/models/longest_matches.hpp"
+
+namespace {
+
+using ufb_test::added_token;
+using ufb_test::error_of;
+using ufb_test::json;
+using ufb_test::parse_changed;
+using ufb_test::repeat;
+using ultrafastbert::error_code;
+
+json special(const std::string& id) { return {{"SpecialToken", {{"id", id}, {"type_id", 0}}}}; }
+
+json replace(const char* kind, const std::string& pattern, const std::string& content) {
+  return {{"type", "Replace"}, {"pattern", {{kind, pattern}}}, {"content", content}};
+}
+
+json sequence(const char* key, const json& steps) { return {{"type", "Sequence"}, {key, steps}}; }
+
+void check_limit(const std::function<void(json&)>& change, const std::string& where) {
+  const auto error = error_of([&] { static_cast<void>(parse_changed(change)); });
+  REQUIRE(error);
+  CHECK(name(error->code()) == name(error_code::limit_exceeded));
+  CHECK(error->where() == where);
+}
+
+/// Makes the separator a special token of `ids` ids that the template for one text names `uses` times.
+std::function<void(json&)> with_template(std::size_t ids, std::size_t uses) {
+  return [ids, uses](json& d) {
+    json& processor = d["post_processor"];
+    processor["special_tokens"]["<sep>"]["ids"] = json(ids, 3);
+    processor["special_tokens"]["<sep>"]["tokens"] = json(ids, "<sep>");
+    processor["pair"] = json::array({processor["pair"][1], processor["pair"][3]});
+    json single = json::array({processor["single"][0]});
+    for (std::size_t i = 0; i < uses; ++i) single.push_back(special("<sep>"));
+    processor["single"] = single;
+  };
+}
+
+}  // namespace
+
+TEST_CASE("A template adds thousands of tokens at most", "[tokenizer][limits]") {
+  CHECK(parse_changed(with_template(64, 64)).encode("the").size() == 1 + 4096);
+  check_limit(with_template(64, 65), "$.post_processor.single[65]");
+  check_limit(with_template(4000, 4000), "$.post_processor.single[2]");
+  check_limit(with_template(4097, 1), "$.post_processor.special_tokens['<sep>'].ids");
+  check_limit(with_template(0, 4096), "$.post_processor.single[4096]");
+}
+
+TEST_CASE("Added tokens that go through many steps of normalization are bounded together", "[tokenizer][limits]") {
+  const auto with_tokens = [](std::size_t tokens, std::size_t steps) {
+    return [tokens, steps](json& d) {
+      for (std::size_t i = 0; i < tokens; ++i) {
+        json token = added_token(static_cast<int>(20 + i), "t" + std::to_string(i), false);
+        token["normalized"] = true;
+        d["added_tokens"].push_back(token);
+      }
+      d["normalizer"] = sequence("normalizers", json(steps, {{"type", "NFKC"}}));
+    };
+  };
+  CHECK(parse_changed(with_tokens(20'000, 8)).token_to_id("t19999") == 20'019);
+  check_limit(with_tokens(20'000, 256), "$.normalizer and $.pre_tokenizer");
+  check_limit(
+      [](json& d) {
+        json token = added_token(20, "aaaa", false);
+        token["normalized"] = true;
+        d["added_tokens"].push_back(token);
+        d["normalizer"] = sequence("normalizers", json(30, replace("String", "a", "aa")));
+      },
+      "$.normalizer");
+}
+
+TEST_CASE("Many stretches of a text share what it may grow to", "[tokenizer][limits]") {
+  const auto t = parse_changed([](json& d) {
+    d["normalizer"] = {{"type", "Prepend"}, {"prepend", std::string(200, 'b')}};
+  });
+  CHECK(t.encode("<mask>a").size() > 1);
+  CHECK(t.encode(repeat("<mask>a", 15)).size() > 15);
+  const auto error = error_of([&] { static_cast<void>(t.encode(repeat("<mask>a", 10'000))); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "$.normalizer");
+  const auto spaced = parse_changed([](json& d) { d["normalizer"] = {{"type", "Prepend"}, {"prepend", "b"}}; });
+  CHECK(spaced.encode(repeat("<mask>a", 100'000), {.add_special_tokens = false}).size() == 300'000);
+}
+
+TEST_CASE("Regular expressions are bounded in number and in what their sets hold", "[tokenizer][limits]") {
+  const auto with_expressions = [](std::size_t count) {
+    return [count](json& d) { d["normalizer"] = sequence("normalizers", json(count, replace("Regex", "x+y", "z"))); };
+  };
+  CHECK(parse_changed(with_expressions(32)).encode("the").size() == 2);
+  check_limit(with_expressions(33), "$.normalizer.normalizers[32]");
+  check_limit([](json& d) { d["normalizer"] = replace("Regex", repeat("\\w", 500), "z"); },
+              "$.normalizer.pattern.Regex");
+  check_limit([](json& d) { d["normalizer"] = replace("Regex", "[" + repeat("\\w", 500) + "]", "z"); },
+              "$.normalizer.pattern.Regex");
+  // One of the largest that are published.
+  const std::string published =
+      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'"
+      "ll|'d)?|"
+      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'"
+      "ll|'d)?|"
+      "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  const auto t = parse_changed([&](json& d) {
+    d["normalizer"] = nullptr;
+    d["pre_tokenizer"] = {
+        {"type", "Split"}, {"pattern", {{"Regex", published}}}, {"behavior", "Isolated"}, {"invert", false}};
+  });
+  CHECK(t.encode("the", {.add_special_tokens = false}).ids == std::vector<ultrafastbert::token_id>{5});
+}
+
+TEST_CASE("A decoder is stopped before it multiplies a text", "[tokenizer][limits]") {
+  for (const char* kind : {"String", "Regex"}) {
+    const auto t = parse_changed([kind](json& d) { d["decoder"] = replace(kind, "a", std::string(1000, 'b')); });
+    CHECK(t.join({"the"}) == "the");
+    CHECK(t.join({"cat"}).size() == 1002);
+    const auto error = error_of([&] { static_cast<void>(t.join({std::string(10'000, 'a')})); });
+    REQUIRE(error);
+    CHECK(error->code() == error_code::limit_exceeded);
+    CHECK(error->where() == "$.decoder");
+    CHECK(error->found() == (kind[0] == 'S' ? "10000000 bytes" : "10010000 bytes"));
+  }
+}
+
+TEST_CASE("Deep sequences of many steps take no more memory than their text", "[tokenizer][limits]") {
+  check_limit(
+      [](json& d) {
+        json steps = sequence("normalizers", json(40'000, {{"type", "Lowercase"}}));
+        for (int i = 0; i < 28; ++i) steps = sequence("normalizers", json::array({steps}));
+        d["normalizer"] = steps;
+      },
+      "$.normalizer" + repeat(".normalizers[0]", 28) + ".normalizers[256]");
+}
+
+TEST_CASE("Byte fallback writes few tokens for a byte", "[tokenizer][limits]") {
+  const auto with_prefix = [](std::size_t length) {
+    return [length](json& d) {
+      d["model"] = {{"type", "BPE"},
+                    {"vocab", {{"a", 0}}},
+                    {"merges", json::array()},
+                    {"byte_fallback", true},
+                    {"continuing_subword_prefix", std::string(length, 'p')}};
+      d["added_tokens"] = json::array();
+      d["post_processor"] = nullptr;
+    };
+  };
+  CHECK(parse_changed(with_prefix(8)).vocabulary_size() == 1);
+  check_limit(with_prefix(9), "$.model.continuing_subword_prefix");
+}
+
+TEST_CASE("The longest spelling at each place is found as by looking at each", "[tokenizer][limits]") {
+  std::mt19937 random(11);
+  const auto word = [&random](std::size_t most) {
+    std::string out;
+    for (std::size_t i = 0, size = 1 + random() % most; i < size; ++i) out += static_cast<char>('a' + random() % 2);
+    return out;
+  };
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::string> spellings;
+    for (std::size_t i = 0, count = 1 + random() % 12; i < count; ++i) spellings.push_back(word(8));
+    const std::string text = word(200);
+    std::vector<std::uint32_t> found;
+    ultrafastbert::tokenizers::longest_matches(spellings).find(text, found);
+    REQUIRE(found.size() == text.size());
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      std::size_t longest = 0;
+      for (const std::string& each : spellings) {
+        if (text.compare(at, each.size(), each) == 0) longest = std::max(longest, each.size());
+      }
+      const bool none = found[at] == ultrafastbert::tokenizers::longest_matches::none;
+      REQUIRE((none ? 0 : spellings[found[at]].size()) == longest);
+    }
+  }
+}
+
+TEST_CASE("Texts that almost have a long added token are searched in linear time, with the same result",
+          "[tokenizer][limits]") {
+  using ultrafastbert::tokenizers::added_token_matcher;
+  const std::string almost(500, 'a');
+  const added_token_matcher matcher(
+      {{.content = almost + "b", .id = 1}, {.content = "aab", .id = 2}, {.content = "c", .id = 3}});
+  const std::string text = std::string(300'000, 'a') + "b" + std::string(100, 'a') + "bcc" + almost;
+  std::vector<ultrafastbert::token_id> ids;
+  std::size_t end_of_last = 0;
+  matcher.split(text, [&](std::size_t begin, std::size_t end, std::optional<ultrafastbert::token_id> id) {
+    REQUIRE(begin == end_of_last);
+    end_of_last = end;
+    ids.push_back(id.value_or(0));
+  });
+  CHECK(end_of_last == text.size());
+  CHECK(ids == std::vector<ultrafastbert::token_id>{0, 1, 0, 2, 3, 3, 0});
+}
+
+TEST_CASE("Long words that almost have a long token are covered as by a walk", "[tokenizer][limits]") {
+  const auto with_tokens = [](std::size_t filler) {
+    return parse_changed([filler](json& d) {
+      d["model"]["max_input_chars_per_word"] = 1'000'000;
+      d["model"]["vocab"]["##aaab"] = 20;
+      d["model"]["vocab"]["##ab"] = 21;
+      d["model"]["vocab"]["##" + std::string(60, 'a')] = 22;
+      d["model"]["vocab"]["##" + std::string(filler, 'z')] = 23;  // the longest token decides how words are covered
+      d["normalizer"] = nullptr;
+    });
+  };
+  const auto walks = with_tokens(20);
+  const auto looks_up = with_tokens(1000);
+  std::mt19937 random(3);
+  for (int round = 0; round < 300; ++round) {
+    std::string text = "a";
+    for (std::size_t i = 0, count = random() % 12; i < count; ++i) {
+      text += std::string(random() % 80, 'a') + (random() % 3 == 0 ? "s" : "ab");
+    }
+    const auto expected = walks.encode(text);
+    const auto got = looks_up.encode(text);
+    REQUIRE(got.ids == expected.ids);
+    REQUIRE(got.offsets == expected.offsets);
+  }
+  CHECK(looks_up.encode(std::string(1'000'000, 'a'), {.add_special_tokens = false}).ids.back() == 15);
+}
