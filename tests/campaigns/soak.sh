@@ -8,7 +8,8 @@ campaign() {
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES
   build build ufb_soak -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON
-  OPENBLAS_NUM_THREADS=1 "$root/build/tests/ufb_soak" --minutes "${1:-30}" | tee "$log"
+  # One arena: pools come and go, and glibc gives their new threads arenas of their own, which it keeps and fills by chance.
+  MALLOC_ARENA_MAX=1 OPENBLAS_NUM_THREADS=1 "$root/build/tests/ufb_soak" --minutes "${1:-30}" | tee "$log"
   awk '/^resident memory:/ {
          memory = $9 / $3; time = $22 / $16; found = 1
          printf "memory at the end: %.3f of that after the first minute; time in the last minute: %.3f of the second\n",

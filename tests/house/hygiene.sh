@@ -27,6 +27,7 @@ find include -name '*.hpp' -o -name '*.inc' | sort | xargs awk '
   {
     line = $0
     gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
+    if (FILENAME ~ /core\/floating_point_modes[.]hpp$/) gsub(/fesetround/, "", line)  # of the pool\047s own threads
     sub(/\/\/.*/, "", line)
     for (i = 1; i <= rules; ++i) if (line ~ patterns[i]) { print FILENAME ":" FNR ": " reasons[i]; bad = 1 }
   }
