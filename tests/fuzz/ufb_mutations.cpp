@@ -11,12 +11,16 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "fuzz/fuzz_input.hpp"
@@ -24,8 +28,6 @@
 #include "support/random.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* /*data*/, std::size_t /*size*/) { return 0; }
 
 namespace {
 
