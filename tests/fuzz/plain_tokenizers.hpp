@@ -180,16 +180,16 @@ class tokenizer {
     return out;
   }
 
-  /// Whether places are compared, too: not where a character stands for several ones.
+  /// Whether places are compared, too: not where a character stands for several ones, nor where bytes are dropped that
+  /// the vocabulary lacks, which the reference leaves out when it counts places.
   [[nodiscard]] bool compares_places(std::string_view text) const {
-    if (text.find("``") != std::string_view::npos || text.find("''") != std::string_view::npos) {
-      return form_ == form::bert;
-    }
-    if (form_ != form::byte_level) return true;
-    for (const code_point& each : code_points_of(text)) {
-      if (each.value >= 0x80 || !each.valid) return false;
-    }
-    return text.find("  ") == std::string_view::npos;
+    if (form_ == form::bert) return true;
+    if (text.find("``") != std::string_view::npos || text.find("''") != std::string_view::npos) return false;
+    if (form_ == form::crammed) return true;
+    return text.find("  ") == std::string_view::npos && std::all_of(text.begin(), text.end(), [this](char c) {
+             const auto byte = static_cast<unsigned char>(c);
+             return byte < 0x80 && vocabulary_.count(letter_of(byte)) != 0;
+           });
   }
 
  private:
