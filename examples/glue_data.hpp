@@ -169,6 +169,15 @@ class glue_reader {
     if (!labeled) columns_ = task_->test_columns;
     if (columns_.label == glue_columns::last) columns_.label = label;
     exact_ = labeled && task_->columns.label == glue_columns::last;
+    // Lines are as wide as such a header, so that a narrow one would let in lines without the columns that are read.
+    if (exact_ && width_ < needed()) {
+      ultrafastbert::fail(
+          ultrafastbert::error_code::bad_value,
+          {.file = file_,
+           .where = "line 1",
+           .expected = "a header of at least " + std::to_string(needed()) + " fields with tabs between them",
+           .found = std::to_string(width_)});
+    }
   }
 
   [[nodiscard]] bool is_label(std::string_view word) const {

@@ -169,3 +169,12 @@ TEST_CASE("Files without a header or without lines are refused, and tasks that a
   REQUIRE(unknown);
   CHECK(unknown->expected() == "CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B, WNLI");
 }
+
+TEST_CASE("A header without the columns of its task is refused, though its lines are as narrow", "[glue]") {
+  const auto problem = error_of([] { (void)read("MNLI", "index\tsentence1\tgold_label\n0\tA\tneutral\n"); });
+  REQUIRE(problem);
+  CHECK(problem->code() == ultrafastbert::error_code::bad_value);
+  CHECK(problem->where() == "line 1");
+  CHECK(problem->expected() == "a header of at least 10 fields with tabs between them");
+  CHECK(problem->found() == "3");
+}

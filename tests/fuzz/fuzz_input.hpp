@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// What the fuzz targets share: numbers and choices out of an input's bytes, what may leave the library, and a folder
+// for the files that a loader has to find on a disk.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "ultrafastbert/core/error.hpp"
+
+namespace ufb_fuzz {
+
+namespace ufb = ultrafastbert;
+
+/// Ends the program with a message, so that a fuzzer keeps the input.
+[[noreturn]] inline void fault(const std::string& what) {
+  std::fprintf(stderr, "fault: %s\n", what.c_str());
+  std::abort();
+}
+
+inline void require(bool holds, std::string_view what) {
+  if (!holds) fault(std::string(what));
+}
+
+/// Foreign bytes must not reach a terminal or a log through a message: they are escaped.
+inline void check_message(const ufb::error& problem) {
+  const std::string_view text = problem.what();
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    require(byte >= 0x20 && byte < 0x7f, "an error has a byte outside of printable ASCII: " + ufb::excerpt(text, 2000));
+  }
+  require(name(problem.code()) != "unknown", "an error has no code");
+}
+
+/// Runs an action, which only the library's error may leave, and memory that there is not. The error's code, or
+/// nothing if there was none.
+template <class Action>
+std::optional<ufb::error_code> attempt(Action&& action) {
+  try {
+    std::forward<Action>(action)();
+    return std::nullopt;
+  } catch (const ufb::error& problem) {
+    check_message(problem);
+    return problem.code();
+  } catch (const std::bad_alloc&) {
+    return ufb::error_code::limit_exceeded;
+  } catch (const std::exception& other) {
+    fault(std::string("another exception: ") + other.what());
+  } catch (...) {
+    fault("another exception");
+  }
+}
+
+/// The bytes of an input as numbers, from the first on. Behind the last one all of them are 0.
+class byte_stream {
+ public:
+  byte_stream(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+
+  std::uint8_t byte() {
+    if (rest_.empty()) return 0;
+    const auto first = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return first;
+  }
+  /// From `smallest` to `largest`, which are fewer than 256 apart.
+  std::size_t size(std::size_t smallest, std::size_t largest) { return smallest + byte() % (largest - smallest + 1); }
+  bool coin() { return byte() % 2 != 0; }
+  std::uint32_t word() {
+    std::uint32_t out = 0;
+    for (int i = 0; i < 4; ++i) out = (out << 8U) | byte();
+    return out;
+  }
+  template <class T>
+  T pick(std::initializer_list<T> choices) {
+    return choices.begin()[size(0, choices.size() - 1)];
+  }
+
+  [[nodiscard]] std::string_view rest() const { return rest_; }
+
+ private:
+  std::string_view rest_;
+};
+
+/// The parts of an input between separators, at most `most`: several files as one input. The byte is one that no file
+/// of text has.
+inline std::vector<std::string_view> split_files(const std::uint8_t* data, std::size_t size, std::size_t most) {
+  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  std::vector<std::string_view> files;
+  while (files.size() + 1 < most) {
+    const std::size_t end = rest.find('\x1e');
+    if (end == std::string_view::npos) break;
+    files.push_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  files.push_back(rest);
+  return files;
+}
+
+/// A folder of this process, removed at its end.
+class scratch_folder {
+ public:
+  scratch_folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ufb-fuzz-XXXXXX").string();
+    require(::mkdtemp(pattern.data()) != nullptr, "no scratch folder");
+    path_ = pattern;
+  }
+  scratch_folder(const scratch_folder&) = delete;
+  scratch_folder& operator=(const scratch_folder&) = delete;
+  ~scratch_folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  /// Writes a file, possibly in a folder below.
+  void write(std::string_view name, std::string_view text) const {
+    const auto file = path_ / name;
+    if (file.has_parent_path() && file.parent_path() != path_) std::filesystem::create_directories(file.parent_path());
+    std::ofstream out(file, std::ios::binary | std::ios::trunc);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    require(static_cast<bool>(out.flush()), "a scratch file cannot be written");
+  }
+  /// Removes a file, if it is there.
+  void remove(std::string_view name) const {
+    std::error_code ignored;
+    std::filesystem::remove(path_ / name, ignored);
+  }
+  /// Writes or, where there is nothing to write, removes a file.
+  void put(std::string_view name, std::optional<std::string_view> text) const {
+    if (text) {
+      write(name, *text);
+    } else {
+      remove(name);
+    }
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// FNV-1a of an input: choices that are not worth bytes of their own.
+inline std::uint64_t hash_of(const std::uint8_t* data, std::size_t size) {
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (std::size_t i = 0; i < size; ++i) hash = (hash ^ data[i]) * 0x100000001B3U;
+  return hash;
+}
+
+}  // namespace ufb_fuzz
+
+/// What a fuzzer calls with each input. Returns 0.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
