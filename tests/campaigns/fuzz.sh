@@ -64,7 +64,7 @@ fuzz_one() {
   [ ! -d "$root/tests/fuzz/regressions/$target" ] || inputs+=("$root/tests/fuzz/regressions/$target")
   [ ! -f "$root/tests/fuzz/$target.dict" ] || options+=(-dict="$root/tests/fuzz/$target.dict")
   local status=0
-  TMPDIR=$scratch "$root/build-fuzz/tests/ufb_fuzz_$target" "${options[@]}" -artifact_prefix="$found/" "${inputs[@]}" \
+  TMPDIR=$scratch "$root/build-fuzz/tests/fuzz/ufb_fuzz_$target" "${options[@]}" -artifact_prefix="$found/" "${inputs[@]}" \
     >"$output" 2>&1 || status=$?
   rm -rf "$scratch"
   local findings
