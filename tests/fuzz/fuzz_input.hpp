@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the fuzz targets share: numbers and choices out of an input's bytes, what may leave the library, and a folder
-// for the files that a loader has to find on a disk.
+// What the fuzz targets share: numbers and choices out of an input's bytes, and what may leave the library.
 #pragma once
-
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,22 +9,21 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <new>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "support/scratch_folder.hpp"
 #include "ultrafastbert/core/error.hpp"
 
 namespace ufb_fuzz {
 
 namespace ufb = ultrafastbert;
+using ufb_test::scratch_folder;
 
 /// Ends the program with a message, so that a fuzzer keeps the input.
 [[noreturn]] inline void fault(const std::string& what) {
@@ -112,49 +108,6 @@ inline std::vector<std::string_view> split_files(const std::uint8_t* data, std::
   files.push_back(rest);
   return files;
 }
-
-/// A folder of this process, removed at its end.
-class scratch_folder {
- public:
-  scratch_folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ufb-fuzz-XXXXXX").string();
-    require(::mkdtemp(pattern.data()) != nullptr, "no scratch folder");
-    path_ = pattern;
-  }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  ~scratch_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  /// Writes a file, possibly in a folder below.
-  void write(std::string_view name, std::string_view text) const {
-    const auto file = path_ / name;
-    if (file.has_parent_path() && file.parent_path() != path_) std::filesystem::create_directories(file.parent_path());
-    std::ofstream out(file, std::ios::binary | std::ios::trunc);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    require(static_cast<bool>(out.flush()), "a scratch file cannot be written");
-  }
-  /// Removes a file, if it is there.
-  void remove(std::string_view name) const {
-    std::error_code ignored;
-    std::filesystem::remove(path_ / name, ignored);
-  }
-  /// Writes or, where there is nothing to write, removes a file.
-  void put(std::string_view name, std::optional<std::string_view> text) const {
-    if (text) {
-      write(name, *text);
-    } else {
-      remove(name);
-    }
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// FNV-1a of an input: choices that are not worth bytes of their own.
 inline std::uint64_t hash_of(const std::uint8_t* data, std::size_t size) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "model/support.hpp"
+#include "support/family_folders.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/ultrafastbert.hpp"
 
@@ -72,8 +73,6 @@ class subject_folders {
   [[nodiscard]] const std::vector<subject>& all() const noexcept { return subjects_; }
 
  private:
-  using renames = std::vector<std::pair<std::string_view, std::string_view>>;
-
   void add(std::string name, folder_copy folder) {
     subjects_.push_back({std::move(name), folder.path()});
     copies_.push_back(std::move(folder));
@@ -95,18 +94,6 @@ class subject_folders {
     }
     folder.write("vocab.txt", words);
     folder.write("tokenizer_config.json", R"({"do_lower_case": true})");
-  }
-
-  static folder_copy renamed(const char* golden, const renames& names) {
-    folder_copy folder(golden_model(golden));
-    folder.rename_tensors([&](std::string name) {
-      for (const auto& [from, to] : names) {
-        const std::size_t at = name.find(from);
-        if (at != std::string::npos && name.find(to) == std::string::npos) name.replace(at, from.size(), to);
-      }
-      return name;
-    });
-    return folder;
   }
 
   // With few words, because a thousand of them would be most of what a load does.
@@ -145,40 +132,14 @@ class subject_folders {
   }
 
   void add_distilbert() {
-    folder_copy folder = renamed("bert_seq_3", {{"bert.embeddings.", "distilbert.embeddings."},
-                                                {"bert.encoder.layer.", "distilbert.transformer.layer."},
-                                                {"attention.self.query", "attention.q_lin"},
-                                                {"attention.self.key", "attention.k_lin"},
-                                                {"attention.self.value", "attention.v_lin"},
-                                                {"attention.output.dense", "attention.out_lin"},
-                                                {"attention.output.LayerNorm", "sa_layer_norm"},
-                                                {"intermediate.dense", "ffn.lin1"},
-                                                {"output.LayerNorm", "output_layer_norm"},
-                                                {"output.dense", "ffn.lin2"},
-                                                {"bert.pooler.dense", "pre_classifier"}});
-    folder.edit_json("config.json", [](ordered_json& config) {
-      const ordered_json bert = config;
-      config = {{"model_type", "distilbert"},
-                {"architectures", {"DistilBertForSequenceClassification"}},
-                {"dim", bert["hidden_size"]},
-                {"n_layers", bert["num_hidden_layers"]},
-                {"n_heads", bert["num_attention_heads"]},
-                {"hidden_dim", bert["intermediate_size"]},
-                {"activation", bert["hidden_act"]},
-                {"max_position_embeddings", bert["max_position_embeddings"]},
-                {"vocab_size", bert["vocab_size"]},
-                {"id2label", bert["id2label"]}};
-    });
+    folder_copy folder = renamed("bert_seq_3", to_distilbert);
+    as_distilbert(folder, "DistilBertForSequenceClassification");
     add_with_words("distilbert sequence_classifier", std::move(folder), 90);
   }
 
   void add_roberta() {
     folder_copy folder = renamed("bert_seq_3", {{"bert.", "roberta."}});
-    folder.edit_json("config.json", [](ordered_json& config) {
-      config["model_type"] = "roberta";
-      config["architectures"] = {"RobertaForTokenClassification"};
-      config["pad_token_id"] = 1;
-    });
+    as_roberta(folder, "RobertaForTokenClassification");
     add_with_words("roberta token_classifier", std::move(folder), 90);
   }
 

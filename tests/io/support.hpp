@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tests of io/ share: containers built in memory, folders that vanish, and errors caught as values.
+// What the tests of io/ share: containers built in memory, and errors caught as values.
 #pragma once
 
-#include <unistd.h>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +16,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/scratch_folder.hpp"
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/safetensors.hpp"
 #include "ultrafastbert/io/safetensors_source.hpp"
@@ -72,33 +69,6 @@ inline std::string lfs_pointer(std::size_t size) {
   return "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize " +
          std::to_string(size) + '\n';
 }
-
-/// A folder of its own for each object, removed with it.
-class scratch_folder {
- public:
-  scratch_folder() {
-    static std::atomic<int> number{0};
-    path_ = std::filesystem::temp_directory_path() /
-            ("ufb_io_" + std::to_string(::getpid()) + '_' + std::to_string(number++));
-    std::filesystem::create_directory(path_);
-  }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  ~scratch_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  const std::filesystem::path& path() const { return path_; }
-
-  std::filesystem::path write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name, std::ios::binary) << content;
-    return path_ / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Elements of a tensor that is there.
 template <class Scalar>

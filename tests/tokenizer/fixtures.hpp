@@ -3,19 +3,15 @@
 // Small tokenizers for tests, written as JSON documents that a test may bend before it reads them.
 #pragma once
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "support/scratch_folder.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
 
 namespace ufb_test {
@@ -100,27 +96,6 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> spans(const ultrafas
   for (const auto& span : encoding.offsets) out.emplace_back(span.begin, span.end);
   return out;
 }
-
-/// A scratch folder that is removed with all it holds.
-class scratch_folder {
- public:
-  scratch_folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ufb-tokenizer-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no scratch folder");
-    path_ = pattern;
-  }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  ~scratch_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 using strings = std::vector<std::string>;
 using span_list = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
