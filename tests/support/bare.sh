@@ -197,6 +197,8 @@ done
 # shellcheck disable=SC2086  # a list of words
 ufb_require_packages $UFB_BARE_PACKAGES
 mkdir -p "$work"
+exec 9>"$work/lock"
+flock -n 9 || fail "another run is using build-bare; a second clone can have one of its own"
 trap 'remove "$used"; remove "$ready"' EXIT
 child=
 trap 'stop 130' INT
