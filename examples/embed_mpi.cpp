@@ -68,6 +68,12 @@ class file {
     if (::fstat(descriptor_, &what) != 0) fail();
     return static_cast<std::size_t>(what.st_size);
   }
+  /// Nanoseconds of the system's clock.
+  [[nodiscard]] std::int64_t changed_at() const {
+    struct stat what {};
+    if (::fstat(descriptor_, &what) != 0) fail();
+    return std::int64_t{what.st_mtim.tv_sec} * 1'000'000'000 + what.st_mtim.tv_nsec;
+  }
   void resize(std::size_t bytes) const {
     if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail();
   }
@@ -130,19 +136,26 @@ std::vector<std::string> split_lines(std::string_view text) {
   return lines;
 }
 
+std::string_view bytes_of(std::span<const float> numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
+}
+
 /// Which lines are done, in a file beside the output: a line of text that says what for, then a byte for each chunk.
 class progress_file {
  public:
   static constexpr std::size_t head_bytes = 256;
 
-  /// What the work depends on. A progress of other work is not gone on with.
-  static std::string head(const file& in, std::size_t rows, std::size_t columns, const options& wanted,
-                          std::string isa) {
+  /// What the work depends on: the input, the parts, and the model by what it makes of a text. A progress of other
+  /// work is not gone on with.
+  static std::string head(const file& in, std::size_t rows, std::size_t chunk, std::span<const float> fixed_vector) {
+    std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
+    for (const char byte : bytes_of(fixed_vector)) {
+      hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3U;
+    }
     std::ostringstream text;
-    text << "embed_mpi 1: " << rows << " lines of " << in.size() << " bytes, " << columns << " columns, chunks of "
-         << wanted.chunk << ", " << isa << ", " << wanted.projection << ", prompt " << wanted.prompt_name << ", "
-         << wanted.model;
-    std::string out = text.str().substr(0, head_bytes - 1);
+    text << "embed_mpi 1: " << rows << " lines of " << in.size() << " bytes from " << in.changed_at() << ", chunks of "
+         << chunk << ", " << fixed_vector.size() << " columns, model " << std::hex << hash;
+    std::string out = text.str();
     out.resize(head_bytes - 1, ' ');
     return out + '\n';
   }
@@ -204,10 +217,6 @@ ufb::isa_level find_isa(const std::string& wanted) {
   throw std::runtime_error("--isa takes one of " + names);
 }
 
-std::string_view bytes_of(std::span<const float> numbers) {
-  return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
-}
-
 ufb::embedder<float> load(const options& wanted) {
   return ufb::embedder<float>::load(
       wanted.model, {.projections = {.storage = examples::find_storage("--projection", wanted.projection,
@@ -262,12 +271,13 @@ void run_file(const options& wanted, int rank, int ranks) {
                              ("--isa " + std::string(ufb::name(static_cast<ufb::isa_level>(lowest)))));
   }
 
+  auto workspace = model.make_workspace();
   const std::string progress_name = wanted.out + ".progress";
   if (rank == 0) {
     const file out(wanted.out, O_RDWR | O_CREAT | O_CLOEXEC);
     const progress_file progress(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
-    const std::string head =
-        progress_file::head(in, rows, columns, wanted, std::string(ufb::name(static_cast<ufb::isa_level>(level))));
+    const ufb::matrix<float> fixed = model.embed({"embed_mpi"}, workspace, {.prompt_name = wanted.prompt_name});
+    const std::string head = progress_file::head(in, rows, wanted.chunk, fixed.view().row_span(0));
     const std::string done = progress.open(head, chunks);
     const auto finished = static_cast<std::size_t>(std::count(done.begin(), done.end(), 'x'));
     if (finished != 0) std::cerr << "going on behind " << finished << " of " << chunks << " parts\n";
@@ -281,7 +291,6 @@ void run_file(const options& wanted, int rank, int ranks) {
   const std::string done = progress.read(chunks);
 
   shared_counter counter;
-  auto workspace = model.make_workspace();
   std::uint64_t skipped = 0;
   examples::progress shown(in.size());
   for (std::size_t chunk = counter.next(); chunk < chunks; chunk = counter.next()) {

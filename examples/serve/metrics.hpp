@@ -17,7 +17,7 @@ namespace serve {
 /// What was answered so far. Safe to use from many threads.
 class metrics {
  public:
-  /// `endpoint`: a path that exists; others are counted together.
+  /// An answer. `endpoint`: its path.
   void add(const std::string& endpoint, int status, double seconds) {
     const std::lock_guard lock(mutex_);
     ++requests_[{endpoint, status}];
@@ -25,6 +25,12 @@ class metrics {
     all.sum += seconds;
     ++all.count;
     for (std::size_t i = 0; i < bounds.size(); ++i) all.below[i] += std::uint64_t{seconds <= bounds[i]};
+  }
+
+  /// A request that was refused before any endpoint saw it.
+  void add_refused(int status) {
+    const std::lock_guard lock(mutex_);
+    ++requests_[{"none", status}];
   }
 
   void write(std::ostream& out) const {

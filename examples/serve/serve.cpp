@@ -176,7 +176,7 @@ class web_server {
         httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
           if (!response.body.empty()) return;
           const int status = response.status;
-          metrics_.add("other", status, 0);
+          metrics_.add_refused(status);
           if (status == 413) {
             reply_error(response, status, "too_large", "the body is larger than this server takes");
           } else if (status == 404) {
@@ -404,6 +404,7 @@ int main(int argc, char** argv) {
   number("--batch", wanted.batch, "texts that are computed together");
   number("--timeout", wanted.timeout, "seconds that a client or a request may wait");
   app.add_option("--drain", wanted.drain, "seconds between a signal to end and the end, while /health says 503")
+      ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
   app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
       ->capture_default_str();

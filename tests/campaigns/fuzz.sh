@@ -32,6 +32,8 @@ campaign() {
   asan_options
   export OPENBLAS_NUM_THREADS=1
   local failures=0 running=0
+  # shellcheck disable=SC2064  # the file as it is now
+  trap "kill \$(jobs -p) 2>/dev/null || true; rm -f '$log'" EXIT
   for target in "${targets[@]}"; do
     fuzz_one "$target" "$seconds" &
     running=$((running + 1))
@@ -59,8 +61,8 @@ fuzz_one() {
   local output=$root/build-fuzz/$target.log scratch
   local inputs=("$fuzzed" "$root/tests/fuzz/corpus/$target")
   local options=(-max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 -max_len=8192)
-  scratch=$(mktemp -d)
-  mkdir -p "$fuzzed" "$found"
+  scratch=$root/build-fuzz/scratch/$target
+  mkdir -p "$fuzzed" "$found" "$scratch"
   [ ! -d "$root/tests/fuzz/regressions/$target" ] || inputs+=("$root/tests/fuzz/regressions/$target")
   [ ! -f "$root/tests/fuzz/$target.dict" ] || options+=(-dict="$root/tests/fuzz/$target.dict")
   local status=0

@@ -3,7 +3,7 @@
 #
 # [LINES [SEED [NAME...]]]: tokenizers against the npm package of the reference, 2000 texts for each configuration
 
-# The package is fetched once, into the build folder. LINES texts (2000) for each configuration.
+# The package is fetched once, into the build folder.
 campaign() {
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES

@@ -3,19 +3,24 @@
 #
 # throughput and latency of examples/serve, and two of them behind HAProxy, one of which is killed on the way
 
-# start_server FOLDER ARGUMENT...: a server whose words go to FOLDER/server; leaves $server and $port.
+# start_server FOLDER ARGUMENT...: a server whose words go to FOLDER/server; leaves $port, and its process last in
+# $servers.
 start_server() {
   local folder=$1
   shift
   mkdir -p "$folder"
   OPENBLAS_NUM_THREADS=1 "$root/build/examples/serve" --port 0 "$@" >"$folder/server" 2>&1 &
-  server=$!
-  disown
+  servers+=("$!")
   until grep -qs '^listening' "$folder/server"; do
-    kill -0 "$server" 2>/dev/null || { cat "$folder/server"; return 1; }
+    kill -0 "${servers[-1]}" 2>/dev/null || { cat "$folder/server"; return 1; }
     sleep 0.1
   done
   port=$(sed -n 's/^listening on .*://p' "$folder/server")
+}
+
+# answered PORT: how many requests a server answered so far.
+answered() {
+  curl -sf "http://127.0.0.1:$1/metrics" | awk '/^ufb_requests_total/ { n += $2 } END { print n + 0 }'
 }
 
 campaign() {
@@ -31,17 +36,17 @@ campaign() {
 
   local connections
   start_server "$work/alone" --model "$models/tiny-mlm" --embedder "$models/tiny-mlm" --model "$models/tiny-classifier"
-  servers+=("$server")
   for connections in 1 4 16 64; do
     say "one server, $connections connections"
     "$client" --port "$port" --requests 4000 --connections "$connections"
   done
-  kill -TERM "$server"
+  kill -TERM "${servers[0]}"
+  wait "${servers[0]}"  # its status has to be 0
+  servers=()
 
   local ports=() i
   for i in 1 2; do
     start_server "$work/$i" --model "$models/tiny-mlm" --model "$models/tiny-classifier"
-    servers+=("$server")
     ports+=("$port")
   done
   # Requests that a dead server did not answer go to the other one: that changes nothing, as answers have no effects.
@@ -58,7 +63,7 @@ defaults
   option redispatch 1
   option http-buffer-request
 frontend all
-  bind 127.0.0.1:18099
+  bind 127.0.0.1:${UFB_BALANCER_PORT:-18099}
   default_backend models
 backend models
   balance leastconn
@@ -67,12 +72,18 @@ backend models
   server one 127.0.0.1:${ports[0]}
   server two 127.0.0.1:${ports[1]}
 END
-  haproxy -f "$work/haproxy.cfg" &
+  haproxy -db -f "$work/haproxy.cfg" >"$work/haproxy" 2>&1 &
   servers+=("$!")
-  disown
-  until curl -s -o "$work/health" http://127.0.0.1:18099/health; do sleep 0.1; done
+  until curl -sf -o "$work/health" "http://127.0.0.1:${UFB_BALANCER_PORT:-18099}/health"; do
+    kill -0 "${servers[2]}" 2>/dev/null || { cat "$work/haproxy"; return 1; }
+    sleep 0.1
+  done
+  kill -0 "${servers[2]}" || { cat "$work/haproxy"; return 1; }  # or something else answers at this port
   say "two servers behind HAProxy, one is killed on the way"
-  (sleep 4 && kill -9 "${servers[1]}") &
-  "$client" --port 18099 --requests 10000 --connections 16
-  wait
+  "$client" --port "${UFB_BALANCER_PORT:-18099}" --requests 10000 --connections 16 &
+  local asking=$!
+  until [ "$(answered "${ports[0]}")" -ge 2000 ]; do sleep 0.05; done
+  kill -9 "${servers[0]}"
+  kill -0 "$asking" || { say "the client was done before"; return 1; }
+  wait "$asking"
 }

@@ -5,6 +5,10 @@
 # first minute, within 5 %, and a fixed call has to take in the last minute what it takes in the second, within 10 %
 
 campaign() {
+  if [[ ! ${1:-30} =~ ^[0-9]+$ ]] || [ "${1:-30}" -lt 3 ]; then
+    echo "tests/run.sh --long soak takes a number of minutes from 3 on, not '$1'" >&2
+    exit 2
+  fi
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES
   build build ufb_soak -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON

@@ -82,8 +82,8 @@ struct encoder_problem {
 /// What loading says where a source lacks one of the tensors of `list`.
 [[nodiscard]] inline std::string missing_text(const tensor_list& list, const std::string& name) {
   return "missing_tensor: 1 of " + std::to_string(list.size()) +
-         " tensors: every tensor that the configuration calls for: " + name + ' ' +
-         ufb::shape_text(std::span<const std::size_t>(list.at(name))) + " is missing";
+         " tensors: every tensor that the configuration calls for: " + name + ' ' + ufb::shape_text(list.at(name)) +
+         " is missing";
 }
 
 /// Sequences one behind another, and their mask, token types and positions if they have some.

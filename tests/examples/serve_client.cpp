@@ -91,8 +91,9 @@ double run(const options& wanted) {
   }
   const auto alone = clock_type::now();
   for (std::size_t i = 0; i < wanted.alone; ++i) {
-    static_cast<void>(
-        first.Post(requests[i % requests.size()].path, requests[i % requests.size()].body, "application/json"));
+    const request& each = requests[i % requests.size()];
+    const auto answer = first.Post(each.path, each.body, "application/json");
+    if (!answer || answer->body != each.answer) throw std::runtime_error(each.path + " answers otherwise than before");
   }
   const double alone_rate = static_cast<double>(wanted.alone) / seconds_since(alone);
 
@@ -149,8 +150,8 @@ int main(int argc, char** argv) {
   CLI::App app{"Asks a server from many connections", "ufb_serve_client"};
   app.add_option("--host", wanted.host)->capture_default_str();
   app.add_option("--port", wanted.port)->required();
-  app.add_option("--requests", wanted.requests)->capture_default_str();
-  app.add_option("--connections", wanted.connections)->capture_default_str();
+  app.add_option("--requests", wanted.requests)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--connections", wanted.connections)->check(CLI::PositiveNumber)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     return run(wanted) == 0 ? 0 : 1;

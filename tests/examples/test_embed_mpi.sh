@@ -36,23 +36,42 @@ for count in 1 2 3 4; do
   [ ! -e "$work/$count.npy.progress" ] || complain "the progress is left"
 done
 
-# As if it had been killed: some parts are done, some are not, and what is not done is nonsense.
-ranks 2 --model "$model" --in "$work/lines" --out "$work/killed.npy" --chunk 1 2>/dev/null &
+# done_of FILE: how many parts are done.
+done_of() { tail -c +257 "$1.progress" 2>/dev/null | tr -cd x | wc -c; }
+
+# Killed on the way: the ranks end behind their parent.
+mpirun --oversubscribe -np 2 "$program" --model "$model" --in "$work/lines" --out "$work/killed.npy" --chunk 1 \
+  >/dev/null 2>&1 &
 running=$!
 tries=0
-until [ "$(tail -c +257 "$work/killed.npy.progress" 2>/dev/null | tr -cd x | wc -c)" -gt 20 ] || [ $tries -gt 400 ]; do
+until [ "$(done_of "$work/killed.npy")" -gt 20 ] || [ $tries -gt 3000 ]; do
   tries=$((tries + 1))
   sleep 0.01
 done
 kill -KILL "$running" 2>/dev/null || true
 wait "$running" 2>/dev/null || true
-sleep 1 # the ranks end behind their parent
+before=
+until [ "$before" = "$(done_of "$work/killed.npy")" ]; do
+  before=$(done_of "$work/killed.npy")
+  sleep 0.5
+done
 if [ -e "$work/killed.npy.progress" ]; then
+  # Other lines of the same number and length: nothing of what was done is theirs.
+  tr a b <"$work/lines" >"$work/changed"
+  cp "$work/killed.npy" "$work/changed.npy"
+  cp "$work/killed.npy.progress" "$work/changed.npy.progress"
+  ranks 2 --model "$model" --in "$work/changed" --out "$work/changed.npy" --chunk 1 2>"$work/err" ||
+    complain "changed lines: $(cat "$work/err")"
+  ! grep -q '^going on' "$work/err" || complain "it went on behind other lines"
+  "$embed" --model "$model" --npy "$work/single_changed.npy" <"$work/changed"
+  cmp -s "$work/single_changed.npy" "$work/changed.npy" || complain "it went on with the vectors of other lines"
   ranks 2 --model "$model" --in "$work/lines" --out "$work/killed.npy" --chunk 1 2>"$work/err" ||
     complain "going on: $(cat "$work/err")"
   grep -q '^going on behind [1-9][0-9]* of 701 parts' "$work/err" || complain "it began anew: $(cat "$work/err")"
+  cmp -s "$work/single.npy" "$work/killed.npy" || complain "other bytes behind a killed run"
+else
+  complain "the run was not killed on the way"
 fi
-cmp -s "$work/single.npy" "$work/killed.npy" || complain "other bytes behind a killed run"
 
 # The progress of other work is not gone on with.
 head -n 100 "$work/lines" >"$work/fewer"

@@ -263,37 +263,40 @@ class result_bytes {
   return bytes.take();
 }
 
+/// Calls `use` with what computes states, whatever the task. Result: that of `use`.
+template <class Use>
+auto with_encoder(const any_model& any, const Use& use) {
+  return std::visit(
+      [&](const auto& model) {
+        if constexpr (requires { model.classifier(); }) {
+          return use(model.classifier());
+        } else {
+          return use(model);
+        }
+      },
+      any.model());
+}
+
 /// The encoder's states of a padded batch of ids, whatever the task. Result: all numbers of them.
 [[nodiscard]] inline std::string states_of_ids(const any_model& any, std::uint64_t seed, ufb::workspace& scratch,
                                                ufb::executor_ref threads = {}) {
-  return std::visit(
-      [&](const auto& model) {
-        const auto& encodes = [&model]() -> const auto& {
-          if constexpr (requires { model.classifier(); }) {
-            return model.classifier();
-          } else {
-            return model;
-          }
-        }
-        ();
-        random_numbers random(seed);
-        const std::size_t rows = random.size(1, 5);
-        const std::size_t length = random.size(1, encodes.max_sequence_length());
-        std::vector<token_id> ids;
-        std::vector<float> mask;
-        for (std::size_t r = 0; r < rows; ++r) {
-          const std::size_t real = random.size(1, length);
-          for (std::size_t i = 0; i < length; ++i) {
-            ids.push_back(static_cast<token_id>(random.size(0, encodes.vocabulary_size() - 1)));
-            mask.push_back(i < real ? 1.0F : 0.0F);
-          }
-        }
-        result_bytes bytes;
-        bytes.add(
-            encodes.encode({ids.data(), {rows, length}}, {mask.data(), {rows, length}}, scratch, {}, threads).view());
-        return bytes.take();
-      },
-      any.model());
+  return with_encoder(any, [&](const auto& model) {
+    random_numbers random(seed);
+    const std::size_t rows = random.size(1, 5);
+    const std::size_t length = random.size(1, model.max_sequence_length());
+    std::vector<token_id> ids;
+    std::vector<float> mask;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t real = random.size(1, length);
+      for (std::size_t i = 0; i < length; ++i) {
+        ids.push_back(static_cast<token_id>(random.size(0, model.vocabulary_size() - 1)));
+        mask.push_back(i < real ? 1.0F : 0.0F);
+      }
+    }
+    result_bytes bytes;
+    bytes.add(model.encode({ids.data(), {rows, length}}, {mask.data(), {rows, length}}, scratch, {}, threads).view());
+    return bytes.take();
+  });
 }
 
 }  // namespace ufb_test

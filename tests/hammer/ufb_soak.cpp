@@ -182,18 +182,9 @@ class soak {
     }
     refused("an id out of range is read", [&] {
       const std::vector<token_id> ids{1'000'000};
-      const auto encode = [&](const auto& model) {
+      with_encoder(models_[m], [&](const auto& model) {
         static_cast<void>(model.encode({ids.data(), {1, 1}}, {}, workspaces_[m]));
-      };
-      std::visit(
-          [&](const auto& model) {
-            if constexpr (requires { model.classifier(); }) {
-              encode(model.classifier());
-            } else {
-              encode(model);
-            }
-          },
-          models_[m].model());
+      });
     });
   }
 

@@ -30,7 +30,6 @@ fresh() {
   printf '%s\n' 'P1 Nothing is global.' '  - house: hygiene' '1 Short files.' '  - truncated: Short files are truncated' \
     '  - in_use: Busy things, and what uses them, are in_use' '  - campaign: lint' >"$tree/tests/house/promises.txt"
   echo 'house_hygiene hygiene' >"$tree/tests/house/CMakeLists.txt"
-  touch "$tree/tests/campaigns/lint.sh"
   echo >"$tree/tests/campaigns/lint.sh"
   header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
 namespace ultrafastbert {

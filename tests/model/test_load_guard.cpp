@@ -173,7 +173,7 @@ TEST_CASE("Many positions that need no weights take the memory of their table on
   CHECK_FALSE(guarded_error(folder, 4U << 20U));
 }
 
-TEST_CASE("A hundred thousand labels for a few classes are refused in one sweep") {
+TEST_CASE("Tens of thousands of labels for a few classes are refused") {
   const folder_copy folder(golden_model("bert_seq_3"));
   folder.edit_json("config.json", [](ordered_json& d) {
     d["id2label"] = ordered_json::object();

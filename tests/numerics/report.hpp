@@ -10,6 +10,14 @@
 
 namespace ufb_test::numerics {
 
+/// Half a unit in the last place of 1.
+inline constexpr double unit = 0x1p-24;
+
+/// Keeps the larger error; NaN is larger than any.
+inline void keep_worst(double& worst, double error) {
+  if (!(error <= worst)) worst = error;
+}
+
 /// Lines for a terminal, and the sums of them.
 class report {
  public:

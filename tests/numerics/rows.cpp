@@ -23,7 +23,6 @@ namespace {
 
 using namespace ultrafastbert;
 
-constexpr double unit = 0x1p-24;
 constexpr double tiny = 0x1p-149;  // where numbers are subnormal, a rounding is as large as that
 constexpr std::size_t row_widths[] = {1, 7, 16, 33, 64, 100, 257, 768, 1024, 4096};
 // Scales of operands: ordinary, huge, and such that products are subnormal.
@@ -33,10 +32,6 @@ constexpr double scales[] = {1.0, 1e15, 1e-20};
 double share(double got, double expected, double roundings, double magnitude) {
   if (got == expected) return 0;
   return std::abs(got - expected) / (roundings * (unit * magnitude + tiny));
-}
-
-void keep_worst(double& worst, double error) {
-  if (!(error <= worst)) worst = error;
 }
 
 struct operands {

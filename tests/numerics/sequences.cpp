@@ -28,7 +28,6 @@ namespace {
 
 using namespace ultrafastbert;
 
-constexpr double unit = 0x1p-24;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
@@ -54,10 +53,6 @@ struct random_encoder {
   noted_source source;
   encoder<float> model;
 };
-
-void keep_worst(double& worst, double error) {
-  if (!(error <= worst)) worst = error;
-}
 
 double mask_of(const attention_operands& o, std::size_t query, std::size_t key) {
   if (o.causal && key > o.first_query + query) return static_cast<double>(o.masked_score);

@@ -8,16 +8,9 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UFB_COUNT_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define UFB_COUNT_ALLOCATIONS 0
-#endif
-#endif
-#ifndef UFB_COUNT_ALLOCATIONS
-#define UFB_COUNT_ALLOCATIONS 1
-#endif
+#include "support/sanitizers.hpp"
+
+#define UFB_COUNT_ALLOCATIONS (!UFB_UNDER_SANITIZER)
 #ifndef UFB_REPLACE_OPERATORS
 #define UFB_REPLACE_OPERATORS UFB_COUNT_ALLOCATIONS
 #endif

@@ -7,14 +7,11 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#include "support/sanitizers.hpp"
+
+#if UFB_UNDER_SANITIZER || !defined(__GLIBC__)
 #define UFB_MEASURE_MEMORY 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define UFB_MEASURE_MEMORY 0
-#endif
-#endif
-#ifndef UFB_MEASURE_MEMORY
+#else
 #define UFB_MEASURE_MEMORY 1
 #endif
 

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -19,6 +18,7 @@
 #include "ultrafastbert/core/aligned_buffer.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/rounding.hpp"
+#include "ultrafastbert/kernels/scalar_rows.hpp"
 #include "ultrafastbert/kernels/tables.hpp"
 
 namespace ultrafastbert::cmm {
@@ -29,17 +29,8 @@ inline constexpr float lost_squares = 0x1p-126F;
 
 /// At least the Euclidean norm of a row; not finite if an element is not. Shapes: x: (n).
 [[nodiscard]] inline float norm_bound(const float* x, std::size_t n) noexcept {
-  constexpr std::size_t lanes = 16;  // chains that compilers turn into vectors without reordering a sum
-  std::array<float, lanes> sums{};
-  std::size_t k = 0;
-  for (; k + lanes <= n; k += lanes) {
-    for (std::size_t i = 0; i < lanes; ++i) sums[i] += x[k + i] * x[k + i];
-  }
-  for (std::size_t i = 0; k + i < n; ++i) sums[i] += x[k + i] * x[k + i];
-  float sum = static_cast<float>(n) * lost_squares;
-  for (const float part : sums) sum += part;
-  // Each square went through at most n / 16 + 18 roundings.
-  const std::size_t roundings = n / lanes + 32;
+  const float sum = static_cast<float>(n) * lost_squares + kernels::sum_of_squares(x, n);
+  const std::size_t roundings = n / 16 + 32;  // more than each square and their sum went through
   const float slack = 1.0F + static_cast<float>(roundings) * 0x1p-23F;
   return std::sqrt(sum) * slack;
 }

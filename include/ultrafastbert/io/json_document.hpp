@@ -57,8 +57,12 @@ struct json_node {
   const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
-  if (plain) return parent.append(".").append(key);
-  return parent.append("[").append(excerpt(key)).append("]");
+  if (plain) {
+    parent.append(".").append(key);
+  } else {
+    parent.append("[").append(excerpt(key)).append("]");
+  }
+  return parent;
 }
 
 }  // namespace io

@@ -34,13 +34,6 @@ struct tensor_entry {
   return std::accumulate(entry.shape.begin(), entry.shape.end(), std::uint64_t{1}, std::multiplies<>());
 }
 
-/// Shape as text, such as "[3, 768]".
-[[nodiscard]] inline std::string shape_text(const std::vector<std::uint64_t>& shape) {
-  std::string text = "[";
-  for (const std::uint64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + ']';
-}
-
 /// Bounds on a container. `header_bytes` exceeded is bad_header_length, `nesting` bad_json, the others limit_exceeded.
 struct safetensors_limits {
   std::uint64_t header_bytes = 100'000'000;
@@ -56,6 +49,13 @@ struct safetensors_limits {
 };
 
 namespace io {
+
+/// Shape as text, such as "[3, 768]".
+[[nodiscard]] inline std::string shape_text(const std::vector<std::uint64_t>& shape) {
+  std::string text = "[";
+  for (const std::uint64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + ']';
+}
 
 struct safetensors_header {
   std::vector<tensor_entry> tensors{};                          // in header order

@@ -8,7 +8,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <cstring>
 #include <limits>
 
 #include "ultrafastbert/core/matrix_view.hpp"
@@ -18,38 +17,13 @@
 
 namespace ultrafastbert::layers {
 
-/// The sum of the squares of a row's elements. Shapes: x: (n). Complexity: linear.
-template <class Scalar>
-[[nodiscard]] Scalar sum_of_squares(const Scalar* x, std::size_t n) noexcept {
-  return kernels::lane_sum<Scalar>(n, [x](std::size_t k) { return x[k] * x[k]; });
-}
-/// The same in vectors that compilers do not find by themselves at -O2. Shapes: x: (n). Complexity: linear.
-[[nodiscard]] inline float sum_of_squares(const float* x, std::size_t n) noexcept {
-  using vector [[gnu::vector_size(16)]] = float;
-  constexpr std::size_t lanes = 4;
-  constexpr std::size_t chains = 4;
-  vector sums[chains] = {};
-  std::size_t k = 0;
-  for (; k + chains * lanes <= n; k += chains * lanes) {
-    for (std::size_t c = 0; c < chains; ++c) {
-      vector v;
-      std::memcpy(&v, x + k + c * lanes, sizeof v);
-      sums[c] += v * v;
-    }
-  }
-  const vector total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  float sum = (total[0] + total[1]) + (total[2] + total[3]);
-  for (; k < n; ++k) sum += x[k] * x[k];
-  return sum;
-}
-
 /// The largest sum of squares of a row, infinite where a row has NaN. Shapes: rows: (any, any). Complexity: linear.
 template <class Scalar>
 [[nodiscard]] Scalar largest_square(const matrix_view<const Scalar>& rows) noexcept {
   constexpr Scalar infinite = std::numeric_limits<Scalar>::infinity();
   Scalar most{0};
   for (std::size_t r = 0; r < rows.rows(); ++r) {
-    const Scalar sum = sum_of_squares(rows.row(r), rows.cols());
+    const Scalar sum = kernels::sum_of_squares(rows.row(r), rows.cols());
     if (!(sum < infinite)) return infinite;
     if (sum > most) most = sum;
   }

@@ -113,7 +113,8 @@ inline constexpr component<decoder_reader> decoder_components[] = {
 /// Most steps of a normalizer, a pre-tokenizer or a decoder; each of them passes over the text.
 inline constexpr std::size_t most_steps = 256;
 
-/// Most regular expressions among the steps of one of the three; a short one may hold large sets.
+/// Most regular expressions among the steps of one of the three; a short one may hold large sets. Counted is what a
+/// file calls so, also where it turns out to be a fixed text.
 inline constexpr std::size_t most_expressions = 32;
 
 /// Refuses a type that is in no table. `accepted` is a list of the words that are, each followed by a comma.

@@ -72,8 +72,8 @@ class tokenizer {
 
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
   /// Throws: invalid_input (the options contradict each other, `max_length` leaves no room for the template, the text
-  ///   has 4 GiB and more), missing_token (a word is unknown and there is no unknown token), limit_exceeded (a
-  ///   normalizer multiplies the text, or there are too many encodings in `overflow`).
+  ///   has 4 GiB and more), missing_token (a word is unknown and there is no unknown token), limit_exceeded (the
+  ///   steps multiply the text or take too much work for its size, or there are too many encodings in `overflow`).
   /// Complexity: linear in the text and in the encodings.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     check_options(options, false);

@@ -66,7 +66,7 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
   pre_tokenized_text& text = scratch.text;
   text.join();
   for (const auto& step : parts.pre_tokenizers) {
-    text.text().spend(text.text().text().size());
+    text.text().begin_step();
     step->apply(text);
   }
   const normalized_text& bytes = text.text();
@@ -109,7 +109,7 @@ inline void add_segment(const tokenizer_parts& parts, std::string_view stretch, 
 
 /// The tokens of a text, without those of the template. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
 /// Throws: invalid_input (4 GiB and more), missing_token (a word needs an unknown token, and there is none),
-///   limit_exceeded (a normalizer lets the text grow out of proportion).
+///   limit_exceeded (the steps let the text grow out of proportion, or take too much work for its size).
 /// Complexity: linear in the text.
 inline void tokenize_text(const tokenizer_parts& parts, std::string_view text, call_scratch& scratch,
                           text_tokens& out) {

@@ -79,7 +79,7 @@ inline void check_all_used(const load_report& report, const std::string& file) {
   std::string list;
   for (std::size_t i = 0; i < (std::min)(count, listed); ++i) {
     const reported_tensor& tensor = report.unused[i];
-    list += (i == 0 ? "" : "; ") + excerpt(tensor.name, 120) + ' ' + shape_text(tensor.shape);
+    list += (i == 0 ? "" : "; ") + excerpt(tensor.name, 120) + ' ' + io::shape_text(tensor.shape);
   }
   if (count > listed) list += "; and " + std::to_string(count - listed) + " more";
   fail(error_code::unused_tensor,

@@ -72,7 +72,9 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
   // Padding beyond the positions has no states, and paths to follow are those of tokens alone.
   const bool has_states = ids.cols() <= encoder.embedding_layer().max_sequence_length();
   const bool follows = trace != nullptr && trace->follow;
-  if (!batch.lengths.empty() && has_states && !follows) batch.padding_counts = &padding_counts;
+  const bool padded =
+      std::any_of(batch.lengths.begin(), batch.lengths.end(), [&](std::size_t length) { return length < ids.cols(); });
+  if (padded && has_states && !follows) batch.padding_counts = &padding_counts;
   encoder.forward(flat, batch, states, scratch, trace, threads);
   if (!padding_counts.load(std::memory_order_relaxed)) return;
   const auto lengths = batch.lengths;

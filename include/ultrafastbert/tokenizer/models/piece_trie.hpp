@@ -25,7 +25,8 @@ class piece_trie {
   explicit piece_trie(const vocabulary& tokens)
       : piece_trie(tokens.model_size(), [&tokens](std::uint32_t i) { return tokens.model_token(i); }) {}
 
-  /// A trie of `count` spellings, which `spelling(i)` gives as std::string_view.
+  /// A trie of `count` spellings, which `spelling(i)` gives as std::string_view. Of equal ones the last one counts; an
+  /// empty one is never found. Complexity: n log n in their bytes.
   template <class Spelling>
   piece_trie(std::size_t count, const Spelling& spelling) {
     std::vector<std::uint32_t> sorted(count);

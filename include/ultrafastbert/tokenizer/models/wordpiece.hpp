@@ -49,22 +49,22 @@ class wordpiece : public token_model {
 
   /// Complexity: linear in the piece, times the length of the longest token or 64 bytes at most.
   void tokenize(std::string_view piece, model_scratch& scratch) const override {
-    auto& [candidates, found] = static_cast<wordpiece_scratch&>(scratch).memory;
-    scratch.tokens.clear();
+    auto& own = static_cast<wordpiece_scratch&>(scratch);
+    own.tokens.clear();
     std::size_t begin = too_long(piece) ? piece.size() + 1 : 0;
     const bool has_table = table_ && piece.size() > long_token && begin == 0;
-    if (has_table) table_->find(piece, found);
+    if (has_table) table_->find(piece, own.found);
     while (begin < piece.size()) {
-      const auto token =
-          has_table && begin > 0 ? table_match(piece, begin, found[begin]) : longest_match(piece, begin, candidates);
+      const auto token = has_table && begin > 0 ? table_match(piece, begin, own.found[begin])
+                                                : longest_match(piece, begin, own.candidates);
       if (!token) break;
-      scratch.tokens.push_back(*token);
+      own.tokens.push_back(*token);
       begin = token->end;
     }
     if (begin == piece.size()) return;
-    scratch.tokens.assign(1, {.id = need_unknown(unknown_, file_, options_.unknown_place, options_.unknown_token),
-                              .begin = 0,
-                              .end = piece.size()});
+    own.tokens.assign(1, {.id = need_unknown(unknown_, file_, options_.unknown_place, options_.unknown_token),
+                          .begin = 0,
+                          .end = piece.size()});
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }
@@ -77,12 +77,9 @@ class wordpiece : public token_model {
     std::size_t end = 0;
   };
 
-  struct match_memory {
+  struct wordpiece_scratch : model_scratch {
     std::vector<candidate> candidates{};
     std::vector<std::uint32_t> found{};  // by the table, for each byte of a piece
-  };
-  struct wordpiece_scratch : model_scratch {
-    match_memory memory{};
   };
 
   static constexpr std::size_t long_token = 64;  // bytes
@@ -91,12 +88,10 @@ class wordpiece : public token_model {
   /// a piece would take long.
   void make_table() {
     if (longest_ <= long_token || options_.max_code_points <= long_token) return;
-    std::vector<std::string> spellings;
-    for (std::size_t i = 0; i < tokens_->model_size(); ++i) {
+    std::vector<std::string> spellings(tokens_->model_size());  // empty for the others, which are never found
+    for (std::size_t i = 0; i < spellings.size(); ++i) {
       const std::string_view token = tokens_->model_token(i);
-      if (!token.starts_with(options_.continuing_prefix)) continue;
-      spellings.emplace_back(token.substr(options_.continuing_prefix.size()));
-      lengths_.push_back(static_cast<std::uint32_t>(spellings.back().size()));
+      if (token.starts_with(options_.continuing_prefix)) spellings[i] = token.substr(options_.continuing_prefix.size());
     }
     table_.emplace(std::move(spellings));
   }
@@ -105,7 +100,8 @@ class wordpiece : public token_model {
   [[nodiscard]] std::optional<piece_token> table_match(std::string_view piece, std::size_t begin,
                                                        std::uint32_t found) const noexcept {
     if (found == longest_matches::none) return std::nullopt;
-    const std::string_view written = piece.substr(begin, lengths_[found]);
+    const std::size_t length = tokens_->model_token(found).size() - options_.continuing_prefix.size();
+    const std::string_view written = piece.substr(begin, length);
     token_hash hash = continuing_hash_;
     hash.add(written);
     const auto id = tokens_->model_id(hash, options_.continuing_prefix, written);
@@ -178,7 +174,6 @@ class wordpiece : public token_model {
   std::vector<std::uint64_t> filter_{};
   std::uint32_t filter_mask_ = 0;
   std::optional<longest_matches> table_{};  // of the tokens that continue a piece, without their prefix
-  std::vector<std::uint32_t> lengths_{};    // of its spellings
 };
 
 /// Whether a model of an early file, which names no type, is a WordPiece model: no other kind has either key.

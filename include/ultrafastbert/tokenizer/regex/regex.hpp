@@ -64,17 +64,15 @@ class regex {
 
     /// The way of the pieces of a text, whose work it shares.
     search(const regex& expression, normalized_text& text) : search(expression, text.text().size()) {
-      steps_left_ = (std::min)(steps_left_, text.work_left());
-      text_work_ = {&text, steps_left_};
+      text_work_ = {
+          .text = &text, .steps = (std::min)(steps_left_, text.work_left()), .decides = text.work_left() < steps_left_};
+      steps_left_ = text_work_.steps;
     }
 
     search(const search&) = delete;
     search& operator=(const search&) = delete;
     ~search() {
-      // Never more than is left.
-      if (text_work_.text != nullptr && steps_left_ < text_work_.steps) {
-        text_work_.text->spend(text_work_.steps - steps_left_);
-      }
+      if (text_work_.text != nullptr) text_work_.text->note_work(text_work_.steps - steps_left_);
     }
 
     /// The first match in `text` from `from` on, or an empty range.
@@ -168,6 +166,7 @@ class regex {
     }
 
     void step() {
+      if (steps_left_ == 0 && text_work_.decides) text_work_.text->fail_work();
       if (steps_left_ == 0) expression_.fail_steps(bytes_);
       --steps_left_;
     }
@@ -175,6 +174,7 @@ class regex {
     struct shared_work {
       normalized_text* text = nullptr;
       std::size_t steps = 0;  // that were left in the beginning
+      bool decides = false;   // whether it is the text that allows no more
     };
 
     const regex& expression_;

@@ -21,10 +21,11 @@ class decoder {
   virtual ~decoder() = default;
 
   /// Changes the parts in place; it may also merge some of them or drop them.
+  /// Throws: limit_exceeded (an expression takes too many steps), std::bad_alloc.
   /// Complexity: linear in the parts.
   virtual void apply(std::vector<std::string>& parts) const = 0;
 
-  /// The bytes of the parts after this step, if it may multiply them, or 0.
+  /// The bytes of the parts after this step, if it may multiply them, or 0. Throws: as `apply`.
   [[nodiscard]] virtual std::size_t bytes_after(const std::vector<std::string>& /*parts*/) const { return 0; }
 };
 

@@ -38,28 +38,40 @@ class normalized_text {
 
   /// Sets what all texts from now on may take together, where they are parts of one of `bytes` bytes: what they may
   /// grow to, and the work of the steps, so that neither many steps nor many parts multiply a text without end.
-  void restart(std::size_t bytes) { restart(bytes, work_per_byte * bytes + free_work); }
+  void restart(std::size_t bytes) { restart(bytes, work_per_byte * bytes + free_work, "$"); }
 
-  /// The same with another bound on the work: bytes that steps pass over, and steps of regular expressions.
-  void restart(std::size_t bytes, std::size_t work) {
+  /// The same with another bound on the work: bytes that steps pass over, and steps of regular expressions. `where` is
+  /// the place in the file that errors about it name, and must outlive this.
+  void restart(std::size_t bytes, std::size_t work, std::string_view where) {
     text_.clear();
+    where_ = where;
     bytes_left_ = growth * bytes + allowance;
     work_left_ = work;
   }
 
-  /// Counts work that is about to be done. Throws: limit_exceeded (more than `restart` allowed).
-  void spend(std::size_t work) {
-    if (work > work_left_) {
-      fail(error_code::limit_exceeded, {.file = std::string(owner_),
-                                        .where = "$.normalizer and $.pre_tokenizer",
-                                        .expected = "steps that pass over a text a bounded number of times",
-                                        .found = "too much work for the size of the text"});
-    }
+  /// Counts the work of a step that is about to pass over the text, also over one of no bytes.
+  /// Throws: limit_exceeded (more than `restart` allowed).
+  void begin_step() {
+    constexpr std::size_t start_of_step = 16;
+    const std::size_t work = text_.size() + start_of_step;
+    if (work > work_left_) fail_work();
     work_left_ -= work;
   }
 
   /// Work that may still be done.
   [[nodiscard]] std::size_t work_left() const noexcept { return work_left_; }
+  /// Counts work that was done. Pre: it was left.
+  void note_work(std::size_t work) noexcept { work_left_ -= (std::min)(work, work_left_); }
+
+  /// Throws limit_exceeded: the steps take more work than `restart` allowed.
+  [[noreturn, gnu::cold, gnu::noinline]] void fail_work() const {
+    fail(error_code::limit_exceeded,
+         {.file = std::string(owner_),
+          .where = std::string(where_),
+          .expected = "steps of a normalizer or pre_tokenizer that pass over a text a bounded "
+                      "number of times",
+          .found = "too much work for the size of the text"});
+  }
 
   /// Starts with `text`, whose first code point is number `first_code_point` of the original.
   /// Pre: `text` is valid UTF-8.
@@ -156,9 +168,9 @@ class normalized_text {
   }
 
  private:
-  // No Unicode step grows a text more than elevenfold, as NFKC does with U+FDFA; hostile steps could grow a text, or
-  // pass over it, without end.
-  static constexpr std::size_t growth = 16;
+  // NFKC makes 33 bytes of the 3 of U+FDFA, no Unicode step makes more of any, and bytes as characters are twice as
+  // many; hostile steps could grow a text, or pass over it, without end.
+  static constexpr std::size_t growth = 24;
   static constexpr std::size_t allowance = 4096;
   static constexpr std::size_t work_per_byte = 1024;
   static constexpr std::size_t free_work = std::size_t{1} << 22U;
@@ -180,6 +192,7 @@ class normalized_text {
   }
 
   std::string_view owner_;
+  std::string_view where_ = "$";
   std::string text_{};
   std::vector<std::uint32_t> origin_{};
   std::string next_text_{};

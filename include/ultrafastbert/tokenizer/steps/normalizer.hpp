@@ -35,9 +35,8 @@ using normalizer_reader = void (*)(const json_value& value, normalizer_list& ste
 
 /// Applies the steps. Throws: limit_exceeded (they take more than the text's `restart` allows).
 inline void apply_all(const normalizer_list& steps, normalized_text& text) {
-  constexpr std::size_t start_of_step = 16;  // what a step takes on a text of no bytes
   for (const auto& step : steps) {
-    text.spend(text.text().size() + start_of_step);
+    text.begin_step();
     step->apply(text);
   }
 }

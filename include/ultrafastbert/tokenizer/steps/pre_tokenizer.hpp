@@ -76,7 +76,7 @@ class pre_tokenizer {
   virtual ~pre_tokenizer() = default;
 
   /// Cuts the pieces further, and rewrites the text where the step does so.
-  /// Throws: limit_exceeded (a rewrite lets the text grow out of proportion).
+  /// Throws: limit_exceeded (a rewrite lets the text grow out of proportion, an expression takes too many steps).
   /// Complexity: linear in the text.
   virtual void apply(pre_tokenized_text& text) const = 0;
 };

@@ -160,6 +160,7 @@ class replace_regex_decoder : public decoder {
     for (const std::string& part : parts) {
       for (byte_range match = search.next(part, 0); match.begin != match.end; match = search.next(part, match.end)) {
         bytes += content_.size();
+        bytes -= match.end - match.begin;
       }
     }
     return bytes;
