@@ -98,7 +98,7 @@ ask /metrics >/dev/null
 grep -q '^ufb_requests_total{endpoint="/classify",status="503"} [1-9]' "$work/answer" || complain "the queue was never full"
 # What was taken before the end is answered: texts wait in the queue when the signal comes.
 stop
-start --model "$models/tiny-classifier" --batch 1
+start --model "$models/tiny-classifier" --batch 1 --queue 2000
 body=$(awk 'BEGIN { printf "{\"input\": ["; for (i = 0; i < 200; ++i) printf "%s\"play some jazz and then more of it\"", i ? ", " : ""; print "]}" }')
 asking=
 for i in 1 2 3 4 5 6 7 8; do
