@@ -50,6 +50,7 @@ enum class error_code : std::uint8_t {
   unsupported,        ///< a valid feature that this version does not implement
   invalid_input,      ///< a call's argument is outside its documented range
   in_use,             ///< what serves one call at a time is busy: a workspace in another thread, a pool in its own task
+  canceled,           ///< the caller's own `progress` asked for the end of the call
 };
 
 /// Stable spelling of a code, equal to the enumerator's name.
@@ -81,6 +82,7 @@ enum class error_code : std::uint8_t {
     case error_code::unsupported: return "unsupported";
     case error_code::invalid_input: return "invalid_input";
     case error_code::in_use: return "in_use";
+    case error_code::canceled: return "canceled";
   }
   return "unknown";
 }

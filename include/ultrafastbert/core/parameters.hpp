@@ -21,6 +21,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/nearest_name.hpp"
+#include "ultrafastbert/core/progress.hpp"
 #include "ultrafastbert/core/tensor_source.hpp"
 
 namespace ultrafastbert {
@@ -84,11 +85,17 @@ class parameter_list {
     read(source);
   }
 
-  /// The same without the check. Pre: `check` succeeded.
-  void read(const tensor_source& source) const {
+  /// The same without the check; `progress` counts numbers, and is called after each parameter. Pre: `check`
+  /// succeeded. Throws: what reading throws, canceled.
+  void read(const tensor_source& source, const progress_callback& progress = {}) const {
+    std::size_t total = 0;
+    for (const parameter& wanted : parameters_) total += numbers_of(wanted);
+    std::size_t done = 0;
     for (const parameter& wanted : parameters_) {
       const auto found = source.find(wanted.name);
       if (found) wanted.take(tensor(source, *found));
+      done += numbers_of(wanted);
+      core::report_progress(progress, source.name(), " numbers", done, total);
     }
   }
 
@@ -97,6 +104,12 @@ class parameter_list {
     std::string name{};
     std::string reason{};
   };
+
+  [[nodiscard]] static std::size_t numbers_of(const parameter& each) noexcept {
+    std::size_t product = 1;
+    for (const std::size_t size : each.shape) product *= size;
+    return product;
+  }
 
   [[noreturn]] static void fail_other(const tensor_source& source, const parameter& wanted, const other_form& other) {
     fail(error_code::unsupported, {.file = source.name(),

@@ -4,6 +4,7 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -36,6 +37,12 @@ class text_tokens {
     if (ascii_prefix(text) < text.size()) byte_starts_ = code_point_starts(text);
     // Few texts have more than a token for every four bytes.
     tokens_.reserve(text.size() / 4 + 4);
+  }
+
+  /// Makes room for `count` further tokens. A piece may be as long as the text: memory is then set aside once.
+  void make_room(std::size_t count) {
+    const std::size_t need = tokens_.size() + count;
+    if (need > tokens_.capacity()) tokens_.reserve((std::max)(need, tokens_.capacity() + tokens_.capacity() / 2));
   }
 
   void add(token_id id, const text_span& span) { tokens_.push_back({.id = id, .span = span}); }

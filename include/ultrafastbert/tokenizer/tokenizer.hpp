@@ -77,8 +77,12 @@ class tokenizer {
   /// Complexity: linear in the text and in the encodings.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     check_options(options, false);
-    tokenizers::call_scratch scratch(*parts_);
-    return encode_one(text, options, scratch);
+    tokenizers::text_tokens tokens;
+    {  // its memory is free again before an encoding is made, which may take several times that of the text
+      tokenizers::call_scratch scratch(*parts_);
+      tokenizers::tokenize_text(*parts_, text, scratch, tokens);
+    }
+    return tokenizers::assembly(parts_->templates, *parts_->tokens, tokens, nullptr, options).build();
   }
 
   /// Encodes a pair of texts. The offsets of each text count from its own start. Throws: as for one text; also
@@ -86,11 +90,13 @@ class tokenizer {
   [[nodiscard]] encoding encode(std::string_view text, std::string_view pair,
                                 const encode_options& options = {}) const {
     check_options(options, true);
-    tokenizers::call_scratch scratch(*parts_);
     tokenizers::text_tokens first;
     tokenizers::text_tokens second;
-    tokenizers::tokenize_text(*parts_, text, scratch, first);
-    tokenizers::tokenize_text(*parts_, pair, scratch, second);
+    {
+      tokenizers::call_scratch scratch(*parts_);
+      tokenizers::tokenize_text(*parts_, text, scratch, first);
+      tokenizers::tokenize_text(*parts_, pair, scratch, second);
+    }
     return tokenizers::assembly(parts_->templates, *parts_->tokens, first, &second, options).build();
   }
 

@@ -73,6 +73,7 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
   for (const byte_range& piece : text.pieces()) {
     const std::string_view written = bytes.text().substr(piece.begin, piece.end - piece.begin);
     parts.model->tokenize(written, *scratch.model);
+    out.make_room(scratch.model->tokens.size());
     for (const auto& token : scratch.model->tokens) {
       const text_span span = bytes.span(piece.begin + token.begin, piece.begin + token.end);
       if (token.as_written) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "ultrafastbert/core/progress.hpp"
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/model/loading/load_report.hpp"
 
@@ -20,6 +21,8 @@ struct load_options {
   bool allow_non_finite = false;                              ///< accept NaN and infinite weights
   bool strict = false;            ///< refuse what the report calls unused, and words without a row
   load_report* report = nullptr;  ///< takes what became of the folder's contents, if the load succeeds
+  /// Counts the numbers of encoder and head, after each tensor; a load that is stopped throws canceled.
+  progress_callback progress{};
 
   /// Those of the encoder.
   [[nodiscard]] encoder_options encoder() const noexcept {

@@ -127,9 +127,9 @@ class model_loader {
 
   /// Reads the noted parameters and makes the report. `text`: the model's tokenizer, or null. Pre: `check` succeeded.
   /// Throws: non_finite, unsupported (a tensor that is not of floating type), io_error, truncated, unused_tensor and
-  ///   bad_vocabulary (under `strict`), std::bad_alloc.
+  ///   bad_vocabulary (under `strict`), canceled, std::bad_alloc.
   void read(const tokenizer* text) const {
-    parameters_.read(source_);
+    parameters_.read(source_, options_.progress);
     if (!options_.strict && options_.report == nullptr) return;
     load_report report = models::make_load_report(source_, description_);
     if (text != nullptr) {

@@ -29,7 +29,7 @@ class encoder_model : public text_model<Scalar, Backend> {
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),
   ///   unused_tensor and bad_vocabulary (under `strict`), non_finite, invalid_input (options that contradict each other
-  ///   or the backend), std::bad_alloc. Nothing is kept of a failed load.
+  ///   or the backend), canceled (by `progress`), std::bad_alloc. Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static encoder_model load(const std::filesystem::path& folder, const load_options& options = {});
 

@@ -21,6 +21,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/matrix_view.hpp"
+#include "ultrafastbert/core/progress.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/workspace.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
@@ -153,7 +154,7 @@ class text_model {
   /// false are passed over. Where `problems` is given, a text that cannot be computed leaves its error there.
   /// Shapes: problems: (count), or empty. Throws: invalid_input (options that contradict each other; without `problems`
   ///   also a text without tokens or with too many), bad_vocabulary and what `encode` throws about a text (the message
-  ///   names its number), what `pass` throws, std::bad_alloc.
+  ///   names its number), canceled, what `pass` throws, std::bad_alloc.
   template <class Encode, class Pass, class Wanted = models::every_text>
   void for_each_pass(std::size_t count, const text_options& options, const Encode& encode, const Pass& pass,
                      std::span<std::optional<error>> problems = {}, const Wanted& wanted = {}) const {
@@ -164,6 +165,7 @@ class text_model {
       if (packed.size() != 0 && packed.ids.size() + row.size() > encoder_.options().token_budget) {
         pass(packed);
         packed = packed_texts{};
+        core::report_progress(options.progress, folder_, " texts", i, count);
       }
       noticed.texts.push_back(i);
       packed.add(i, std::move(row));
@@ -180,6 +182,7 @@ class text_model {
       for (encoding& row : further) add(i, std::move(row));
     }
     if (packed.size() != 0) pass(packed);
+    core::report_progress(options.progress, folder_, " texts", count, count);
     if (options.report != nullptr) *options.report = std::move(noticed);
   }
 

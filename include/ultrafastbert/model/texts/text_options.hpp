@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/progress.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 
 namespace ultrafastbert {
@@ -41,6 +42,8 @@ struct text_options {
   /// the report tells apart, so that there has to be one.
   bool overflow = false;
   text_report* report = nullptr;  ///< takes what the call noticed, if it succeeds; or null
+  /// Counts texts, after each pass of as many as the token budget allows; a call that is stopped throws canceled.
+  progress_callback progress{};
 };
 
 /// The result for one text, or what stands in its way.

@@ -62,20 +62,21 @@ class bpe : public token_model {
     scratch.tokens.clear();
     if (options_.ignore_merges) {
       if (const auto id = find(piece)) {
-        scratch.tokens.push_back({.id = *id, .begin = 0, .end = piece.size()});
+        scratch.tokens.emplace_back(*id, byte_range{.begin = 0, .end = piece.size()});
         return;
       }
     }
-    symbols.restart(piece.size());
+    symbols.restart(piece.size() < long_piece ? piece.size() : count_code_points(piece));
     add_characters(piece, static_cast<bpe_scratch&>(scratch));
     symbols.merge(merges_);
-    scratch.tokens.reserve(symbols.size());
+    scratch.tokens.reserve(symbols.left());
     // Characters that were dropped, and bytes of prefixes, shift what follows them, as in the reference.
     std::size_t at = 0;
     symbols.for_each([&](token_id id, std::size_t bytes) {
       const std::size_t begin = (std::min)(at, piece.size() - 1);
       at += bytes;
-      scratch.tokens.push_back({.id = id, .begin = begin, .end = (std::min)((std::max)(at, begin + 1), piece.size())});
+      const std::size_t end = (std::min)((std::max)(at, begin + 1), piece.size());
+      scratch.tokens.emplace_back(id, byte_range{.begin = begin, .end = end});
     });
   }
 
@@ -84,6 +85,8 @@ class bpe : public token_model {
  private:
   /// Characters below this number have their ids in a table; it holds all that byte-level tokenizers use.
   static constexpr std::size_t first_characters = 0x180;
+  /// Bytes from which on a piece's characters are counted before memory is set aside for them.
+  static constexpr std::size_t long_piece = 4096;
 
   struct bpe_scratch : model_scratch {
     bpe_symbols symbols{};

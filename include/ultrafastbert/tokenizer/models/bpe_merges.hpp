@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
-#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
@@ -71,6 +72,129 @@ class bpe_merge_table {
   std::vector<slot> slots_{};
 };
 
+/// A merge that may be due: the pair whose left symbol is number `at`. Lower ranks come first, and of one rank the
+/// leftmost.
+struct bpe_candidate {
+  bpe_merge merge{};
+  std::uint32_t at = 0;
+
+  [[nodiscard]] std::uint64_t order() const noexcept { return std::uint64_t{merge.rank} << 32U | at; }
+};
+
+/// Candidates in a heap, for rows that fit into the caches.
+class bpe_heap {
+ public:
+  /// Drops all candidates.
+  void clear() noexcept { heap_.clear(); }
+  /// Adds a candidate before `start`.
+  void start_with(const bpe_candidate& next) { heap_.push_back(next); }
+  /// Ends what `start_with` added.
+  void start() { std::make_heap(heap_.begin(), heap_.end(), comes_later); }
+
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }  ///< whether there is none left
+
+  /// Takes the first candidate out. Pre: not empty().
+  [[nodiscard]] bpe_candidate pop() {
+    std::pop_heap(heap_.begin(), heap_.end(), comes_later);
+    const bpe_candidate next = heap_.back();
+    heap_.pop_back();
+    return next;
+  }
+
+  /// Adds a candidate.
+  void push(const bpe_candidate& next) {
+    heap_.push_back(next);
+    std::push_heap(heap_.begin(), heap_.end(), comes_later);
+  }
+
+ private:
+  static bool comes_later(const bpe_candidate& a, const bpe_candidate& b) noexcept { return a.order() > b.order(); }
+
+  std::vector<bpe_candidate> heap_{};
+};
+
+/// Candidates by rank, for long rows: the places of one rank lie together and are sorted once, so that memory is walked
+/// along. Gives them in the order of a heap.
+class bpe_ranked_queue {
+ public:
+  /// Drops all candidates.
+  void clear() noexcept {
+    ranks_.clear();
+    waiting_.clear();
+  }
+  /// Adds a candidate before `start`.
+  void start_with(const bpe_candidate& next) { push(next); }
+  /// Ends what `start_with` added.
+  void start() noexcept {}
+
+  [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }  ///< whether there is none left
+
+  /// Takes the first candidate out. Pre: not empty().
+  [[nodiscard]] bpe_candidate pop() {
+    const std::uint32_t rank = waiting_.front();
+    places& own = ranks_.find(rank)->second;
+    if (!own.begun) own.begin();
+    const bpe_candidate next{.merge = {.rank = rank, .merged = own.merged}, .at = own.take()};
+    if (own.empty()) {
+      own.reset();
+      std::pop_heap(waiting_.begin(), waiting_.end(), std::greater<>());
+      waiting_.pop_back();
+    }
+    return next;
+  }
+
+  /// Adds a candidate.
+  void push(const bpe_candidate& next) {
+    places& own = ranks_[next.merge.rank];
+    if (own.empty()) {
+      own.merged = next.merge.merged;
+      waiting_.push_back(next.merge.rank);
+      std::push_heap(waiting_.begin(), waiting_.end(), std::greater<>());
+    }
+    own.add(next.at);
+  }
+
+ private:
+  /// The places of one rank. Once the first of them was taken, others wait in a heap beside the sorted ones.
+  struct places {
+    token_id merged = 0;
+    bool begun = false;
+    std::size_t next = 0;
+    std::vector<std::uint32_t> sorted{};
+    std::vector<std::uint32_t> late{};
+
+    [[nodiscard]] bool empty() const noexcept { return next == sorted.size() && late.empty(); }
+
+    void add(std::uint32_t at) {
+      if (!begun) return sorted.push_back(at);
+      late.push_back(at);
+      std::push_heap(late.begin(), late.end(), std::greater<>());
+    }
+
+    void begin() {
+      if (!std::is_sorted(sorted.begin(), sorted.end())) std::sort(sorted.begin(), sorted.end());
+      begun = true;
+    }
+
+    [[nodiscard]] std::uint32_t take() {
+      if (late.empty() || (next != sorted.size() && sorted[next] <= late.front())) return sorted[next++];
+      std::pop_heap(late.begin(), late.end(), std::greater<>());
+      const std::uint32_t at = late.back();
+      late.pop_back();
+      return at;
+    }
+
+    void reset() {
+      sorted = {};
+      next = 0;
+      begun = false;
+    }
+  };
+
+  std::unordered_map<std::uint32_t, places> ranks_{};
+  std::vector<std::uint32_t> waiting_{};  // a heap of the ranks that have places
+};
+
 /// A row of symbols that merges shorten. Its memory serves one piece after the other.
 class bpe_symbols {
  public:
@@ -86,15 +210,17 @@ class bpe_symbols {
   void restart(std::size_t count) {
     row_.clear();
     row_.reserve(count);
+    left_ = 0;
   }
 
-  /// Number of symbols that were added, those that merges took in included.
-  [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
+  /// Number of symbols that are left.
+  [[nodiscard]] std::size_t left() const noexcept { return left_; }
 
   /// Appends a symbol.
   void add(token_id id, std::size_t bytes) {
     const auto at = static_cast<std::uint32_t>(row_.size());
     if (at > 0) row_.back().right = at;
+    ++left_;
     row_.push_back(
         {.id = id, .bytes = static_cast<std::uint32_t>(bytes), .left = at > 0 ? at - 1 : none, .right = none});
   }
@@ -102,16 +228,10 @@ class bpe_symbols {
   /// Merges pairs until no pair has a merge: those of the lowest rank first, and among these the leftmost.
   /// Complexity: n log n in the number of symbols.
   void merge(const bpe_merge_table& merges) {
-    queue_.clear();
-    for (std::uint32_t at = 0; at + 1 < row_.size(); ++at) {
-      if (const auto* found = merges.find(row_[at].id, row_[at + 1].id)) queue_.push_back({*found, at});
-    }
-    std::make_heap(queue_.begin(), queue_.end(), comes_later);
-    while (!queue_.empty()) {
-      std::pop_heap(queue_.begin(), queue_.end(), comes_later);
-      const candidate next = queue_.back();
-      queue_.pop_back();
-      if (is_due(next, merges)) take(next, merges);
+    if (row_.size() < long_row) {
+      merge_in(queue_, merges);
+    } else {
+      merge_in(ranks_, merges);
     }
   }
 
@@ -125,46 +245,56 @@ class bpe_symbols {
  private:
   static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
 
-  struct candidate {
-    bpe_merge merge{};
-    std::uint32_t at = 0;  // of the left one of the pair
-  };
+  // Symbols from which on a heap of all candidates would leave the caches at every step.
+  static constexpr std::size_t long_row = 4096;
 
-  static bool comes_later(const candidate& a, const candidate& b) noexcept { return order_of(a) > order_of(b); }
-
-  static std::uint64_t order_of(const candidate& c) noexcept { return std::uint64_t{c.merge.rank} << 32U | c.at; }
+  template <class Queue>
+  void merge_in(Queue& queue, const bpe_merge_table& merges) {
+    queue.clear();
+    for (std::uint32_t at = 0; at + 1 < row_.size(); ++at) {
+      if (const auto* found = merges.find(row_[at].id, row_[at + 1].id)) queue.start_with({*found, at});
+    }
+    queue.start();
+    while (!queue.empty()) {
+      const bpe_candidate next = queue.pop();
+      if (is_due(next, merges)) take(next, queue, merges);
+    }
+  }
 
   /// Whether the pair at that place still becomes that symbol. Its symbols may have changed since it was queued.
-  [[nodiscard]] bool is_due(const candidate& next, const bpe_merge_table& merges) const noexcept {
+  [[nodiscard]] bool is_due(const bpe_candidate& next, const bpe_merge_table& merges) const noexcept {
     const symbol& left = row_[next.at];
     if (left.bytes == 0 || left.right == none) return false;
     const auto* found = merges.find(left.id, row_[left.right].id);
     return found != nullptr && found->merged == next.merge.merged;
   }
 
-  void take(const candidate& next, const bpe_merge_table& merges) {
+  template <class Queue>
+  void take(const bpe_candidate& next, Queue& queue, const bpe_merge_table& merges) {
     symbol& left = row_[next.at];
     symbol& right = row_[left.right];
     left.id = next.merge.merged;
     left.bytes += right.bytes;
     left.right = right.right;
     right.bytes = 0;
+    --left_;
     if (left.right != none) {
       row_[left.right].left = next.at;
-      queue(next.at, merges);
+      add(next.at, queue, merges);
     }
-    if (left.left != none) queue(left.left, merges);
+    if (left.left != none) add(left.left, queue, merges);
   }
 
-  void queue(std::uint32_t at, const bpe_merge_table& merges) {
+  template <class Queue>
+  void add(std::uint32_t at, Queue& queue, const bpe_merge_table& merges) const {
     const auto* found = merges.find(row_[at].id, row_[row_[at].right].id);
-    if (found == nullptr) return;
-    queue_.push_back({*found, at});
-    std::push_heap(queue_.begin(), queue_.end(), comes_later);
+    if (found != nullptr) queue.push({*found, at});
   }
 
   std::vector<symbol> row_{};
-  std::vector<candidate> queue_{};
+  std::size_t left_ = 0;
+  bpe_heap queue_{};
+  bpe_ranked_queue ranks_{};
 };
 
 }  // namespace ultrafastbert::tokenizers

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,17 +16,25 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
+#include "ultrafastbert/tokenizer/steps/normalized_text.hpp"
 #include "ultrafastbert/tokenizer/vocabulary.hpp"
 #include "ultrafastbert/tokenizer/vocabulary_builder.hpp"
 
 namespace ultrafastbert::tokenizers {
 
-/// A token that covers the bytes [begin, end) of a piece.
+/// A token that covers the bytes [begin, end) of a piece. Long pieces have millions of them, so that they are small.
 struct piece_token {
-  token_id id = 0;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  bool as_written = false;  ///< whether the encoding shows these bytes instead of the spelling in the vocabulary
+  /// Pre: the piece has fewer than 2^32 bytes.
+  piece_token(token_id token, const byte_range& bytes, bool is_as_written = false) noexcept
+      : id(token),
+        begin(static_cast<std::uint32_t>(bytes.begin)),
+        end(static_cast<std::uint32_t>(bytes.end)),
+        as_written(is_as_written) {}
+
+  token_id id;
+  std::uint32_t begin;
+  std::uint32_t end;
+  bool as_written;  ///< whether the encoding shows these bytes instead of the spelling in the vocabulary
 };
 
 /// Memory that a model reuses from piece to piece. Each model makes its own kind; one serves one thread at a time.
@@ -45,7 +54,7 @@ class token_model {
   [[nodiscard]] virtual std::unique_ptr<model_scratch> make_scratch() const = 0;
 
   /// Writes the tokens of one piece to `scratch.tokens`.
-  /// Pre: `piece` is valid UTF-8 and not empty; this model made `scratch`.
+  /// Pre: `piece` is valid UTF-8, not empty, and has fewer than 2^32 bytes; this model made `scratch`.
   /// Throws: missing_token (the piece needs an unknown token, and the vocabulary has none).
   virtual void tokenize(std::string_view piece, model_scratch& scratch) const = 0;
 

@@ -64,9 +64,9 @@ class unigram : public token_model {
       const token_id id = ends[end].id;
       if (options_.unknown_id == id) {
         while (begin > 0 && ends[begin].id == id) begin = ends[begin].begin;
-        add_unknown(piece, begin, end, tokens);
+        add_unknown(piece, {.begin = begin, .end = end}, tokens);
       } else {
-        tokens.push_back({.id = id, .begin = begin, .end = end});
+        tokens.emplace_back(id, byte_range{.begin = begin, .end = end});
       }
       end = begin;
     }
@@ -117,16 +117,16 @@ class unigram : public token_model {
   }
 
   /// Adds the tokens of an unknown stretch, the last one first. Joined, its characters may be a token after all.
-  void add_unknown(std::string_view piece, std::size_t begin, std::size_t end, std::vector<piece_token>& tokens) const {
-    const std::string_view stretch = piece.substr(begin, end - begin);
+  void add_unknown(std::string_view piece, const byte_range& bytes, std::vector<piece_token>& tokens) const {
+    const std::string_view stretch = piece.substr(bytes.begin, bytes.end - bytes.begin);
     if (const auto id = tokens_->model_id(token_hash(stretch), {}, stretch)) {
-      tokens.push_back({.id = *id, .begin = begin, .end = end});
+      tokens.emplace_back(*id, bytes);
     } else if (options_.byte_fallback && bytes_.cover(stretch)) {
       for (std::size_t i = stretch.size(); i > 0; --i) {
-        tokens.push_back({.id = bytes_.id(stretch[i - 1]), .begin = begin, .end = end});
+        tokens.emplace_back(bytes_.id(stretch[i - 1]), bytes);
       }
     } else {
-      tokens.push_back({.id = *options_.unknown_id, .begin = begin, .end = end, .as_written = true});
+      tokens.emplace_back(*options_.unknown_id, bytes, true);
     }
   }
 

@@ -32,9 +32,8 @@ class word_level : public token_model {
 
   void tokenize(std::string_view piece, model_scratch& scratch) const override {
     const auto id = find(piece);
-    scratch.tokens.assign(1, {.id = id ? *id : need_unknown(unknown_, file_, "$.model.unk_token", unknown_token_),
-                              .begin = 0,
-                              .end = piece.size()});
+    const token_id token = id ? *id : need_unknown(unknown_, file_, "$.model.unk_token", unknown_token_);
+    scratch.tokens.assign(1, piece_token(token, {.begin = 0, .end = piece.size()}));
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return unknown_token_; }

@@ -62,9 +62,8 @@ class wordpiece : public token_model {
       begin = token->end;
     }
     if (begin == piece.size()) return;
-    own.tokens.assign(1, {.id = need_unknown(unknown_, file_, options_.unknown_place, options_.unknown_token),
-                          .begin = 0,
-                          .end = piece.size()});
+    const token_id unknown = need_unknown(unknown_, file_, options_.unknown_place, options_.unknown_token);
+    own.tokens.assign(1, piece_token(unknown, {.begin = 0, .end = piece.size()}));
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }
@@ -105,7 +104,8 @@ class wordpiece : public token_model {
     token_hash hash = continuing_hash_;
     hash.add(written);
     const auto id = tokens_->model_id(hash, options_.continuing_prefix, written);
-    return id ? std::optional(piece_token{.id = *id, .begin = begin, .end = begin + written.size()}) : std::nullopt;
+    if (!id) return std::nullopt;
+    return piece_token(*id, {.begin = begin, .end = begin + written.size()});
   }
 
   [[nodiscard]] bool too_long(std::string_view piece) const noexcept {
@@ -129,7 +129,7 @@ class wordpiece : public token_model {
     for (; !candidates.empty(); candidates.pop_back()) {
       const auto& [candidate_hash, end] = candidates.back();
       if (const auto id = tokens_->model_id(candidate_hash, head, piece.substr(begin, end - begin))) {
-        return piece_token{.id = *id, .begin = begin, .end = end};
+        return piece_token(*id, {.begin = begin, .end = end});
       }
     }
     return std::nullopt;

@@ -45,7 +45,9 @@ class normalized_text {
   void restart(std::size_t bytes, std::size_t work, std::string_view where) {
     text_.clear();
     where_ = where;
-    bytes_left_ = growth * bytes + allowance;
+    // Places in a text are 32-bit numbers.
+    constexpr std::size_t most = (std::numeric_limits<std::uint32_t>::max)() - 1;
+    bytes_left_ = (std::min)(growth * bytes + allowance, most);
     work_left_ = work;
   }
 
