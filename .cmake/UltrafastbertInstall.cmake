@@ -84,3 +84,7 @@ ufb_write_pkg_config(FILE "${PROJECT_BINARY_DIR}/ultrafastbert.pc" DESCRIPTION "
 install(FILES "${PROJECT_BINARY_DIR}/ultrafastbert-layers.pc" DESTINATION "${ufb_pkg_config_dir}" COMPONENT layers_pc)
 install(FILES "${PROJECT_BINARY_DIR}/ultrafastbert-tokenizer.pc" "${PROJECT_BINARY_DIR}/ultrafastbert.pc"
         DESTINATION "${ufb_pkg_config_dir}" COMPONENT development)
+
+if(PROJECT_IS_TOP_LEVEL)
+  include("${CMAKE_CURRENT_LIST_DIR}/UltrafastbertPackage.cmake")
+endif()
