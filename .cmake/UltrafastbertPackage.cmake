@@ -87,7 +87,31 @@ License: Expat
 endfunction()
 ufb_install_debian_documents(libultrafastbert-dev debian_development)
 
+# The programs know what they need by what they are linked with.
+if(UFB_INSTALL_PROGRAMS)
+  list(APPEND CPACK_COMPONENTS_ALL tools debian_tools)
+  set(CPACK_DEBIAN_TOOLS_PACKAGES_PACKAGE_NAME ultrafastbert-tools)
+  set(CPACK_DEBIAN_TOOLS_PACKAGES_PACKAGE_SECTION science)
+  set(CPACK_DEBIAN_TOOLS_PACKAGES_PACKAGE_SHLIBDEPS ON)
+  string(CONCAT CPACK_DEBIAN_TOOLS_PACKAGES_DESCRIPTION
+         "fast feedforward networks and BERT-like encoders on a CPU (programs)\n"
+         "Programs that load models as the Hugging Face hub stores them: ufb-fill-mask,\n"
+         "ufb-classify, ufb-embed, ufb-rerank, ufb-ner and ufb-serve answer texts, ufb-glue\n"
+         "judges a classifier, ufb-tokenize, ufb-inspect, ufb-routes and\n"
+         "ufb-compare-precision show what is in a model. No model comes with them.")
+  set(CPACK_STRIP_FILES ON)
+  ufb_install_debian_documents(ultrafastbert-tools debian_tools)
+endif()
+
 include(CPack)
 cpack_add_component_group(development_packages)
 cpack_add_component(development GROUP development_packages)
 cpack_add_component(debian_development GROUP development_packages)
+if(UFB_INSTALL_PROGRAMS)
+  cpack_add_component_group(tools_packages)
+  cpack_add_component(tools GROUP tools_packages)
+  cpack_add_component(debian_tools GROUP tools_packages)
+else()
+  # Headers are installed as they are: "install" need not wait for tests and examples.
+  set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
+endif()

@@ -144,7 +144,7 @@ true" "$("$json_at" /truncated <"$work/cut")"
   ! "$json_at" /truncated <"$work/whole" >"$work/none" 2>&1 || complain "a text says truncated, but nobody asked for it"
 }
 
-# check_manners: --version and --help. The examples that the help ends with are run from the top of the repository, but
+# check_manners: --version, --help, and what bash makes of it. The examples that the help ends with are run from the top of the repository, but
 # for those that name a FILE or FOLDER of the reader's, and what does not end by itself.
 check_manners() {
   program_name=$(basename "$program")
@@ -165,6 +165,8 @@ check_manners() {
     (cd "$repository" && PATH=$(dirname "$program"):$PATH sh -c "$line" >"$work/out" 2>"$work/err" </dev/null) ||
       complain "the example '$line' of --help fails: $(cat "$work/err")"
   done <"$work/examples"
+  same "the completion of --vers" "--version" "$(bash -c 'eval "$1" && COMP_WORDS=(it --vers) COMP_CWORD=1 && "$2" &&
+    echo "${COMPREPLY[*]}"' _ "$(sh "$repository/.cmake/completion.sh" "$program")" "_$program_name")"
   if [ -w /dev/full ]; then
     found=0
     "$program" --help >/dev/full 2>"$work/err" || found=$?

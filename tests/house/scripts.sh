@@ -15,7 +15,7 @@ complain() {
   status=1
 }
 
-for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh tests/consumer/run.sh \
+for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh tests/consumer/run.sh .cmake/*.sh \
   tests/support/*.sh tests/campaigns/*.sh tests/house/*.sh tests/examples/*.sh .ci/run; do
   shell=sh
   case $(head -n 2 "$script") in *bash*) shell=bash ;; esac
