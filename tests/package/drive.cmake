@@ -158,6 +158,10 @@ elseif(CASE STREQUAL "find_package_refuses")
   configure(output FAILS WAY find_package COMPONENT layers PROGRAM layers OPTIONS ${options})
   expect("${output}" "a program with <cblas.h> does not compile and link:.*libabsent.so")
 
+  run(output FAILS "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE}" -B "${WORK}/programs" -D UFB_BUILD_TESTS=OFF
+      -D CMAKE_CXX_COMPILER=${COMPILER} -D UFB_BUILD_EXAMPLES=OFF -D UFB_INSTALL_PROGRAMS=ON)
+  expect("${output}" "UFB_INSTALL_PROGRAMS needs UFB_INSTALL and UFB_BUILD_EXAMPLES")
+
 elseif(CASE STREQUAL "add_subdirectory")
   consume(output WAY add_subdirectory COMPONENT ultrafastbert PROGRAM everything)
   expect("${output}" "error=io_error .*${right}")
