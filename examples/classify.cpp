@@ -155,5 +155,8 @@ int main(int argc, char** argv) {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.file.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--file");
   });
-  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-classifier \"Will it rain in London tomorrow?\"",
+                                "@ --model examples/models/tiny-classifier --json < FILE"},
+                               [&] { run(std::move(wanted)); });
 }

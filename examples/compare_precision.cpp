@@ -122,5 +122,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");
   examples::add_truncation(app, wanted.truncation, true);
-  return examples::run_program(app, argc, argv, [&] { run(wanted); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-mlm --storage-in int8 --projection bf16"},
+                               [&] { run(wanted); });
 }

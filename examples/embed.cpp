@@ -194,5 +194,8 @@ int main(int argc, char** argv) {
     wanted.texts = examples::texts_of(app);
     if (wanted.describe && !wanted.texts.empty()) throw CLI::ExcludesError("texts", "--describe");
   });
-  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-mlm --similarity \"a cup of tea\" \"a cup of coffee\"",
+                                "@ --model examples/models/tiny-mlm --npy vectors.npy < FILE"},
+                               [&] { run(std::move(wanted)); });
 }

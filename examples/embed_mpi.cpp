@@ -358,7 +358,10 @@ int main(int argc, char** argv) {
   app.add_option("--prompt-name", wanted.prompt_name, "the folder's prompt to put before every text")
       ->check(examples::not_empty);
   app.add_flag("--skip-bad", wanted.skip_bad, "NaN for texts that cannot be computed, which are named and counted");
-  CLI11_PARSE(app, argc, argv);  // before MPI, so that --help needs none of it
+  // Before MPI, so that --help needs none of it.
+  const auto end = examples::parse(
+      app, argc, argv, {"mpirun -np 4 @ --model FOLDER --in FILE --out vectors.npy", "@ --model FOLDER < FILE"});
+  if (end) return *end;
 
   MPI_Init(&argc, &argv);
   int rank = 0;

@@ -2,13 +2,16 @@
 //
 // A fast feedforward layer inside a program of one's own: weights in plain arrays, sizes at run time or in the type,
 // and the paths that the tokens took.
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
+#include "program.hpp"
 #include "ultrafastbert/layers.hpp"
 
 namespace {
@@ -22,9 +25,7 @@ std::vector<float> random_values(std::size_t count, float scale, std::mt19937& g
   return values;
 }
 
-}  // namespace
-
-int main() {
+void run() {
   // The layer of UltraFastBERT-1x11: one tree of depth 11, 4095 neurons of which every token uses 12.
   constexpr std::size_t width = 768;
   constexpr std::size_t depth = 11;
@@ -62,5 +63,12 @@ int main() {
     std::cout << ", y[0] = " << y[t * width] << '\n';
   }
   std::cout << "both layers agree: " << (y == again ? "yes" : "no") << '\n';
-  return y == again ? 0 : 1;
+  if (y != again) throw std::runtime_error("the sizes in the type change the result");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Computes a fast feedforward layer of random weights and shows the paths of its tokens", "fff_layer"};
+  return examples::run_program(app, argc, argv, {"@"}, run);
 }

@@ -152,5 +152,8 @@ int main(int argc, char** argv) {
     wanted.sentences = examples::texts_of(app);
     if (!wanted.ids.empty() && !wanted.sentences.empty()) throw CLI::ExcludesError("sentences", "--ids");
   });
-  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-mlm \"I would like a cup of <mask>, please.\"",
+                                "@ --model examples/models/tiny-mlm --json --top-k 3 < FILE"},
+                               [&] { run(std::move(wanted)); });
 }

@@ -352,5 +352,7 @@ int main(int argc, char** argv) {
   app.final_callback([&] {
     if (wanted.model.empty() && !wanted.parse_only) throw CLI::RequiredError("--model or --parse-only");
   });
-  return examples::run_program(app, argc, argv, [&] { start(wanted); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --task SST-2 --data FILE --model FOLDER", "@ --task MRPC --data FILE --parse-only"},
+                               [&] { start(wanted); });
 }

@@ -219,5 +219,5 @@ int main(int argc, char** argv) {
   CLI::App app{"Says what a checkpoint folder holds, and what would be refused and why", "inspect"};
   app.add_option("folder", wanted.folder, "checkpoint folder")->required();
   app.add_flag("--json", wanted.json, "one JSON line: folder, config, architecture, weights, tokenizer, load, refused");
-  return examples::run_program(app, argc, argv, [&] { run(wanted); });
+  return examples::run_program(app, argc, argv, {"@ examples/models/tiny-mlm"}, [&] { run(wanted); });
 }

@@ -100,5 +100,7 @@ int main(int argc, char** argv) {
   examples::bad_texts::add_option(app, wanted.skip_bad);
   examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model FOLDER --aggregation simple \"Ada Lovelace lived in London.\""},
+                               [&] { run(std::move(wanted)); });
 }

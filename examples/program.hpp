@@ -6,10 +6,16 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <exception>
+#include <filesystem>
+#include <initializer_list>
 #include <ios>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
+
+#include "ultrafastbert/core/version.hpp"
 
 namespace examples {
 
@@ -33,17 +39,49 @@ inline void print_line(const nlohmann::ordered_json& line) {
   std::cout << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n' << std::flush;
 }
 
+/// How the programs end, which each says at the end of its help.
+struct exit_status {
+  static constexpr int done = 0;
+  static constexpr int failed = 1;
+  static constexpr int wrong_command_line = 2;
+};
+
+/// Reads the command line, with --version, and with a help that ends with examples of calls, in which "@" stands for
+/// the program's name, and with the exit statuses. Returns the status if there is nothing left to do.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv, std::initializer_list<std::string_view> calls) {
+  using version = ultrafastbert::version;
+  app.name(std::filesystem::path(argc > 0 ? argv[0] : app.get_name().c_str()).filename().string());
+  app.set_version_flag("--version",
+                       app.get_name() + " (ultrafastbert) " + std::to_string(version::major_number) + "." +
+                           std::to_string(version::minor_number) + "." + std::to_string(version::patch_number),
+                       "Print the version and exit");
+  std::string footer = "Examples:\n";
+  for (const std::string_view call : calls) {
+    const std::size_t name = call.find('@');
+    footer.append("  ").append(call.substr(0, name)).append(app.get_name()).append(call.substr(name + 1)).append("\n");
+  }
+  app.footer(footer +
+             "\nExit status:\n  0  done\n  1  failed, behind a message on standard error\n  2  wrong command line");
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& end) {
+    const int status = app.exit(end) == 0 ? exit_status::done : exit_status::wrong_command_line;
+    return std::cout.flush() ? status : exit_status::failed;
+  }
+}
+
 /// Reads the command line and calls `run`. Returns the exit status: not 0, behind a message on standard error, if
 /// something is wrong, which includes an output that cannot be written.
 template <class Run>
-int run_program(CLI::App& app, int argc, char** argv, const Run& run) {
-  CLI11_PARSE(app, argc, argv);
+int run_program(CLI::App& app, int argc, char** argv, std::initializer_list<std::string_view> calls, const Run& run) {
+  if (const auto status = parse(app, argc, argv, calls)) return *status;
   std::string message;
   try {
     std::cout.exceptions(std::ios::badbit);  // nothing is computed for an output that takes no more
     run();
     std::cout.flush();
-    return 0;
+    return exit_status::done;
   } catch (const std::ios_base::failure&) {
     message = "standard output cannot be written";
   } catch (const std::exception& problem) {
@@ -52,7 +90,7 @@ int run_program(CLI::App& app, int argc, char** argv, const Run& run) {
   std::cout.exceptions(std::ios::goodbit);
   std::cout.flush();  // what was answered before stands before the message
   std::cerr << app.get_name() << ": " << message << '\n';
-  return 1;
+  return exit_status::failed;
 }
 
 }  // namespace examples

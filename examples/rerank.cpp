@@ -166,5 +166,9 @@ int main(int argc, char** argv) {
     wanted.texts = examples::texts_of(app);
     if (wanted.skip_bad && !wanted.texts.empty()) throw CLI::ExcludesError("texts", "--skip-bad");
   });
-  return examples::run_program(app, argc, argv, [&] { run(wanted); });
+  return examples::run_program(
+      app, argc, argv,
+      {"@ --model FOLDER \"how tall is everest\" \"Everest is 8849 m tall.\" \"Cats sleep a lot.\"",
+       "@ --model FOLDER --json --top-k 1 < FILE"},
+      [&] { run(wanted); });
 }

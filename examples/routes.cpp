@@ -168,5 +168,8 @@ int main(int argc, char** argv) {
   examples::bad_texts::add_option(app, wanted.skip_bad);
   examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] { wanted.texts = examples::texts_of(app); });
-  return examples::run_program(app, argc, argv, [&] { run(std::move(wanted)); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-mlm \"The cat sat on the mat.\"",
+                                "@ --model examples/models/tiny-mlm --json --svg trees.svg < FILE"},
+                               [&] { run(std::move(wanted)); });
 }

@@ -140,9 +140,11 @@ int main(int argc, char** argv) {
       throw CLI::RequiresError("--strategy only_second", "--pair");
     }
   });
-  return examples::run_program(app, argc, argv, [&] {
-    wanted.reports = length->count() > 0 || file_settings->count() > 0;
-    wanted.how.overflow = stride->count() > 0;
-    run(std::move(wanted));
-  });
+  return examples::run_program(
+      app, argc, argv,
+      {"@ --tokenizer examples/models/tiny-mlm \"a cup of tea\"", "@ --tokenizer FOLDER --json < FILE"}, [&] {
+        wanted.reports = length->count() > 0 || file_settings->count() > 0;
+        wanted.how.overflow = stride->count() > 0;
+        run(std::move(wanted));
+      });
 }

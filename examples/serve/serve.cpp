@@ -411,5 +411,8 @@ int main(int argc, char** argv) {
   app.final_callback([&] {
     if (wanted.models.empty() && wanted.embedders.empty()) throw CLI::RequiredError("--model or --embedder");
   });
-  return examples::run_program(app, argc, argv, [&] { run(wanted); });
+  return examples::run_program(app, argc, argv,
+                               {"@ --model examples/models/tiny-mlm --port 8080",
+                                "@ --model examples/models/tiny-mlm --embedder FOLDER --queue 256"},
+                               [&] { run(wanted); });
 }

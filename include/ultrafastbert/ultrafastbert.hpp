@@ -13,6 +13,7 @@
 
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
+#include "ultrafastbert/tokenizer.hpp"
 
 #include "ultrafastbert/encoder/config.hpp"
 #include "ultrafastbert/encoder/encoder.hpp"
@@ -29,4 +30,3 @@
 #include "ultrafastbert/model/tasks/masked_lm.hpp"
 #include "ultrafastbert/model/tasks/sequence_classifier.hpp"
 #include "ultrafastbert/model/tasks/token_classifier.hpp"
-#include "ultrafastbert/tokenizer/tokenizer.hpp"

@@ -144,7 +144,38 @@ true" "$("$json_at" /truncated <"$work/cut")"
   ! "$json_at" /truncated <"$work/whole" >"$work/none" 2>&1 || complain "a text says truncated, but nobody asked for it"
 }
 
+# check_manners: --version, --help, and what bash makes of it. The examples that the help ends with are run from the top of the repository, but
+# for those that name a FILE or FOLDER of the reader's, and what does not end by itself.
+check_manners() {
+  program_name=$(basename "$program")
+  repository=$(cd "$(dirname "$0")/../.." && pwd)
+  version=$(awk '/^#define UFB_VERSION_(MAJOR|MINOR|PATCH)/ { text = text dot $3; dot = "." } END { print text }' \
+    "$repository/include/ultrafastbert/core/version.hpp")
+  same "--version" "$program_name (ultrafastbert) $version" "$("$program" --version </dev/null 2>&1)"
+  "$program" --help >"$work/help" 2>&1 </dev/null || complain "--help: exit status $?"
+  same "the end of --help" "Exit status:
+  0  done
+  1  failed, behind a message on standard error
+  2  wrong command line" "$(sed -n '/^Exit status:/,/^  2/p' "$work/help")"
+  sed -n '/^Examples:/,/^$/s/^  //p' "$work/help" >"$work/examples"
+  [ -s "$work/examples" ] || complain "--help has no examples"
+  while IFS= read -r line; do
+    case $line in *"$program_name"*) ;; *) complain "an example without the program: $line" ;; esac
+    case $line in *FILE* | *FOLDER* | *--port*) continue ;; esac
+    (cd "$repository" && PATH=$(dirname "$program"):$PATH sh -c "$line" >"$work/out" 2>"$work/err" </dev/null) ||
+      complain "the example '$line' of --help fails: $(cat "$work/err")"
+  done <"$work/examples"
+  same "the completion of --vers" "--version" "$(bash -c 'eval "$1" && COMP_WORDS=(it --vers) COMP_CWORD=1 && "$2" &&
+    echo "${COMPREPLY[*]}"' _ "$(sh "$repository/.cmake/completion.sh" "$program")" "_$program_name")"
+  if [ -w /dev/full ]; then
+    found=0
+    "$program" --help >/dev/full 2>"$work/err" || found=$?
+    same "--help with a full output: exit status" 1 "$found"
+  fi
+}
+
 finish() {
+  check_manners
   [ "$failures" -eq 0 ] || exit 1
   echo "all as it should be"
 }

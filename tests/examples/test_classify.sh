@@ -36,7 +36,7 @@ check_truncation "" 200 --model "$model"
 check_truncation "--max-length 8" 20 --model "$model"
 refused "a text that is too long" 1 "truncation" --model "$model" "$long$long$long$long$long$long$long$long$long$long"
 refused "more tokens than the model takes" 1 "max_length" --model "$model" --truncate --max-length 100000 a
-refused "a length without truncation" 107 "--truncate" --model "$model" --max-length 8 a
+refused "a length without truncation" 2 "--truncate" --model "$model" --max-length 8 a
 
 check_pipes "Will it rain?" --model "$model" --json
 "$program" --model "$model" "a" "$long$long$long$long$long$long$long$long$long$long" >"$work/out" 2>"$work/err" && complain "a second text that is too long"
@@ -50,8 +50,8 @@ refused "a file with a header" 1 "line 1: the model has no label 'label'" --mode
 printf 'Will it rain?\tGetWeather\nWill it snow?\tWeather\n' >"$work/other"
 refused "a label that the model lacks" 1 "line 2: the model has no label 'Weather'" --model "$model" --file "$work/other"
 refused "a file without texts" 1 "no text" --model "$model" --file /dev/null
-refused "a file without a name" 105 "--file" --model "$model" --file ""
-refused "a file and a text" 108 "--file" --model "$model" --file "$work/file" a
-refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
-refused "no model" 106 "--model" a
+refused "a file without a name" 2 "--file" --model "$model" --file ""
+refused "a file and a text" 2 "--file" --model "$model" --file "$work/file" a
+refused "an unknown option" 2 "--jsno" --model "$model" --jsno a
+refused "no model" 2 "--model" a
 finish

@@ -79,11 +79,11 @@ refused "a file without a header" 1 "line 1" --task cola --data "$work/dev.tsv" 
 refused "a file that is not there" 1 "$work/nowhere" --task cola --data "$work/nowhere" --parse-only
 refused "a task that is none" 1 "CoLA, MNLI" --task sst-3 --data "$work/dev.tsv" --parse-only
 refused "a model of another kind" 1 "masked_lm" --task sst-2 --data "$work/dev.tsv" --model "$models/tiny-mlm"
-refused "neither a model nor parsing alone" 106 "--model" --task sst-2 --data "$work/dev.tsv"
+refused "neither a model nor parsing alone" 2 "--model" --task sst-2 --data "$work/dev.tsv"
 for option in "--threads 2" --truncate "--labels 0,1" "--submission $work/submission"; do
   # shellcheck disable=SC2086  # an option and its value
-  refused "parsing alone with $option" 108 "--parse-only" --task sst-2 --data "$work/dev.tsv" --parse-only $option
+  refused "parsing alone with $option" 2 "--parse-only" --task sst-2 --data "$work/dev.tsv" --parse-only $option
 done
 check_output_errors "" --task sst-2 --data "$work/dev.tsv" --parse-only
-refused "both" 108 "--parse-only" --task sst-2 --data "$work/dev.tsv" --model "$work/two" --parse-only
+refused "both" 2 "--parse-only" --task sst-2 --data "$work/dev.tsv" --model "$work/two" --parse-only
 finish

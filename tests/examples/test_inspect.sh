@@ -37,5 +37,5 @@ same "another family" "config${tab}unsupported" "$("$json_at" /refused/0/part /r
 
 check_output_errors "" "$model"
 refused "a folder that is not there" 1 "$work/nowhere" "$work/nowhere"
-refused "no folder" 106 "folder"
+refused "no folder" 2 "folder"
 finish

@@ -42,6 +42,6 @@ same "its code stands in its place" "invalid_input" "$(head -n 1 "$work/skipped"
 check_truncation "" 300 --model "$model"
 refused "an aggregation that is none" 1 "none, simple, first, average or max" --model "$model" --aggregation all a
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a
-refused "an unknown option" 109 "--jsno" --model "$model" --jsno a
-refused "no model" 106 "--model" a
+refused "an unknown option" 2 "--jsno" --model "$model" --jsno a
+refused "no model" 2 "--model" a
 finish

@@ -29,11 +29,11 @@ grep -qF 'line 1: bad_type: $.documents' "$work/err" || complain "documents that
 same "nothing for an empty pipe" "" "$("$program" --model "$model" </dev/null)"
 refused "a query without documents" 1 "at least one document" --model "$model" a
 refused "the best of what has no order" 1 "--top-k" --model "$model" --top-k 1 a b c
-refused "lines to skip where there are none" 108 "--skip-bad" --model "$model" --skip-bad a b
+refused "lines to skip where there are none" 2 "--skip-bad" --model "$model" --skip-bad a b
 refused "a pair that is too long, where that is asked for" 1 "truncation" --model "$model" --refuse-long a \
   "$long"
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a b
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a b
-refused "an unknown option" 109 "--jsno" --model "$model" --jsno a b
-refused "no model" 106 "--model" a b
+refused "an unknown option" 2 "--jsno" --model "$model" --jsno a b
+refused "no model" 2 "--model" a b
 finish

@@ -124,9 +124,9 @@ for pid in $asking; do
   esac
 done
 
-refused "no model" 106 "--model or --embedder"
+refused "no model" 2 "--model or --embedder"
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
-refused "a port that is none" 105 "--port" --model "$models/tiny-mlm" --port 70000
-refused "a drain that is none" 105 "--drain" --model "$models/tiny-mlm" --drain -1
-refused "an unknown option" 109 "--prot" --prot 1
+refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000
+refused "a drain that is none" 2 "--drain" --model "$models/tiny-mlm" --drain -1
+refused "an unknown option" 2 "--prot" --prot 1
 finish

@@ -33,7 +33,8 @@ find . -name '*.hpp' -o -name '*.inc' | sed 's,^\./,,' | sort | xargs awk '
     allow("tokenizer", "core io")
     allow("model", layers " encoder io tokenizer")
     allow("layers.hpp", layers)
-    allow("ultrafastbert.hpp", layers " layers.hpp encoder io tokenizer model")
+    allow("tokenizer.hpp", "core io tokenizer")
+    allow("ultrafastbert.hpp", layers " layers.hpp tokenizer.hpp encoder io tokenizer model")
     # Third-party headers: pattern and the folders that may name it.
     users["^nlohmann/"] = " io tokenizer model "
     users["^utf8proc"] = " tokenizer "

@@ -15,7 +15,7 @@ complain() {
   status=1
 }
 
-for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh \
+for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh tests/consumer/run.sh .cmake/*.sh \
   tests/support/*.sh tests/campaigns/*.sh tests/house/*.sh tests/examples/*.sh .ci/run; do
   shell=sh
   case $(head -n 2 "$script") in *bash*) shell=bash ;; esac
@@ -34,6 +34,7 @@ refuses() {
 refuses "tests/run.sh --build-only" tests/run.sh --bild-only
 refuses "--long takes one of:" tests/run.sh --long
 refuses "no command is called 'dmeo'; there are: demo" tests/run.sh --long bare dmeo
+refuses "there is no way 'instaled', but: installed moved" tests/consumer/run.sh instaled
 refuses "not '--quikc'" bench/run.sh compile --quikc
 refuses "--rounds takes a number" bench/run.sh compile --rounds=none
 refuses "--json needs a value" bench/run.sh compile --json

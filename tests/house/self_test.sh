@@ -31,6 +31,10 @@ fresh() {
     '  - in_use: Busy things, and what uses them, are in_use' '  - campaign: lint' >"$tree/tests/house/promises.txt"
   echo 'house_hygiene hygiene' >"$tree/tests/house/CMakeLists.txt"
   echo >"$tree/tests/campaigns/lint.sh"
+  header core/version.hpp core '#define UFB_VERSION_MAJOR 3' '#define UFB_VERSION_MINOR 4' '#define UFB_VERSION_PATCH 5'
+  mkdir -p "$tree/.github" "$tree/examples/packaging/vcpkg"
+  printf '%s\n' '# Changes' '## 3.4.5' '## 3.4.4' >"$tree/.github/CHANGELOG.md"
+  printf '%s\n' '{' '  "version": "3.4.5",' '}' >"$tree/examples/packaging/vcpkg/vcpkg.json"
   header layers/b.hpp layers '#include "ultrafastbert/core/a.hpp"' '
 namespace ultrafastbert {
 namespace core {
@@ -99,7 +103,7 @@ expect() {
 }
 
 fresh
-for check in includes shape documentation spelling hygiene promises; do
+for check in includes shape documentation spelling hygiene promises version; do
   sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
 done
 
@@ -217,6 +221,21 @@ expect promises 'there is no campaign fuzzy'
 sed -i 's/error_code::truncated/other/; s/are truncated/are cut/' "$tree/tests/test_a.cpp"
 sed -i 's/are truncated/are cut/' "$promises"
 expect promises 'the file of "Short files are cut" does not name the code truncated'
+
+sed -i 's/^## 3.4.5/## 3.4.6/' "$tree/.github/CHANGELOG.md"
+expect version ".github/CHANGELOG.md, in its newest heading, says '3.4.6'"
+sed -i 's/MINOR 4/MINOR 5/; s/3.4.5/3.5.5/' "$tree/include/ultrafastbert/core/version.hpp" "$tree/.github/CHANGELOG.md"
+expect version "vcpkg/vcpkg.json says '3.4.5'"
+sed -i '/PATCH/d' "$tree/include/ultrafastbert/core/version.hpp"
+expect version "has no three numbers but: '3.4'"
+printf 'set(PACKAGE_VERSION "3.4.5")\n' >"$work/ultrafastbert-config-version.cmake"
+printf 'Version: 3.4.0\n' >"$work/ultrafastbert.pc"
+if sh "$here/version.sh" "$tree" "$work" 3.4.5 >"$work/out"; then
+  echo "FAIL: version accepts a package of another version"
+  failures=$((failures + 1))
+fi
+[ "$(cat "$work/out")" = "ultrafastbert.pc says '3.4.0', include/ultrafastbert/core/version.hpp says '3.4.5'; correct what is old" ] ||
+  { echo "FAIL: version says: $(cat "$work/out")"; failures=$((failures + 1)); }
 
 # A variable that can be written, and its guard, among constants.
 compiler=$1

@@ -27,6 +27,7 @@ tests	tests/run.sh && build/tests/ufb_golden tests/golden && build/tests/ufb_inv
 server	tests/run.sh --build-only && { build/examples/serve --model examples/models/tiny-mlm & sleep 5; curl -sf localhost:8080/health; }
 c	tests/run.sh --build-only && python3 examples/c_api/ufb.py build/examples/libufb_c.so examples/models/tiny-mlm "a cup of <mask>"
 mpi	tests/run.sh --build-only && mpirun --allow-run-as-root --oversubscribe -np 2 build/examples/embed_mpi --model examples/models/tiny-mlm --in README.md --out vectors.npy
+consumer	tests/consumer/run.sh
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
 peers	bench/run.sh peers --quick --shapes 1x16

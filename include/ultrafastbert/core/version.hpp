@@ -5,7 +5,7 @@
 #pragma once
 
 #define UFB_VERSION_MAJOR 0
-#define UFB_VERSION_MINOR 1
+#define UFB_VERSION_MINOR 2
 #define UFB_VERSION_PATCH 0
 
 namespace ultrafastbert {
