@@ -52,6 +52,10 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
   if (group == "paper" && (options.threads != 1 || !options.storages.empty())) {
     throw std::runtime_error("paper compares levels of BLAS on one thread, in f32: no --threads, --storage");
   }
+  if (group == "machine" && (options.quick || !options.batches.empty() || !options.storages.empty() ||
+                             options.isa != ufb::isa_level::automatic)) {
+    throw std::runtime_error("machine measures no layer: no --quick, --batch, --storage, --isa");
+  }
   ufb_bench::bench_context context{.options = options, .pool = ufb::thread_pool(options.threads)};
   std::cout
       << "# Fast feedforward against dense layers\n\n"
@@ -62,6 +66,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
          "this engine; every engine verified against double precision first\n";
   if (group == "paper") ufb_bench::run_paper(context);
   if (group == "choice") ufb_bench::run_choice(context);
+  if (group == "machine") ufb_bench::run_machine(context);
   const bool all = group == "all";
   if (all || group == "cmm") ufb_bench::run_cmm(context);
   if (all || group == "family") ufb_bench::run_family(context);
@@ -85,10 +90,10 @@ int main(int argc, char** argv) try {
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
   app.add_option("group", group,
-                 "cmm (default), family, leaves, gpt3, depth, static, encoder, paper, choice or all, which leaves "
-                 "these two out")
-      ->check(
-          CLI::IsMember({"cmm", "family", "leaves", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
+                 "cmm (default), family, leaves, gpt3, depth, static, encoder, paper, choice, machine or all, which "
+                 "leaves these three out")
+      ->check(CLI::IsMember(
+          {"cmm", "family", "leaves", "gpt3", "depth", "static", "encoder", "paper", "choice", "machine", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
