@@ -135,7 +135,7 @@ def themed(svg, title, description, series):
 
     The picture has a paper of its own: it stays readable where a page disagrees with it about light and dark."""
     svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", lambda m: "#%02x%02x%02x" % tuple(map(int, m.groups())), svg)
-    svg = svg.replace("'", '"').replace('fill = "', 'fill="')
+    svg = re.sub(r"<[^>]+>", lambda tag: tag[0].replace("'", '"').replace('fill = "', 'fill="'), svg)
     svg = re.sub('(color|fill)="black"', rf'\1="{color("ink")}"', svg)
     svg = re.sub(r'<g [^<>]*>\s*</g>\n?', "", svg)
     svg = re.sub(r'<filter .*?</filter>\s*', "", svg, flags=re.S)

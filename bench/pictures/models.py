@@ -121,7 +121,7 @@ def choice(results):
 
 def heat_map(narrow, storages, batches, lines, ratio):
     """A block of cells for each storage: batches across, widths and depths down."""
-    pitch = 16
+    pitch, gap = 16, 46 if narrow else 26  # in pixels: from row to row, and below a block
     widths = in_order(width for width, _ in lines)
     tall = len(lines) + 0.6 * (len(widths) - 1)  # in cells
     blocks = len(storages) if narrow else 1
@@ -130,7 +130,7 @@ def heat_map(narrow, storages, batches, lines, ratio):
              "One tree; rows: depths of each width; columns: tokens in a batch; cells above 1.10 say how much")
     items = [(text, name, None, None) for name, _, text in CLASSES]
     head = probe.legend(probe.heading(*words), items) + 20
-    canvas = Canvas(probe.width, int(head + blocks * (tall * pitch + 46)) + 8, narrow)
+    canvas = Canvas(probe.width, int(head + blocks * (tall * pitch + gap)) + 8, narrow)
     canvas.legend(canvas.heading(*words), items)
     canvas.frame(108, 14, head, 24)
     across = len(batches) if narrow else len(storages) * (len(batches) + 0.5) - 0.5
@@ -138,7 +138,7 @@ def heat_map(narrow, storages, batches, lines, ratio):
     canvas.add("unset border", "unset grid", f"set xrange [0:{across}]", f"set yrange [{down}:0]")
 
     def corner(block):
-        return (0, block * (tall + 46 / pitch)) if narrow else (block * (len(batches) + 0.5), 0)
+        return (0, block * (tall + gap / pitch)) if narrow else (block * (len(batches) + 0.5), 0)
 
     y_of = {}
     for index, (width, depth) in enumerate(lines):
@@ -184,7 +184,7 @@ def heat_map(narrow, storages, batches, lines, ratio):
                              f"'{color(name)}'"))
     for name, tint in (("behind", ON_BEHIND), ("far", ON_FAR)):
         if cells[name]:
-            block = canvas.block([(x, y, f"{value:.2f}") for x, y, value in cells[name]])
+            block = canvas.block([(x, y, f"{value:.{2 if value < 10 else 0}f}") for x, y, value in cells[name]])
             parts.append((f"values: {name}", f"{block} using 1:2:3 with labels center font 'sans-serif,9' "
                                              f"textcolor rgb '{tint}'"))
     canvas.plot(*parts)
