@@ -52,10 +52,6 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
   if (group == "paper" && (options.threads != 1 || !options.storages.empty())) {
     throw std::runtime_error("paper compares levels of BLAS on one thread, in f32: no --threads, --storage");
   }
-  if (group == "machine" && (options.quick || !options.batches.empty() || !options.storages.empty() ||
-                             options.isa != ufb::isa_level::automatic)) {
-    throw std::runtime_error("machine measures no layer: no --quick, --batch, --storage, --isa");
-  }
   ufb_bench::bench_context context{.options = options, .pool = ufb::thread_pool(options.threads)};
   std::cout
       << "# Fast feedforward against dense layers\n\n"
@@ -117,6 +113,12 @@ int main(int argc, char** argv) try {
                                                                              {"int8", ufb::weight_storage::int8}}));
   app.add_option("--json", json, "file to write the rows to");
   CLI11_PARSE(app, argc, argv);
+  for (const char* other :
+       {"--quick", "--batch", "--storage", "--isa", "--rounds", "--model", "--shapes", "--projection"}) {
+    if (group == "machine" && app.count(other) != 0) {
+      throw std::runtime_error("machine takes --threads and --json, but no " + std::string(other));
+    }
+  }
   options.rounds = rounds != 0 ? rounds : options.quick ? 5 : 11;
   return run(group, options, json);
 } catch (const std::exception& problem) {

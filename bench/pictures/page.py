@@ -54,7 +54,8 @@ def machine(results):
                         f"at {m['layer_bytes_per_s'] / giga:.1f} GB/s from the 25 MB of one layer; a random line after "
                         f"{m['memory_latency_s'] * giga:.0f} ns"),
              ("arithmetic", f"{m['flops'] / giga:,.0f} GFLOP/s in f32"),
-             ("load before", m["load"]), ("compiler", f"g++ {m['compiler']}, no -march"),
+             ("load before", m["load"]),
+             ("compiler", f"{'g++ ' if m['compiler'][:1].isdigit() else ''}{m['compiler']}, no -march"),
              ("library", f"ultrafastbert {m['version']}"), ("date", m["date"])]
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts) + "</dl>"
 

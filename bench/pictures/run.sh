@@ -61,14 +61,15 @@ status=0
 # measure NAME ARGUMENT...: runs a group; leaves NAME.json, NAME.md (its tables), NAME.log (the rest) and NAME.run (how
 # it went, as lines "key: value").
 measure() {
-  local name=$1 result=0 start=$SECONDS reason=
+  local name=$1 result=0 start=$SECONDS reason='' date
+  date=$(date -u '+%Y-%m-%d %H:%M UTC')
   shift
   rm -f "$out/$name".{json,md,log,run}
   echo "report: bench/run.sh $*" >&2
   "$root/bench/run.sh" "$@" --json "$out/$name.json" >"$out/$name.md" 2>"$out/$name.log" </dev/null || result=$?
   {
     echo "command: bench/run.sh $*"
-    echo "date: $(date -u '+%Y-%m-%d %H:%M UTC')"
+    echo "date: $date"
     echo "seconds: $((SECONDS - start))"
     echo "status: $result"
   } >"$out/$name.run"
@@ -83,6 +84,17 @@ measure() {
   echo "report: $name failed with status $result; see $out/$name.log" >&2
 }
 
+# enough_memory GROUP GIGABYTES: leaves the group out, by a reason in its .run, where so much is not free.
+enough_memory() {
+  local free
+  free=$(awk '$1 == "MemAvailable:" { printf "%.1f", $2 / 1e6 }' /proc/meminfo 2>/dev/null) || return 0
+  if [ -z "$free" ] || awk "BEGIN { exit !($free >= $2) }"; then return 0; fi
+  rm -f "$out/$1".{json,md,log,run}
+  echo "reason: it takes $2 GB of memory, and $free GB are free" >"$out/$1.run"
+  echo "report: $1 is left out: $2 GB of memory are needed, $free GB are free" >&2
+  return 1
+}
+
 # Encoders take most of the time; a quick look needs no long calls.
 encoder=()
 [ -z "$quick" ] || encoder=(--quick --rounds 3 --shapes "1x16,1x128")
@@ -95,6 +107,7 @@ for group in $groups; do
       measure encoder-bf16 encoder "${encoder[@]}" --projection bf16
       measure encoder-int8 encoder "${encoder[@]}" --projection int8
       ;;
+    peers) ! enough_memory peers 5 || measure peers peers $quick ;;
     *) measure "$group" "$group" $quick ;;
   esac
 done
