@@ -112,11 +112,11 @@ def choice(results):
     notes = [f"{len(ratio):,} cells: the automatic engine is at most 2 % slower than the best one in {share(1.02)} of "
              f"them, at most 10 % in {share(1.10)}, at most 30 % in {share(1.30)}."] if ratio else []
     table = [[STORAGES.get(r["storage"], r["storage"]), str(r["width"]), str(r["depth"]), f"{r['batch']:,}",
-              r["auto_engine"], number(r["auto_us"]), r["best_engine"], number(r["best_us"]),
-              f"{r['auto_us'] / r['best_us']:.2f}"] for r in sorted(rows, key=lambda r: r["best_us"] / r["auto_us"])]
+              f"{r['auto_us'] / r['best_us']:.2f}", r["auto_engine"], number(r["auto_us"]), r["best_engine"],
+              number(r["best_us"])] for r in sorted(rows, key=lambda r: r["best_us"] / r["auto_us"])]
     return Figure("choice", "choice", "The automatic engine against the best one", draw,
-                  ["storage", "width", "depth", "batch", "chosen", "µs/token", "best", "µs/token", "chosen / best"], table,
-                  notes, bool(rows))
+                  ["storage", "width", "depth", "batch", "chosen / best", "chosen", "µs/token", "best", "µs/token"],
+                  table, notes, bool(rows))
 
 
 def heat_map(narrow, storages, batches, lines, ratio):

@@ -18,7 +18,7 @@ a { color: inherit; } code { overflow-wrap: anywhere; background: var(--soft); p
 img { display: block; max-width: 100%; height: auto; }
 .table { overflow: auto; max-height: 560px; border: 1px solid var(--line); border-radius: 6px; align-self: start; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { padding: 3px 9px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th, td { padding: 3px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { position: sticky; top: 0; background: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child, .word { text-align: left; }
 .notes { color: var(--muted); font-size: 13.5px; max-width: 90ch; } .notes p { margin: 0.5em 0; }
@@ -48,13 +48,15 @@ def machine(results):
         return f'<p class="missing">The machine is not described: {escape(results.reason("machine"))}.</p>'
     m = rows[0]
     giga = 1e9
+    kilobytes = m["memory"].removesuffix(" kB")
+    memory = f"{int(kilobytes) / 1e6:.1f} GB" if kilobytes.isdigit() else m["memory"]
     facts = [("processor", f"{m['processor']}, {m['cores']} cores, level {m['level']}"),
              ("data caches", ", ".join(map(str, m["caches"])) or "unknown"),
-             ("memory", f"{m['memory']}; read in sequence at {m['memory_bytes_per_s'] / giga:.1f} GB/s from 512 MiB, "
+             ("memory", f"{memory}; read in sequence at {m['memory_bytes_per_s'] / giga:.1f} GB/s from 512 MiB, "
                         f"at {m['layer_bytes_per_s'] / giga:.1f} GB/s from the 25 MB of one layer; a random line after "
                         f"{m['memory_latency_s'] * giga:.0f} ns"),
              ("arithmetic", f"{m['flops'] / giga:,.0f} GFLOP/s in f32"),
-             ("load before", m["load"]),
+             ("load at the start", m["load"]),
              ("compiler", f"{'g++ ' if m['compiler'][:1].isdigit() else ''}{m['compiler']}, no -march"),
              ("library", f"ultrafastbert {m['version']}"), ("date", m["date"])]
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts) + "</dl>"

@@ -349,7 +349,7 @@ class Page(ReportTest):
         for refers in tags.refers:
             known = refers[1:] in FIGURES if refers[0] == "#" else (self.folder / refers).exists()
             self.assertTrue(known, refers)
-        for text in ("A <processor> & more, 2 cores, level avx2", "L1 32 KiB, L2 1 MiB", "10.0 GB/s", "g++ 12.2.0",
+        for text in ("A <processor> & more, 2 cores, level avx2", "L1 32 KiB, L2 1 MiB", "16.0 GB; read in sequence at 10.0 GB/s", "g++ 12.2.0",
                      "bench/run.sh cmm --quick, 2026-01-02 03:04 UTC, 26 s", "Measured with --quick",
                      "from depth.json, whose command was not recorded",
                      "Left out: PyTorch, dense, f32 (python3-torch could not be installed)",
