@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A thin layer over gnuplot: scripts with margins in pixels, and SVG that follows the reader's light or dark."""
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -123,8 +124,11 @@ class Canvas:
         program = shutil.which("gnuplot")
         if program is None:
             raise ReportError("gnuplot was not found (Debian: gnuplot-nox)")
-        done = subprocess.run([program], input="\n".join(self.commands) + "\n", capture_output=True, text=True,
-                              encoding="utf-8", check=False)
+        # Settings of the reader's own, their terminal and their language are not for these pictures.
+        surroundings = {key: value for key, value in os.environ.items() if not key.startswith(("GNU", "LC_", "LANG"))}
+        done = subprocess.run([program, "--default-settings"], input="\n".join(self.commands) + "\n",
+                              capture_output=True, text=True, encoding="utf-8",
+                              env={**surroundings, "LC_ALL": "C.UTF-8"}, check=False)
         if done.returncode != 0 or "</svg>" not in done.stdout or done.stderr.strip():
             raise ReportError(f"gnuplot refuses the picture '{title}': {done.stderr.strip()}")
         return themed(done.stdout, title, description, self.series)
