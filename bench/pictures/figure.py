@@ -144,7 +144,7 @@ def grouped_bars(narrow, title, subtitle, axis, legend, groups):
     parts = [bar_plot(canvas, tint, rows, legend[tint], half=0.16 if narrow else 0.36) for tint, rows in places.items()]
     parts.append(label_plot(canvas, labels, "values"))
     if narrow:
-        parts.append(label_plot(canvas, [(0, place - 0.2, label) for label, place in ticks], "names",
+        parts.append(label_plot(canvas, [(0, place - 0.24, label) for label, place in ticks], "names",
                                 offset="character 0,0"))
     canvas.plot(*parts)
     return canvas
