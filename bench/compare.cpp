@@ -62,6 +62,7 @@ int run(const std::string& group, const ufb_bench::bench_options& options, const
          "this engine; every engine verified against double precision first\n";
   if (group == "paper") ufb_bench::run_paper(context);
   if (group == "choice") ufb_bench::run_choice(context);
+  if (group == "machine") ufb_bench::run_machine(context);
   const bool all = group == "all";
   if (all || group == "cmm") ufb_bench::run_cmm(context);
   if (all || group == "family") ufb_bench::run_family(context);
@@ -85,10 +86,10 @@ int main(int argc, char** argv) try {
   ufb_bench::bench_options options;
   std::size_t rounds = 0;
   app.add_option("group", group,
-                 "cmm (default), family, leaves, gpt3, depth, static, encoder, paper, choice or all, which leaves "
-                 "these two out")
-      ->check(
-          CLI::IsMember({"cmm", "family", "leaves", "gpt3", "depth", "static", "encoder", "paper", "choice", "all"}));
+                 "cmm (default), family, leaves, gpt3, depth, static, encoder, paper, choice, machine or all, which "
+                 "leaves these three out")
+      ->check(CLI::IsMember(
+          {"cmm", "family", "leaves", "gpt3", "depth", "static", "encoder", "paper", "choice", "machine", "all"}));
   app.add_flag("--quick", options.quick, "fewer rounds");
   app.add_option("--threads", options.threads, "threads of every contender (1)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
@@ -112,6 +113,12 @@ int main(int argc, char** argv) try {
                                                                              {"int8", ufb::weight_storage::int8}}));
   app.add_option("--json", json, "file to write the rows to");
   CLI11_PARSE(app, argc, argv);
+  for (const char* other :
+       {"--quick", "--batch", "--storage", "--isa", "--rounds", "--model", "--shapes", "--projection"}) {
+    if (group == "machine" && app.count(other) != 0) {
+      throw std::runtime_error("machine takes --threads and --json, but no " + std::string(other));
+    }
+  }
   options.rounds = rounds != 0 ? rounds : options.quick ? 5 : 11;
   return run(group, options, json);
 } catch (const std::exception& problem) {

@@ -237,6 +237,7 @@ double experiment::run(std::size_t batch) {
         chain = static_cast<double>(expected_.levels) * context_.limits.latency(work.weight_table / 2) * to_us;
       }
     }
+    const verdict& found = last_verdicts_[i];
     std::optional<double> limit_ratio;
     if (limit && dense.time) limit_ratio = *dense.time / *limit;
     context_.results.add({.group = group_,
@@ -254,11 +255,15 @@ double experiment::run(std::size_t batch) {
                           .own_dense_time = own_dense,
                           .limit = limit,
                           .chain = chain,
-                          .verified = last_verdicts_[i].verified,
-                          .goal = automatic && goal ? goal(batch, engine.storage(), limit_ratio) : std::nullopt});
-    if (!last_verdicts_[i].verified) {
+                          .verified = found.verified,
+                          .goal = automatic && goal ? goal(batch, engine.storage(), limit_ratio) : std::nullopt,
+                          .accuracy = row_accuracy{.tokens = found.tokens,
+                                                   .other_paths = found.differing,
+                                                   .near_ties = found.near_ties,
+                                                   .error = found.overall}});
+    if (!found.verified) {
       notes_.push_back("NOT VERIFIED: " + problem_.name() + ", batch " + std::to_string(batch) + ", " +
-                       engine.engine() + ": " + last_verdicts_[i].problem);
+                       engine.engine() + ": " + found.problem);
     }
   }
   return engines_.empty() ? 0.0 : times[dense_indices.size()].median;

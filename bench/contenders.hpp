@@ -128,7 +128,7 @@ class experiment {
 };
 
 // The groups: cmm_group.cpp, size_groups.cpp, leaf_group.cpp, static_group.cpp, encoder_group.cpp, paper_group.cpp,
-// choice_group.cpp.
+// choice_group.cpp, machine_group.cpp.
 void run_cmm(bench_context& context);
 void run_family(bench_context& context);
 void run_depth(bench_context& context);
@@ -138,5 +138,6 @@ void run_static(bench_context& context);
 void run_encoder(bench_context& context);
 void run_paper(bench_context& context);
 void run_choice(bench_context& context);
+void run_machine(bench_context& context);
 
 }  // namespace ufb_bench

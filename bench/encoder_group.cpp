@@ -205,7 +205,8 @@ class encoder_bench {
                                         {"ffn", one.ffn},
                                         {"backend", one.backend},
                                         {"tokens_per_s", micro / time.median},
-                                        {"ratio_to_dense", ratio}}
+                                        {"ratio_to_dense", ratio},
+                                        {"verified", verified}}
                              .dump(),
                          verified);
   }

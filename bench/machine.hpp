@@ -5,10 +5,29 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace ufb_bench {
 
-/// A Markdown list: processor, cores, instruction set level, governor, memory, compiler, date.
+/// The machine, the build and the moment in words; "unknown" where the system does not say.
+struct machine_description {
+  std::string processor{};
+  std::string family{};
+  std::size_t cores = 0;
+  std::string level{};  ///< instruction set of the library's kernels
+  std::vector<std::string> caches{};
+  std::string governor{};
+  std::string huge_pages{};
+  std::string memory{};
+  std::string load{};
+  std::string compiler{};
+  std::string version{};  ///< of the library
+  std::string date{};
+};
+
+[[nodiscard]] machine_description this_machine();
+
+/// A Markdown list of it.
 [[nodiscard]] std::string describe_machine(std::size_t threads);
 
 /// Memory that can be taken now, 0 if unknown. Units: bytes.

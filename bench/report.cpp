@@ -42,6 +42,15 @@ std::string json_string(const std::string& text) {
   return quoted + '"';
 }
 
+// The keys of an accuracy, which are null where nothing was compared.
+std::string json_accuracy(const std::optional<row_accuracy>& accuracy) {
+  const auto number = [&](auto member) {
+    return json_number(accuracy ? std::optional<double>(static_cast<double>((*accuracy).*member)) : std::nullopt);
+  };
+  return "\"tokens\": " + number(&row_accuracy::tokens) + ", \"other_paths\": " + number(&row_accuracy::other_paths) +
+         ", \"near_ties\": " + number(&row_accuracy::near_ties) + ", \"error\": " + number(&row_accuracy::error);
+}
+
 std::string json_object(const report_row& row) {
   return "{\"group\": " + json_string(row.group) + ", \"case\": " + json_string(row.case_name) +
          ", \"batch\": " + std::to_string(row.batch) + ", \"threads\": " + std::to_string(row.threads) +
@@ -53,7 +62,8 @@ std::string json_object(const report_row& row) {
          ", \"limit_us\": " + json_number(row.limit) + ", \"share_of_limit\": " + json_number(row.share_of_limit()) +
          ", \"chain_us\": " + json_number(row.chain) + ", \"verified\": " + (row.verified ? "true" : "false") +
          ", \"goal\": " + json_number(row.goal ? std::optional(row.goal->ratio) : std::nullopt) +
-         ", \"goal_of_limit\": " + (row.goal && row.goal->of_limit ? "true" : "false") + '}';
+         ", \"goal_of_limit\": " + (row.goal && row.goal->of_limit ? "true" : "false") + ", " +
+         json_accuracy(row.accuracy) + '}';
 }
 
 std::string line_of(const std::vector<std::string>& cells) {

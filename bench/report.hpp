@@ -19,6 +19,14 @@ struct ratio_goal {
   bool of_limit = false;  ///< it is a share of what the machine allows, because that is less than what was aimed at
 };
 
+/// How outputs compare with the same layer in double precision.
+struct row_accuracy {
+  std::size_t tokens = 0;       ///< that were compared
+  std::size_t other_paths = 0;  ///< tokens on another path, near-ties apart
+  std::size_t near_ties = 0;    ///< tokens that took the other way where double precision cannot tell
+  double error = 0.0;           ///< |y - reference| / |reference| over the tokens on the same path
+};
+
 /// One line of a table: an engine at one batch size.
 struct report_row {
   std::string group{};
@@ -36,6 +44,7 @@ struct report_row {
   std::optional<double> chain{};  ///< of the loads that wait for each other, microseconds per token; for few tokens
   bool verified = false;
   std::optional<ratio_goal> goal{};
+  std::optional<row_accuracy> accuracy{};  ///< stands in the JSON only
 
   [[nodiscard]] std::optional<double> ratio() const;
   [[nodiscard]] std::optional<double> ratio_own() const;

@@ -16,6 +16,11 @@
 #   bench/run.sh hub [--quick] [--threads N] [--shapes LIST] [--rounds N] [--json FILE]
 # the levels of BLAS that the paper compares, for dense layers and the FFF layer, beside the paper's own figures:
 #   bench/run.sh paper [--quick] [--batch LIST] [--rounds N] [--json FILE]
+# most of these, kept as JSON and drawn: pictures (SVG) and a page of them with tables; --from draws without measuring:
+#   bench/run.sh report [--quick] [--groups machine,cmm,depth,family,choice,encoder,peers] --out DIR
+#   bench/run.sh report --from DIR --out DIR
+# what the machine is and allows:
+#   bench/run.sh machine [--threads N] [--json FILE]
 # what a program costs to compile, and single kernels and engines with Google Benchmark's own options:
 #   bench/run.sh compile [--quick] [--rounds N] [--json FILE]
 #   bench/run.sh micro [--benchmark_filter=REGEX] [--benchmark_min_time=SECONDS]
@@ -42,6 +47,7 @@ build_bench() {
 # shellcheck disable=SC2086  # lists of words
 case ${1:-} in
   compile) exec "$root/bench/compile/run.sh" "${@:2}" ;;
+  report) exec "$root/bench/pictures/run.sh" "${@:2}" ;;
   micro)
     build_bench ufb_bench_micro $UFB_MICRO_BENCH_PACKAGES
     exec "$root/build-bench/bench/ufb_bench_micro" "${@:2}"

@@ -382,6 +382,7 @@ class peers_bench {
                   short_number(micro / time.most) + "-" + short_number(micro / time.least), short_number(ratio), cell},
                  nlohmann::ordered_json{{"group", group_.name},
                                         {"peer", form.peer},
+                                        {"title", form.title},
                                         {"shape", set.name},
                                         {"threads", options_.threads},
                                         {"tokens_per_s", speed},

@@ -15,7 +15,8 @@ complain() {
   status=1
 }
 
-for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh tests/run.sh tests/consumer/run.sh .cmake/*.sh \
+for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh bench/pictures/run.sh tests/run.sh \
+  tests/consumer/run.sh .cmake/*.sh \
   tests/support/*.sh tests/campaigns/*.sh tests/house/*.sh tests/examples/*.sh .ci/run; do
   shell=sh
   case $(head -n 2 "$script") in *bash*) shell=bash ;; esac
@@ -38,6 +39,7 @@ refuses "there is no way 'instaled', but: installed moved" tests/consumer/run.sh
 refuses "not '--quikc'" bench/run.sh compile --quikc
 refuses "--rounds takes a number" bench/run.sh compile --rounds=none
 refuses "--json needs a value" bench/run.sh compile --json
+refuses "report needs --out DIR" bench/run.sh report --quick
 
 # Apart from the judge of a model that does not ship here.
 tests/support/bare.sh --list >"$work/list"

@@ -33,6 +33,7 @@ encoder	bench/run.sh encoder --quick --shapes 1x16
 peers	bench/run.sh peers --quick --shapes 1x16
 paper	bench/run.sh paper --quick --batch 1
 compile	bench/run.sh compile --quick
+report	bench/run.sh report --quick --groups machine,depth --out build-report
 LIST
 }
 
