@@ -29,10 +29,8 @@ foreach(program IN LISTS programs)
   install(FILES "${completion}" DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" COMPONENT tools)
   if(UFB_HELP2MAN)
     set(page "${folder}/man/${name}.1")
-    # The first line of the help says what the program does.
-    add_custom_command(OUTPUT "${page}.gz" DEPENDS "${renamed}"
-                       COMMAND sh -c "\"$1\" --no-info --name=\"$(\"$2\" --help | head -n 1)\" --output=\"$3\" \"$2\" && gzip -9nf \"$3\""
-                               help2man "${UFB_HELP2MAN}" "${renamed}" "${page}" VERBATIM)
+    add_custom_command(OUTPUT "${page}.gz" DEPENDS "${renamed}" "${CMAKE_CURRENT_LIST_DIR}/manual.sh"
+                       COMMAND sh "${CMAKE_CURRENT_LIST_DIR}/manual.sh" "${UFB_HELP2MAN}" "${renamed}" "${page}" VERBATIM)
     list(APPEND texts "${page}.gz")
     install(FILES "${page}.gz" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT tools)
   endif()
