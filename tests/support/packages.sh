@@ -14,6 +14,7 @@ UFB_SANITIZER_PACKAGES="clang-14 libclang-rt-14-dev"
 UFB_LINT_PACKAGES="clang-14 clang-tidy-14 cppcheck"
 UFB_COVERAGE_PACKAGES="clang-format-14 gcovr"
 UFB_PORTABILITY_PACKAGES="clang-14 clang-16 g++-aarch64-linux-gnu qemu-user"
+UFB_DOCUMENTATION_PACKAGES="doxygen parallel haproxy"
 UFB_BARE_PACKAGES="debootstrap git ca-certificates"
 
 # ufb_require_packages NAME...: installs the packages that are missing, as root or through sudo; says so on stderr.
