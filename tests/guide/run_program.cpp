@@ -6,8 +6,8 @@
 #include <iostream>
 #include <string_view>
 
-#define RUN(name)              \
-  namespace name {             \
+#define RUN(name)                 \
+  namespace name {                \
   int run(int argc, char** argv); \
   }
 #include "runs.inc"

@@ -6,8 +6,9 @@
 #   cpp      programs, which PROGRAM holds by the page's name and their number
 #   sh       commands, in the order of the page, each block in a shell of its own; a block that needs a program which is not
 #            installed is left out by name, unless UFB_GUIDE_ALL is set
+#   python   the same for a program in Python
 #   text     what the program or the commands before it print; below a line "..." that may be anything
-#   console, cmake, python and such: only to be read
+#   console, cmake and such: only to be read
 set -eu
 page=$1
 program=$2
@@ -50,10 +51,11 @@ awk 'BEGIN {
 }' >reranker/vocab.txt
 
 number=0
-for block in "$blocks"/*.cpp "$blocks"/*.sh; do [ -e "$block" ] && echo "$block"; done | sort >"$blocks/order"
+for block in "$blocks"/*.cpp "$blocks"/*.sh "$blocks"/*.python; do [ -e "$block" ] && echo "$block"; done | sort >"$blocks/order"
 while read -r block; do
   next=$(printf '%s/%03d.text' "$blocks" $(($(basename "$block" | sed 's/^0*\([0-9]*\)\..*/\1/') + 1)))
   status=0
+  # shellcheck disable=SC2013  # words without blanks
   case $block in
     *.cpp)
       number=$((number + 1))
@@ -62,9 +64,10 @@ while read -r block; do
       [ -e "$next" ] || complain "$what: no block \"text\" behind it says what it prints"
       ;;
     *)
-      what="the commands that begin with '$(head -n 1 "$block")'"
+      what="the commands that begin with '$(grep -v '^#' "$block" | head -n 1)'"
       missing=
-      for needed in $(sed -n 's/^# Needs: //p' "$block"); do
+      case $block in *.python) shell="python3 -B" ;; *) shell="sh -eu" ;; esac
+      for needed in ${shell%% *} $(sed -n 's/^# Needs: //p' "$block"); do
         command -v "$needed" >/dev/null 2>&1 || missing="$missing $needed"
       done
       if [ -n "$missing" ]; then
@@ -72,7 +75,7 @@ while read -r block; do
         [ -z "${UFB_GUIDE_ALL:-}" ] || complain "$what: no$missing"
         continue
       fi
-      sh -eu "$block" >"$blocks/out" 2>"$blocks/err" </dev/null || status=$?
+      $shell "$block" >"$blocks/out" 2>"$blocks/err" </dev/null || status=$?
       ;;
   esac
   [ "$status" -eq 0 ] || complain "$what: status $status: $(cat "$blocks/err")"
