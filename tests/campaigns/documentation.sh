@@ -11,7 +11,7 @@ campaign() {
     -D UFB_BUILD_EXAMPLES=ON
   say "$(find "$root/build/docs/html" -name '*.html' | wc -l) pages, from $root/build/docs/html/index.html on"
   say "the guide"
-  quietly cmake --build "$root/build" --target ufb_guide ufb_examples --parallel "$jobs"
+  quietly cmake --build "$root/build" --target ufb_guide_tests --parallel "$jobs"
   UFB_GUIDE_ALL=1 test_in build --tests-regex '^guide_'
   say "$summary"
 }
