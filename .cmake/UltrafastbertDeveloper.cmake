@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# For the project's own programs (tests, benchmarks, examples): strict warnings that no consumer inherits.
+# For the project's own programs (tests, benchmarks, examples): strict warnings that no consumer inherits; and the target of
+# the documentation.
 
 add_library(ufb_strict_warnings INTERFACE)
 target_compile_options(ufb_strict_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
                                                      -Wold-style-cast -Wdouble-promotion -Werror)
+
+include("${CMAKE_CURRENT_LIST_DIR}/UltrafastbertDocumentation.cmake")
 
 # ufb_add_program(NAME <target> SOURCES <file>... LIBRARIES <target>... [DEFINITIONS <definition>...])
 # A program under the strict warnings. The library's headers are no system headers here, so they are covered.

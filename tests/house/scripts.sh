@@ -16,8 +16,8 @@ complain() {
 }
 
 for script in examples/demo.sh bench/run.sh bench/compile/run.sh bench/peers/start.sh bench/pictures/run.sh tests/run.sh \
-  tests/consumer/run.sh .cmake/*.sh \
-  tests/support/*.sh tests/campaigns/*.sh tests/house/*.sh tests/examples/*.sh .ci/run; do
+  tests/consumer/run.sh .cmake/*.sh tests/support/*.sh tests/campaigns/*.sh tests/house/*.sh tests/examples/*.sh \
+  tests/guide/*.sh .ci/run; do
   shell=sh
   case $(head -n 2 "$script") in *bash*) shell=bash ;; esac
   "$shell" -n "$script" || complain "$script cannot be read by $shell"

@@ -103,7 +103,11 @@ expect() {
 }
 
 fresh
+<<<<<<< HEAD
 for check in includes shape documentation spelling hygiene promises version; do
+=======
+for check in includes shape documentation guides spelling hygiene promises; do
+>>>>>>> h-guide
   sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
 done
 
@@ -182,6 +186,22 @@ add core/a.hpp '/// Checks.' 'template <class T>' 'void f(int size) {' '  if (si
 expect documentation 'f: throws, but its comment does not say so'
 add core/a.hpp '/// Copies.' '/// Throws: overflow.' '/// Shapes: x: (n).' 'void f(float* x);'
 expect documentation 'f: Throws stands too late'
+
+mkdir "$tree/examples/guide"
+printf '%s\n' 'Read [on](second.md) about `truncated` and `error_code::in_use`.' >"$tree/examples/guide/README.md"
+cp "$tree/examples/guide/README.md" "$tree/examples/guide/second.md"
+sh "$here/guides.sh" "$tree" || { echo "FAIL: guides complains about a good guide"; failures=$((failures + 1)); }
+echo 'Also [this](third.md).' >>"$tree/examples/guide/second.md"
+expect guides 'examples/guide/second.md links third.md, which is not there'
+mkdir "$tree/examples/guide"
+echo 'Nothing.' >"$tree/examples/guide/second.md"
+expect guides 'examples/guide/README.md has no line for second.md'
+mkdir "$tree/examples/guide"
+echo 'The name `in_usage` and the option `--quikc`.' >"$tree/examples/guide/README.md"
+expect guides "names 'in_usage', which is nowhere in the sources" 2
+mkdir "$tree/examples/guide"
+awk 'BEGIN { for (i = 0; i < 141; ++i) print "" }' >"$tree/examples/guide/README.md"
+expect guides 'examples/guide/README.md is longer than 140 lines'
 
 add core/a.hpp '// How a tokeniser behaves.'
 expect spelling 'core/a.hpp:7: write "tokeniz", not "tokenis"'

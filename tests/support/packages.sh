@@ -17,6 +17,7 @@ UFB_COVERAGE_PACKAGES="clang-format-14 gcovr"
 UFB_PORTABILITY_PACKAGES="clang-14 clang-16 g++-aarch64-linux-gnu qemu-user"
 UFB_CONSUMER_PACKAGES="$UFB_BUILD_PACKAGES python3"
 UFB_CONSUMER_MATRIX_PACKAGES="g++-12 clang-14 clang-16"
+UFB_DOCUMENTATION_PACKAGES="doxygen parallel haproxy"
 UFB_BARE_PACKAGES="debootstrap git ca-certificates"
 
 # ufb_require_packages NAME...: installs the packages that are missing, as root or through sudo; says so on stderr.

@@ -76,7 +76,8 @@ class encoder {
     return model;
   }
 
-  /// Notes `embedding.*`, `layers.<i>.*` and `final_norm.*` below `prefix`, the word matrix by the name `word_name`.
+  /// Notes the parameters of all parts. Below `prefix` they are `embedding.*`, `layers.i.*` for every layer i, and
+  /// `final_norm.*`; the word matrix has the name `word_name`.
   /// Throws: std::bad_alloc.
   void parameters(const std::string& prefix, const std::string& word_name, parameter_list& list) {
     embedding_.parameters(prefix + "embedding.", word_name, list);

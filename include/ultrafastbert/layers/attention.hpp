@@ -125,8 +125,8 @@ class attention {
     return layer;
   }
 
-  /// Notes `self_attention.*` as the shape's layout and operation say and, with an output projection, `dense.*` below
-  /// `prefix`.
+  /// Notes the parameters of all parts. Below `prefix` they are `self_attention.*`, as the shape's layout and operation
+  /// say, and with an output projection `dense.*`.
   /// Throws: std::bad_alloc.
   void parameters(const std::string& prefix, parameter_list& list) {
     const std::string self = prefix + "self_attention.";

@@ -108,9 +108,9 @@ class embedding {
     return layer;
   }
 
-  /// Notes the word matrix by the name `word_name` (tied models store it under either of two names) and, as the shape
-  /// asks for them, `pos_embedding.scale_factor`, `pos_embedding.embedding.weight`, `token_type_embedding.weight` and
-  /// `norm.*` below `prefix`. Throws: std::bad_alloc.
+  /// Notes the word matrix by the name `word_name` (tied models store it under either of two names). Below `prefix`
+  /// follow, as the shape asks for them, `pos_embedding.scale_factor`, `pos_embedding.embedding.weight`,
+  /// `token_type_embedding.weight` and `norm.*`. Throws: std::bad_alloc.
   void parameters(const std::string& prefix, const std::string& word_name, parameter_list& list) {
     list.add(word_name, {shape_.vocabulary_size, shape_.width}, [this](const tensor& from) {
       auto words = std::make_shared<matrix<Scalar>>(matrix_extents{shape_.vocabulary_size, shape_.width});

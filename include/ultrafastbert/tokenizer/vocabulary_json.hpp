@@ -61,7 +61,7 @@ namespace ultrafastbert::tokenizers {
   return std::move(tokens).build();
 }
 
-/// Reads a merges.txt: a merge in each line, but for lines that start with #version.
+/// Reads a merges.txt: a merge in each line, but for lines that start with the word `#version`.
 /// Throws: io_error, truncated, limit_exceeded, bad_vocabulary (a line that is no merge, or one of a token that there
 ///   is not).
 [[nodiscard]] inline bpe_merge_table read_merges_text(const std::filesystem::path& file, const vocabulary& tokens) {

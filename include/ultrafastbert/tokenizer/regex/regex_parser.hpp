@@ -25,8 +25,8 @@ namespace ultrafastbert::tokenizers {
 /// Longest pattern and longest replacement in bytes.
 inline constexpr std::size_t longest_pattern = 1024;
 
-/// Most ranges of code points in the sets of a pattern. A class such as \w has several hundred of them, so that a short
-/// pattern could ask for much memory; the longest published ones have about a quarter of this.
+/// Most ranges of code points in the sets of a pattern. A class such as `\w` has several hundred of them, so that a
+/// short pattern could ask for much memory; the longest published ones have about a quarter of this.
 inline constexpr std::size_t most_ranges = 32'768;
 
 /// A string of at most `longest_pattern` bytes. Throws: bad_type, limit_exceeded.

@@ -21,7 +21,8 @@
 namespace ultrafastbert::tokenizers {
 
 /// Cuts as GPT-2's expression does, by one character at a time:
-/// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+///
+///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 class gpt2_words {
  public:
   gpt2_words() {
