@@ -96,8 +96,8 @@ if(UFB_INSTALL_PROGRAMS)
   string(CONCAT CPACK_DEBIAN_TOOLS_PACKAGES_DESCRIPTION
          "fast feedforward networks and BERT-like encoders on a CPU (programs)\n"
          "Programs that load models as the Hugging Face hub stores them: ufb-fill-mask,\n"
-         "ufb-classify, ufb-embed, ufb-rerank, ufb-ner and ufb-serve answer texts, ufb-glue\n"
-         "judges a classifier, ufb-tokenize, ufb-inspect, ufb-routes and\n"
+         "ufb-classify, ufb-embed, ufb-rerank, ufb-ner and ufb-serve answer texts,\n"
+         "ufb-glue judges a classifier, ufb-tokenize, ufb-inspect, ufb-routes and\n"
          "ufb-compare-precision show what is in a model. No model comes with them.")
   set(CPACK_STRIP_FILES ON)
   ufb_install_debian_documents(ultrafastbert-tools debian_tools)

@@ -36,10 +36,14 @@ foreach(program IN LISTS programs)
   endif()
 endforeach()
 add_custom_target(ufb_programs ALL DEPENDS ${texts})
-if(CMAKE_STRIP)
-  install(CODE "
-if(CMAKE_INSTALL_DO_STRIP)
-  file(GLOB programs \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/ufb-*\")
-  execute_process(COMMAND \"${CMAKE_STRIP}\" \${programs})
-endif()" COMPONENT tools)
-endif()
+
+# What CMake does for targets that keep their names: no search paths of the build, and no symbols in packages.
+list(TRANSFORM programs REPLACE "_" "-")
+install(CODE "
+foreach(program IN ITEMS ${programs})
+  set(file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/ufb-\${program}\")
+  file(RPATH_REMOVE FILE \"\${file}\")
+  if(CMAKE_INSTALL_DO_STRIP AND NOT \"${CMAKE_STRIP}\" STREQUAL \"\")
+    execute_process(COMMAND \"${CMAKE_STRIP}\" \"\${file}\")
+  endif()
+endforeach()" COMPONENT tools)
