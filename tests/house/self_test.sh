@@ -103,11 +103,7 @@ expect() {
 }
 
 fresh
-<<<<<<< HEAD
-for check in includes shape documentation spelling hygiene promises version; do
-=======
-for check in includes shape documentation guides spelling hygiene promises; do
->>>>>>> h-guide
+for check in includes shape documentation guides spelling hygiene promises version; do
   sh "$here/$check.sh" "$tree" || { echo "FAIL: $check complains about the good tree"; failures=$((failures + 1)); }
 done
 
