@@ -54,7 +54,7 @@ class pair_model : public tokenizers::token_model {
     ++static_cast<scratch&>(memory).pieces;
     memory.tokens.clear();
     for (std::size_t i = 0; i + 2 <= piece.size(); i += 2) {
-      memory.tokens.push_back({.id = static_cast<token_id>(piece[i]), .begin = i, .end = i + 2});
+      memory.tokens.emplace_back(static_cast<token_id>(piece[i]), tokenizers::byte_range{.begin = i, .end = i + 2});
     }
   }
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return std::nullopt; }
