@@ -27,16 +27,21 @@ using every_backend = std::tuple<on<ultrafastbert::plain_backend, float>, on<ult
 #endif
 
 /// The backends that layers run over: the same, and the library's own kernels.
-using every_layer_backend =
-    decltype(std::tuple_cat(std::declval<every_backend>(), std::declval<std::tuple<on<ultrafastbert::kernel_backend, float>>>()));
+using every_layer_backend = decltype(std::tuple_cat(
+    std::declval<every_backend>(), std::declval<std::tuple<on<ultrafastbert::kernel_backend, float>>>()));
 
 /// Whether calls of the backend stay on their own thread. A BLAS that wakes threads may allocate for it; the suite sets
 /// OPENBLAS_NUM_THREADS=1, a program started by hand perhaps not.
 template <class Backend>
 [[nodiscard]] bool runs_on_one_thread() {
-  const char* const threads = std::getenv("OPENBLAS_NUM_THREADS");
-  return !std::is_same_v<typename ultrafastbert::blas::backend_traits<Backend>::blas, ultrafastbert::cblas_backend> ||
-         (threads != nullptr && std::string_view(threads) == "1");
+#if UFB_WITH_CBLAS
+  if constexpr (std::is_same_v<typename ultrafastbert::blas::backend_traits<Backend>::blas,
+                               ultrafastbert::cblas_backend>) {
+    const char* const threads = std::getenv("OPENBLAS_NUM_THREADS");
+    return threads != nullptr && std::string_view(threads) == "1";
+  }
+#endif
+  return true;
 }
 
 }  // namespace ufb_test

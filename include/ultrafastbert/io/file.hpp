@@ -5,13 +5,8 @@
 // Layer: io.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +17,7 @@
 #include <utility>
 
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/io/file_handle.hpp"
 
 namespace ultrafastbert {
 
@@ -66,17 +62,12 @@ class input_file {
   ///   about a Git LFS pointer.
   [[nodiscard]] static input_file open(const std::filesystem::path& path) {
     input_file file(path.string());
-    // O_NONBLOCK: opening a FIFO must not wait for a writer.
-    file.descriptor_ = ::open(file.name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file.descriptor_ < 0) file.fail_io(errno);
-    struct stat status = {};
-    if (::fstat(file.descriptor_, &status) != 0) file.fail_io(errno);
-    if (S_ISDIR(status.st_mode)) file.fail_io(EISDIR);
-    if (!S_ISREG(status.st_mode)) {
+    if (const int problem = file.handle_.open(path, file.size_); problem == io::file_handle::not_regular) {
       fail(error_code::io_error,
            {.file = file.name_, .expected = "a regular file", .found = "a FIFO, socket or device"});
+    } else if (problem != 0) {
+      file.fail_io(problem);
     }
-    file.size_ = static_cast<std::uint64_t>(status.st_size);
     std::array<char, 64> begin{};
     const auto known = std::span(begin).first(static_cast<std::size_t>((std::min<std::uint64_t>)(file.size_, 64)));
     file.read(0, std::as_writable_bytes(known));
@@ -88,19 +79,17 @@ class input_file {
   input_file(input_file&& other) noexcept
       : name_(std::exchange(other.name_, {})),
         size_(std::exchange(other.size_, 0)),
-        descriptor_(std::exchange(other.descriptor_, -1)) {}
+        handle_(std::move(other.handle_)) {}
   input_file& operator=(input_file&& other) noexcept {
     input_file taken(std::move(other));  // first, so that nothing is lost if it is this file
     std::swap(name_, taken.name_);
     std::swap(size_, taken.size_);
-    std::swap(descriptor_, taken.descriptor_);
+    std::swap(handle_, taken.handle_);
     return *this;
   }
   input_file(const input_file&) = delete;
   input_file& operator=(const input_file&) = delete;
-  ~input_file() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
+  ~input_file() = default;
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }  ///< path as given
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }       ///< bytes when it was opened
@@ -109,19 +98,16 @@ class input_file {
   /// Throws: truncated (the file ends earlier), io_error.
   void read(std::uint64_t offset, std::span<std::byte> out) const {
     while (!out.empty()) {
-      // Linux transfers at most 0x7ffff000 bytes a call.
-      const std::size_t wanted = (std::min)(out.size(), std::size_t{1} << 30U);
-      const ::ssize_t got = ::pread(descriptor_, out.data(), wanted, static_cast<::off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail_io(errno);
+      std::size_t got = 0;
+      if (const int problem = handle_.read(offset, out, got); problem != 0) fail_io(problem);
       if (got == 0) {
         fail(error_code::truncated, {.file = name_,
                                      .expected = std::to_string(out.size()) + " more bytes",
                                      .found = "end of file",
                                      .byte_offset = offset});
       }
-      offset += static_cast<std::uint64_t>(got);
-      out = out.subspan(static_cast<std::size_t>(got));
+      offset += got;
+      out = out.subspan(got);
     }
   }
 
@@ -134,7 +120,7 @@ class input_file {
 
   std::string name_;
   std::uint64_t size_ = 0;
-  int descriptor_ = -1;
+  io::file_handle handle_{};
 };
 
 /// The whole of a text file.
