@@ -33,6 +33,14 @@ class metrics {
     ++requests_[{"none", status}];
   }
 
+  /// Requests that got an answer, refusals among them.
+  [[nodiscard]] std::uint64_t answered() const {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t all = 0;
+    for (const auto& each : requests_) all += each.second;
+    return all;
+  }
+
   void write(std::ostream& out) const {
     const std::lock_guard lock(mutex_);
     out << "# HELP ufb_requests_total Requests answered.\n# TYPE ufb_requests_total counter\n";

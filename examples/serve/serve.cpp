@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <exception>
 #include <filesystem>
@@ -62,7 +63,7 @@ struct options {
   std::size_t batch = 64;
   std::size_t timeout = 30;
   std::size_t drain = 0;
-  std::string projection = "f32";
+  ufb::weight_storage projection = ufb::weight_storage::float32;
 };
 
 /// Name and model of every folder; a name is the folder's.
@@ -242,7 +243,10 @@ class web_server {
     if (!server_.listen_after_bind()) throw std::runtime_error("the server ended by itself");
   }
 
-  /// Says that it is stopping for some seconds, then takes no more.
+  [[nodiscard]] std::uint64_t answered() const { return metrics_.answered(); }
+
+  /// Says that it is stopping for some seconds, then takes no more: a connection whose request was not read by then is
+  /// closed without an answer.
   void stop() {
     draining_ = true;
     std::this_thread::sleep_for(std::chrono::seconds(drain_));
@@ -353,8 +357,7 @@ class stop_signal {
 
 void run(const options& wanted) {
   const stop_signal ends;  // before anything that takes long
-  const ufb::load_options how{.projections = {.storage = examples::find_storage("--projection", wanted.projection,
-                                                                                examples::projection_storages)}};
+  const ufb::load_options how{.projections = {.storage = wanted.projection}};
   const serve::service_options each{
       .batches = {.waiting = wanted.queue, .together = wanted.batch, .patience = std::chrono::seconds(wanted.timeout)},
       .most_texts = wanted.max_texts,
@@ -379,7 +382,7 @@ void run(const options& wanted) {
     throw;
   }
   waiter.join();
-  std::cout << "stopped" << std::endl;
+  std::cout << "answered " << server.answered() << " requests\nstopped" << std::endl;
 }
 
 }  // namespace
@@ -406,8 +409,8 @@ int main(int argc, char** argv) {
   app.add_option("--drain", wanted.drain, "seconds between a signal to end and the end, while /health says 503")
       ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
-  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
-      ->capture_default_str();
+  examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
+                        "weights of attention and dense layers: f32, bf16 or int8");
   app.final_callback([&] {
     if (wanted.models.empty() && wanted.embedders.empty()) throw CLI::RequiredError("--model or --embedder");
   });
