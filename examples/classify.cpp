@@ -38,7 +38,7 @@ struct options {
   std::string file{};
   std::vector<std::string> sentences{};
   bool json = false;
-  std::string projection = "f32";
+  ufb::weight_storage projection = ufb::weight_storage::float32;
   std::size_t threads = 1;
   examples::truncation truncation{};
 };
@@ -99,8 +99,8 @@ void print_accuracy(std::size_t right, std::size_t n, bool json) {
 }
 
 void run(options wanted) {
-  const auto storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
-  const auto model = ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = storage}});
+  const auto model =
+      ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = wanted.projection}});
   data_set data{.texts = std::move(wanted.sentences)};
   if (!wanted.file.empty()) data = read_file(wanted.file, model.labels());
   ufb::thread_pool threads(wanted.threads);
@@ -147,8 +147,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", wanted.json,
                "one JSON line per sentence: label, classes, scores, with --truncate truncated; and one for a file: "
                "accuracy, n");
-  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
-      ->capture_default_str();
+  examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
+                        "weights of attention and dense layers: f32, bf16 or int8");
   examples::add_threads(app, wanted.threads);
   examples::add_truncation(app, wanted.truncation, true);
   app.final_callback([&] {

@@ -27,9 +27,9 @@ using nlohmann::ordered_json;
 struct options {
   std::string model{};
   std::string file{};
-  std::string storage_in = "int8";
-  std::string storage_out = "int8";
-  std::string projection = "f32";
+  ufb::weight_storage storage_in = ufb::weight_storage::int8;
+  ufb::weight_storage storage_out = ufb::weight_storage::int8;
+  ufb::weight_storage projection = ufb::weight_storage::float32;
   bool json = false;
   examples::truncation truncation{};
 };
@@ -90,11 +90,9 @@ void print_table(const ufb::model_comparison& cost) {
 
 void run(const options& wanted) {
   ufb::load_options narrow;
-  narrow.fast_feedforward.storage_in =
-      examples::find_storage("--storage-in", wanted.storage_in, examples::plain_storages);
-  narrow.fast_feedforward.storage_out =
-      examples::find_storage("--storage-out", wanted.storage_out, examples::plain_storages);
-  narrow.projections.storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
+  narrow.fast_feedforward.storage_in = wanted.storage_in;
+  narrow.fast_feedforward.storage_out = wanted.storage_out;
+  narrow.projections.storage = wanted.projection;
   const auto reference = ufb::masked_lm<float>::load(wanted.model);
   const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
   const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
@@ -115,11 +113,11 @@ int main(int argc, char** argv) {
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   app.add_option("--file", wanted.file, "file with a text on every line; a few sentences if none is given")
       ->check(examples::not_empty);
-  app.add_option("--storage-in", wanted.storage_in, "first matrix of the fast feedforward layers: f32, f16, bf16, int8")
-      ->capture_default_str();
-  app.add_option("--storage-out", wanted.storage_out, "their second matrix")->capture_default_str();
-  app.add_option("--projection", wanted.projection, "attention and dense feedforward layers: f32, bf16, int8")
-      ->capture_default_str();
+  examples::add_storage(app, "--storage-in", wanted.storage_in, examples::plain_storages,
+                        "first matrix of the fast feedforward layers: f32, f16, bf16, int8");
+  examples::add_storage(app, "--storage-out", wanted.storage_out, examples::plain_storages, "their second matrix");
+  examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
+                        "attention and dense feedforward layers: f32, bf16, int8");
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");
   examples::add_truncation(app, wanted.truncation, true);
   return examples::run_program(app, argc, argv,

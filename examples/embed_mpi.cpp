@@ -45,8 +45,8 @@ struct options {
   std::string model{};
   std::string in{};
   std::string out{};
-  std::string isa = "automatic";
-  std::string projection = "f32";
+  ufb::isa_level isa = ufb::isa_level::automatic;
+  ufb::weight_storage projection = ufb::weight_storage::float32;
   std::string prompt_name{};
   std::size_t chunk = 256;
   bool skip_bad = false;
@@ -214,14 +214,11 @@ ufb::isa_level find_isa(const std::string& wanted) {
     if (wanted == ufb::name(level)) return level;
     names.append(names.empty() ? "" : ", ").append(ufb::name(level));
   }
-  throw std::runtime_error("--isa takes one of " + names);
+  throw std::runtime_error("takes one of " + names);
 }
 
 ufb::embedder<float> load(const options& wanted) {
-  return ufb::embedder<float>::load(
-      wanted.model, {.projections = {.storage = examples::find_storage("--projection", wanted.projection,
-                                                                       examples::projection_storages)},
-                     .isa = find_isa(wanted.isa)});
+  return ufb::embedder<float>::load(wanted.model, {.projections = {.storage = wanted.projection}, .isa = wanted.isa});
 }
 
 /// One line of numbers for each line of text, as they come.
@@ -261,7 +258,7 @@ void run_file(const options& wanted, int rank, int ranks) {
   const auto model = load(wanted);
   const std::size_t columns = model.dimensions();
   // Processors of different kinds would give different bits.
-  const int level = static_cast<int>(ufb::resolve(find_isa(wanted.isa)));
+  const int level = static_cast<int>(ufb::resolve(wanted.isa));
   int lowest = level;
   int highest = level;
   MPI_Allreduce(&level, &lowest, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
@@ -351,10 +348,10 @@ int main(int argc, char** argv) {
                     ->check(examples::positive)
                     ->capture_default_str();
   chunk->needs(in);
-  app.add_option("--isa", wanted.isa, "level of the kernels, for machines that differ: portable, neon, avx2 or avx512")
-      ->capture_default_str();
-  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
-      ->capture_default_str();
+  examples::add_word(app, "--isa", wanted.isa, std::string(ufb::name(wanted.isa)),
+                     "level of the kernels, for machines that differ: portable, neon, avx2 or avx512", find_isa);
+  examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
+                        "weights of attention and dense layers: f32, bf16 or int8");
   app.add_option("--prompt-name", wanted.prompt_name, "the folder's prompt to put before every text")
       ->check(examples::not_empty);
   app.add_flag("--skip-bad", wanted.skip_bad, "NaN for texts that cannot be computed, which are named and counted");

@@ -35,10 +35,10 @@ struct options {
   std::vector<std::string> sentences{};
   std::size_t top_k = 5;
   bool json = false;
-  std::string ids{};
+  std::vector<ufb::token_id> ids{};
   std::string dump_logits{};
-  std::string storage = "f32";
-  std::string projection = "f32";
+  ufb::weight_storage storage = ufb::weight_storage::float32;
+  ufb::weight_storage projection = ufb::weight_storage::float32;
   std::size_t threads = 1;
   examples::truncation truncation{};
 };
@@ -74,13 +74,17 @@ void print_json(const std::string& text, const std::vector<ufb::mask_candidate>&
   }
 }
 
+std::vector<ufb::token_id> read_ids(const std::string& text) {
+  std::vector<ufb::token_id> ids;
+  std::istringstream words(text);
+  for (ufb::token_id id = 0; words >> id;) ids.push_back(id);
+  if (!words.eof() || ids.empty()) throw std::runtime_error("takes integers separated by blanks");
+  return ids;
+}
+
 // The logits of every token of one sequence of ids: [tokens, vocabulary] float32, raw little-endian.
 void dump_logits(const ufb::masked_lm<float>& model, const options& wanted) {
-  std::vector<ufb::token_id> ids;
-  std::istringstream words(wanted.ids);
-  for (ufb::token_id id = 0; words >> id;) ids.push_back(id);
-  if (!words.eof()) throw std::runtime_error("--ids takes integers separated by blanks");
-
+  const auto& ids = wanted.ids;
   auto workspace = model.make_workspace();
   const auto states = model.encode({ids.data(), {1, ids.size()}}, {}, workspace);
   std::vector<std::size_t> rows(ids.size());
@@ -95,9 +99,8 @@ void dump_logits(const ufb::masked_lm<float>& model, const options& wanted) {
 
 void run(options wanted) {
   ufb::load_options how;
-  how.fast_feedforward.storage_in = how.fast_feedforward.storage_out =
-      examples::find_storage("--storage", wanted.storage, examples::plain_storages);
-  how.projections.storage = examples::find_storage("--projection", wanted.projection, examples::projection_storages);
+  how.fast_feedforward.storage_in = how.fast_feedforward.storage_out = wanted.storage;
+  how.projections.storage = wanted.projection;
   const auto model = ufb::masked_lm<float>::load(wanted.model, how);
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   ufb::thread_pool threads(wanted.threads);
@@ -135,16 +138,16 @@ int main(int argc, char** argv) {
       app.add_option("--top-k", wanted.top_k, "candidates per mask")->check(examples::positive)->capture_default_str();
   auto* json = app.add_flag("--json", wanted.json,
                             "one JSON line per mask: text, position, candidates, with --truncate truncated");
-  auto* ids = app.add_option("--ids", wanted.ids, "token ids instead of sentences, for --dump-logits")
-                  ->check(examples::not_empty);
+  auto* ids =
+      examples::add_word(app, "--ids", wanted.ids, "", "token ids instead of sentences, for --dump-logits", read_ids);
   auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids")
                    ->check(examples::not_empty);
   ids->needs(dump);
   dump->needs(ids);
-  app.add_option("--storage", wanted.storage, "weights of the fast feedforward layers: f32, f16, bf16 or int8")
-      ->capture_default_str();
-  app.add_option("--projection", wanted.projection, "weights of attention and dense layers: f32, bf16 or int8")
-      ->capture_default_str();
+  examples::add_storage(app, "--storage", wanted.storage, examples::plain_storages,
+                        "weights of the fast feedforward layers: f32, f16, bf16 or int8");
+  examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
+                        "weights of attention and dense layers: f32, bf16 or int8");
   auto* threads = examples::add_threads(app, wanted.threads);
   auto* truncate = examples::add_truncation(app, wanted.truncation, true);
   for (auto* other : {top_k, json, threads, truncate}) ids->excludes(other);

@@ -39,7 +39,7 @@ namespace ufb = ultrafastbert;
 using nlohmann::ordered_json;
 
 struct options {
-  std::string task{};
+  const examples::glue_task* task = nullptr;
   std::string data{};
   std::string model{};
   std::string labels{};
@@ -322,7 +322,7 @@ class run {
 };
 
 void start(const options& wanted) {
-  const examples::glue_task& task = examples::find_glue_task(wanted.task);
+  const examples::glue_task& task = *wanted.task;
   if (wanted.parse_only) return parse_only(wanted, task);
   run(wanted, task).all();
 }
@@ -332,7 +332,9 @@ void start(const options& wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Runs a classifier over a file of the GLUE benchmark", "glue"};
-  app.add_option("--task", wanted.task, "CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B or WNLI")->required();
+  examples::add_word(app, "--task", wanted.task, "", "CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B or WNLI",
+                     [](const std::string& word) { return &examples::find_glue_task(word); })
+      ->required();
   app.add_option("--data", wanted.data, "file of the task, such as dev.tsv")->required();
   auto* model = app.add_option("--model", wanted.model, "checkpoint folder of a sequence classifier");
   auto* only =

@@ -30,7 +30,7 @@ using nlohmann::ordered_json;
 struct options {
   std::string model{};
   std::vector<std::string> texts{};
-  std::string aggregation = "simple";
+  ufb::entity_aggregation aggregation = ufb::entity_aggregation::simple;
   std::string ignored = "O";
   bool json = false;
   bool skip_bad = false;
@@ -60,8 +60,7 @@ void print_plain(const std::vector<ufb::text_entity>& entities) {
 
 void run(options wanted) {
   const auto ignored = examples::split(wanted.ignored, ',');
-  const ufb::entity_options how{.aggregation = ufb::find_entity_aggregation(wanted.aggregation),
-                                .ignored = {ignored.begin(), ignored.end()}};
+  const ufb::entity_options how{.aggregation = wanted.aggregation, .ignored = {ignored.begin(), ignored.end()}};
   const auto model = ufb::token_classifier<float>::load(wanted.model);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
@@ -89,10 +88,11 @@ int main(int argc, char** argv) {
   CLI::App app{"Finds entities in texts", "ner"};
   app.add_option("--model", wanted.model, "checkpoint folder of a token classifier")->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
-  app.add_option("--aggregation", wanted.aggregation,
-                 "none: a line for each token; simple: groups of tokens; first, average, max: groups of words, labeled "
-                 "by their tokens")
-      ->capture_default_str();
+  examples::add_word(
+      app, "--aggregation", wanted.aggregation, "simple",
+      "none: a line for each token; simple: groups of tokens; first, average, max: groups of words, labeled by their "
+      "tokens",
+      [](const std::string& word) { return ufb::find_entity_aggregation(word); });
   app.add_option("--ignore", wanted.ignored, "labels or types that are left out, with commas between them")
       ->capture_default_str();
   app.add_flag("--json", wanted.json, "one JSON line per text: entities, with --truncate truncated");

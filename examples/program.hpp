@@ -34,6 +34,21 @@ inline CLI::Option* add_threads(CLI::App& app, std::size_t& to) {
   return app.add_option("--threads", to, "threads that share the work")->check(positive)->capture_default_str();
 }
 
+/// Adds an option that takes words. `find(word)` gives what a word stands for; what it throws says which words there
+/// are, and refuses the command line. `shown` is the word of what `to` holds now.
+template <class Value, class Find>
+CLI::Option* add_word(CLI::App& app, const std::string& option, Value& to, const std::string& shown,
+                      const std::string& text, const Find& find) {
+  const auto set = [&to, option, find](const std::string& word) {
+    try {
+      to = find(word);
+    } catch (const std::exception& problem) {
+      throw CLI::ValidationError(option, problem.what());
+    }
+  };
+  return app.add_option_function<std::string>(option, set, text)->default_str(shown);
+}
+
 /// One line on standard output, at once. Bytes that are no UTF-8 become U+FFFD.
 inline void print_line(const nlohmann::ordered_json& line) {
   std::cout << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n' << std::flush;

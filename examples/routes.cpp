@@ -44,7 +44,7 @@ using model_type = ufb::encoder_model<float>;
 struct options {
   std::string model{};
   std::vector<std::string> texts{};
-  std::string storage = "f32";
+  ufb::weight_storage storage = ufb::weight_storage::float32;
   std::string svg{};
   std::size_t words = 6;
   bool json = false;
@@ -101,11 +101,8 @@ void print_plain(const std::string& name, const examples::traced_text& text, con
 }
 
 void run(options wanted) {
-  using enum ufb::weight_storage;
   ufb::load_options how;
-  how.fast_feedforward.storage_in =
-      examples::find_storage("--storage", wanted.storage,
-                             {float32, float16, bfloat16, int8, certified_float16, certified_int8, split_float32});
+  how.fast_feedforward.storage_in = wanted.storage;
   const bool certified = ufb::is_certified(how.fast_feedforward.storage_in);
   const auto model = model_type::load(wanted.model, how);
   examples::route_corpus all(model.stack().config(), wanted.words);
@@ -162,8 +159,8 @@ int main(int argc, char** argv) {
   app.add_option("--words", wanted.words, "tokens that the summary names of each leaf, the most frequent ones")
       ->check(examples::positive)
       ->capture_default_str();
-  app.add_option("--storage", wanted.storage, "matrix that decides the paths: f32, f16, bf16, int8, cf16, ci8 or split")
-      ->capture_default_str();
+  examples::add_storage(app, "--storage", wanted.storage, examples::all_storages,
+                        "matrix that decides the paths: f32, f16, bf16, int8, cf16, ci8 or split");
   examples::add_threads(app, wanted.threads);
   examples::bad_texts::add_option(app, wanted.skip_bad);
   examples::add_truncation(app, wanted.truncation, true);

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Pictures of one layer: speed-up over the batch, time over the depth, families of trees, narrow weights."""
-import math
 import re
 
 from canvas import Canvas, color, number, quoted

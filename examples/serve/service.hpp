@@ -283,7 +283,7 @@ class model_service final : public service {
         one["embedding"] = base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
       }
       data.push_back(std::move(one));
-      // The library does not tell them; counting again takes a hundredth of computing the vector.
+      // Counted again, because the library does not tell how many they were.
       tokens += std::min(reader().encode(texts[i].first).size(), model.max_tokens());
     }
     return {{"object", "list"},

@@ -96,7 +96,7 @@ same "an empty file has a header alone" 128 "$(wc -c <"$work/nothing.npy")"
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" --in "$work/lines" --out "$work/x.npy"
 refused "a file that is not there" 1 "$work/none" --model "$model" --in "$work/none" --out "$work/x.npy"
 refused "an output without an input" 2 "--in" --model "$model" --out "$work/x.npy"
-refused "a level that is none" 1 "--isa takes one of" --model "$model" --isa sse
+refused "a level that is none" 2 "--isa: takes one of" --model "$model" --isa sse
 found=0
 ranks 2 --model "$model" <"$work/three" >"$work/out" 2>"$work/err" || found=$?
 [ "$found" -ne 0 ] && grep -q 'a filter is one rank' "$work/err" || complain "a filter of two ranks: $(cat "$work/err")"

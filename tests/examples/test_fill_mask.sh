@@ -46,11 +46,11 @@ refused "a length without truncation" 2 "--truncate" --model "$model" --max-leng
 check_pipes "a <mask>" --model "$model" --json
 
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere" a
-refused "ids in brackets" 1 "--ids" --model "$model" --ids "[39 5]" --dump-logits "$work/logits"
+refused "ids in brackets" 2 "--ids" --model "$model" --ids "[39 5]" --dump-logits "$work/logits"
 refused "ids and a text" 2 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" a
 refused "no ids" 2 "--ids" --model "$model" --ids "" --dump-logits "$work/logits"
 refused "a file without a name" 2 "--dump-logits" --model "$model" --ids "39 5" --dump-logits ""
-refused "a storage that is none" 1 "--projection takes f32, bf16 or int8" --model "$model" --projection f16 a
+refused "a storage that is none" 2 "--projection: takes f32, bf16 or int8" --model "$model" --projection f16 a
 for option in "--top-k 3" --json "--threads 2" --truncate; do
   # shellcheck disable=SC2086  # an option and its value
   refused "ids with $option" 2 "--ids" --model "$model" --ids "39 5" --dump-logits "$work/logits" $option

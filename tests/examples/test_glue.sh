@@ -77,7 +77,7 @@ same "what is left counts" "2" "$(tail -n 1 "$work/lines" | "$json_at" /n)"
 
 refused "a file without a header" 1 "line 1" --task cola --data "$work/dev.tsv" --model "$work/two"
 refused "a file that is not there" 1 "$work/nowhere" --task cola --data "$work/nowhere" --parse-only
-refused "a task that is none" 1 "CoLA, MNLI" --task sst-3 --data "$work/dev.tsv" --parse-only
+refused "a task that is none" 2 "CoLA, MNLI" --task sst-3 --data "$work/dev.tsv" --parse-only
 refused "a model of another kind" 1 "masked_lm" --task sst-2 --data "$work/dev.tsv" --model "$models/tiny-mlm"
 refused "neither a model nor parsing alone" 2 "--model" --task sst-2 --data "$work/dev.tsv"
 for option in "--threads 2" --truncate "--labels 0,1" "--submission $work/submission"; do

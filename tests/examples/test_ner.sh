@@ -40,7 +40,7 @@ printf '%s\n%s\n' "$long" "$text" | "$program" --model "$model" --json --skip-ba
 same "bad texts are counted" "skipped: 1 of 2 texts" "$(cat "$work/err")"
 same "its code stands in its place" "invalid_input" "$(head -n 1 "$work/skipped" | "$json_at" /error)"
 check_truncation "" 300 --model "$model"
-refused "an aggregation that is none" 1 "none, simple, first, average or max" --model "$model" --aggregation all a
+refused "an aggregation that is none" 2 "none, simple, first, average or max" --model "$model" --aggregation all a
 refused "a model of another kind" 1 "masked_lm" --model "$models/tiny-mlm" a
 refused "an unknown option" 2 "--jsno" --model "$model" --jsno a
 refused "no model" 2 "--model" a

@@ -89,7 +89,7 @@ same "nor do they count" "1" "$(tail -n 1 "$work/skipped" | "$json_at" /summary/
 refused "a model without trees" 1 "dense feedforward" --model "$models/../../tests/golden/models/mlm_ff_gelu" a
 refused "a wrong folder" 1 "config.json" --model "$work" a
 refused "an unknown option" 2 "--jsno" --model "$model" --jsno a
-refused "a storage that is none" 1 "cf16, ci8 or split" --model "$model" --storage f64 a
+refused "a storage that is none" 2 "cf16, ci8 or split" --model "$model" --storage f64 a
 refused "a drawing that cannot be written" 1 "cannot be written" --model "$model" --svg "$work/no/such.svg" a
 refused "no word of a leaf" 2 "from 1 on" --model "$model" --words 0 a
 refused "no model" 2 "--model" a

@@ -5,23 +5,26 @@
 // Layer: io.
 #pragma once
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <fstream>
+#include <ios>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#else
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#endif
 
 #include <algorithm>
+#include <utility>
+#endif
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <memory>
-#include <mutex>
 #include <span>
-#include <system_error>
-#include <utility>
 
 namespace ultrafastbert::io {
 

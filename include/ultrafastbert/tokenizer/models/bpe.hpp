@@ -66,7 +66,7 @@ class bpe : public token_model {
         return;
       }
     }
-    symbols.restart(piece.size() < long_piece ? piece.size() : count_code_points(piece));
+    symbols.restart(count_code_points(piece));
     add_characters(piece, static_cast<bpe_scratch&>(scratch));
     symbols.merge(merges_);
     scratch.tokens.reserve(symbols.left());
@@ -85,8 +85,6 @@ class bpe : public token_model {
  private:
   /// Characters below this number have their ids in a table; it holds all that byte-level tokenizers use.
   static constexpr std::size_t first_characters = 0x180;
-  /// Bytes from which on a piece's characters are counted before memory is set aside for them.
-  static constexpr std::size_t long_piece = 4096;
 
   struct bpe_scratch : model_scratch {
     bpe_symbols symbols{};

@@ -81,16 +81,9 @@ struct bpe_candidate {
   [[nodiscard]] std::uint64_t order() const noexcept { return std::uint64_t{merge.rank} << 32U | at; }
 };
 
-/// Candidates in a heap, for rows that fit into the caches.
+/// Candidates in a heap, for short rows.
 class bpe_heap {
  public:
-  /// Drops all candidates.
-  void clear() noexcept { heap_.clear(); }
-  /// Adds a candidate before `start`.
-  void start_with(const bpe_candidate& next) { heap_.push_back(next); }
-  /// Ends what `start_with` added.
-  void start() { std::make_heap(heap_.begin(), heap_.end(), comes_later); }
-
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }  ///< whether there is none left
 
   /// Takes the first candidate out. Pre: not empty().
@@ -117,26 +110,15 @@ class bpe_heap {
 /// along. Gives them in the order of a heap.
 class bpe_ranked_queue {
  public:
-  /// Drops all candidates.
-  void clear() noexcept {
-    ranks_.clear();
-    waiting_.clear();
-  }
-  /// Adds a candidate before `start`.
-  void start_with(const bpe_candidate& next) { push(next); }
-  /// Ends what `start_with` added.
-  void start() noexcept {}
-
   [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }  ///< whether there is none left
 
   /// Takes the first candidate out. Pre: not empty().
   [[nodiscard]] bpe_candidate pop() {
     const std::uint32_t rank = waiting_.front();
     places& own = ranks_.find(rank)->second;
-    if (!own.begun) own.begin();
     const bpe_candidate next{.merge = {.rank = rank, .merged = own.merged}, .at = own.take()};
     if (own.empty()) {
-      own.reset();
+      own = {};
       std::pop_heap(waiting_.begin(), waiting_.end(), std::greater<>());
       waiting_.pop_back();
     }
@@ -155,39 +137,28 @@ class bpe_ranked_queue {
   }
 
  private:
-  /// The places of one rank. Once the first of them was taken, others wait in a heap beside the sorted ones.
+  /// The places of one rank. Once the first of them was taken, further ones wait in a heap beside the sorted ones.
   struct places {
     token_id merged = 0;
-    bool begun = false;
-    std::size_t next = 0;
+    std::size_t next = 0;  // of `sorted`, which is in order once this is not 0
     std::vector<std::uint32_t> sorted{};
     std::vector<std::uint32_t> late{};
 
     [[nodiscard]] bool empty() const noexcept { return next == sorted.size() && late.empty(); }
 
     void add(std::uint32_t at) {
-      if (!begun) return sorted.push_back(at);
+      if (next == 0) return sorted.push_back(at);
       late.push_back(at);
       std::push_heap(late.begin(), late.end(), std::greater<>());
     }
 
-    void begin() {
-      if (!std::is_sorted(sorted.begin(), sorted.end())) std::sort(sorted.begin(), sorted.end());
-      begun = true;
-    }
-
     [[nodiscard]] std::uint32_t take() {
+      if (next == 0 && !std::is_sorted(sorted.begin(), sorted.end())) std::sort(sorted.begin(), sorted.end());
       if (late.empty() || (next != sorted.size() && sorted[next] <= late.front())) return sorted[next++];
       std::pop_heap(late.begin(), late.end(), std::greater<>());
       const std::uint32_t at = late.back();
       late.pop_back();
       return at;
-    }
-
-    void reset() {
-      sorted = {};
-      next = 0;
-      begun = false;
     }
   };
 
@@ -229,9 +200,10 @@ class bpe_symbols {
   /// Complexity: n log n in the number of symbols.
   void merge(const bpe_merge_table& merges) {
     if (row_.size() < long_row) {
-      merge_in(queue_, merges);
+      merge_in(heap_, merges);
     } else {
-      merge_in(ranks_, merges);
+      bpe_ranked_queue by_rank;
+      merge_in(by_rank, merges);
     }
   }
 
@@ -245,16 +217,14 @@ class bpe_symbols {
  private:
   static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
 
-  // Symbols from which on a heap of all candidates would leave the caches at every step.
+  // Each step through a long heap misses the caches. From hundreds to thousands of symbols both queues are about as
+  // fast as each other, so that the place of this border matters little.
   static constexpr std::size_t long_row = 4096;
 
+  // Pre: the queue is empty, as it is again behind the last step.
   template <class Queue>
   void merge_in(Queue& queue, const bpe_merge_table& merges) {
-    queue.clear();
-    for (std::uint32_t at = 0; at + 1 < row_.size(); ++at) {
-      if (const auto* found = merges.find(row_[at].id, row_[at + 1].id)) queue.start_with({*found, at});
-    }
-    queue.start();
+    for (std::uint32_t at = 0; at + 1 < row_.size(); ++at) add(at, queue, merges);
     while (!queue.empty()) {
       const bpe_candidate next = queue.pop();
       if (is_due(next, merges)) take(next, queue, merges);
@@ -293,8 +263,7 @@ class bpe_symbols {
 
   std::vector<symbol> row_{};
   std::size_t left_ = 0;
-  bpe_heap queue_{};
-  bpe_ranked_queue ranks_{};
+  bpe_heap heap_{};
 };
 
 }  // namespace ultrafastbert::tokenizers
