@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "lists.hpp"
+#include "loading.hpp"
 #include "program.hpp"
 #include "storages.hpp"
 #include "streaming.hpp"
@@ -99,8 +100,8 @@ void print_accuracy(std::size_t right, std::size_t n, bool json) {
 }
 
 void run(options wanted) {
-  const auto model =
-      ufb::sequence_classifier<float>::load(wanted.model, {.projections = {.storage = wanted.projection}});
+  const auto model = ufb::sequence_classifier<float>::load(
+      wanted.model, examples::with_loading_line({.projections = {.storage = wanted.projection}}));
   data_set data{.texts = std::move(wanted.sentences)};
   if (!wanted.file.empty()) data = read_file(wanted.file, model.labels());
   ufb::thread_pool threads(wanted.threads);

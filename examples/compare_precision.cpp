@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "loading.hpp"
 #include "program.hpp"
 #include "storages.hpp"
 #include "truncation.hpp"
@@ -93,8 +94,8 @@ void run(const options& wanted) {
   narrow.fast_feedforward.storage_in = wanted.storage_in;
   narrow.fast_feedforward.storage_out = wanted.storage_out;
   narrow.projections.storage = wanted.projection;
-  const auto reference = ufb::masked_lm<float>::load(wanted.model);
-  const auto candidate = ufb::masked_lm<float>::load(wanted.model, narrow);
+  const auto reference = ufb::masked_lm<float>::load(wanted.model, examples::with_loading_line());
+  const auto candidate = ufb::masked_lm<float>::load(wanted.model, examples::with_loading_line(narrow));
   const auto texts = wanted.file.empty() ? built_in_texts() : read_file(wanted.file);
   auto workspace = reference.make_workspace();
   ufb::text_report report;

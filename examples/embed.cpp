@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "loading.hpp"
 #include "npy.hpp"
 #include "program.hpp"
 #include "streaming.hpp"
@@ -121,7 +122,7 @@ void print_vector(std::size_t index, std::span<const float> vector, bool json) {
 }
 
 void run(options wanted) {
-  const auto model = ufb::embedder<float>::load(wanted.model);
+  const auto model = ufb::embedder<float>::load(wanted.model, examples::with_loading_line());
   if (wanted.describe) {
     std::cout << model.describe() << '\n';
     return;

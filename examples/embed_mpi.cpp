@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "loading.hpp"
 #include "npy.hpp"
 #include "program.hpp"
 #include "storages.hpp"
@@ -218,7 +219,8 @@ ufb::isa_level find_isa(const std::string& wanted) {
 }
 
 ufb::embedder<float> load(const options& wanted) {
-  return ufb::embedder<float>::load(wanted.model, {.projections = {.storage = wanted.projection}, .isa = wanted.isa});
+  return ufb::embedder<float>::load(
+      wanted.model, examples::with_loading_line({.projections = {.storage = wanted.projection}, .isa = wanted.isa}));
 }
 
 /// One line of numbers for each line of text, as they come.

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "loading.hpp"
 #include "program.hpp"
 #include "storages.hpp"
 #include "streaming.hpp"
@@ -101,7 +102,7 @@ void run(options wanted) {
   ufb::load_options how;
   how.fast_feedforward.storage_in = how.fast_feedforward.storage_out = wanted.storage;
   how.projections.storage = wanted.projection;
-  const auto model = ufb::masked_lm<float>::load(wanted.model, how);
+  const auto model = ufb::masked_lm<float>::load(wanted.model, examples::with_loading_line(how));
   if (!wanted.dump_logits.empty()) return dump_logits(model, wanted);
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();

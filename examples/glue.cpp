@@ -26,6 +26,7 @@
 
 #include "glue_data.hpp"
 #include "lists.hpp"
+#include "loading.hpp"
 #include "metrics.hpp"
 #include "program.hpp"
 #include "streaming.hpp"
@@ -172,7 +173,7 @@ class run {
   run(const options& wanted, const examples::glue_task& task)
       : wanted_(wanted),
         task_(task),
-        model_(ufb::sequence_classifier<float>::load(wanted.model)),
+        model_(ufb::sequence_classifier<float>::load(wanted.model, examples::with_loading_line())),
         labels_(match_labels(task, model_.labels(), wanted.labels)),
         threads_(wanted.threads),
         workspace_(model_.make_workspace()),

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <variant>
 
+#include "loading.hpp"
 #include "program.hpp"
 #include "ultrafastbert/core/memory_source.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
@@ -157,7 +158,7 @@ class inspection {
 
   void load() {
     ufb::load_report report;
-    const auto model = ufb::auto_model<float>::load(folder_.path(), {.report = &report});
+    const auto model = ufb::auto_model<float>::load(folder_.path(), examples::with_loading_line({.report = &report}));
     out_["load"] = {{"class", model.task()}, {"reason", model.reason()}, {"what", model.describe()}};
     std::visit([this](const auto& loaded) { add_loaded(loaded); }, model.model());
     ordered_json unused = ordered_json::array();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lists.hpp"
+#include "loading.hpp"
 #include "program.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
@@ -61,7 +62,7 @@ void print_plain(const std::vector<ufb::text_entity>& entities) {
 void run(options wanted) {
   const auto ignored = examples::split(wanted.ignored, ',');
   const ufb::entity_options how{.aggregation = wanted.aggregation, .ignored = {ignored.begin(), ignored.end()}};
-  const auto model = ufb::token_classifier<float>::load(wanted.model);
+  const auto model = ufb::token_classifier<float>::load(wanted.model, examples::with_loading_line());
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
   examples::bad_texts bad(wanted.skip_bad, wanted.json);

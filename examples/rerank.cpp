@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "lists.hpp"
+#include "loading.hpp"
 #include "program.hpp"
 #include "streaming.hpp"
 #include "texts.hpp"
@@ -73,7 +74,9 @@ struct answer {
 class rerank_program {
  public:
   explicit rerank_program(const options& wanted)
-      : wanted_(wanted), model_(ufb::cross_encoder<float>::load(wanted.model)), threads_(wanted.threads) {
+      : wanted_(wanted),
+        model_(ufb::cross_encoder<float>::load(wanted.model, examples::with_loading_line())),
+        threads_(wanted.threads) {
     if (wanted.top_k != 0 && !has_order()) {
       ufb::fail_input("--top-k", "a model with one label, as only that orders documents",
                       std::to_string(model_.classifier().labels().size()) + " labels");

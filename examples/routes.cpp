@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "lists.hpp"
+#include "loading.hpp"
 #include "program.hpp"
 #include "route_corpus.hpp"
 #include "storages.hpp"
@@ -104,7 +105,7 @@ void run(options wanted) {
   ufb::load_options how;
   how.fast_feedforward.storage_in = wanted.storage;
   const bool certified = ufb::is_certified(how.fast_feedforward.storage_in);
-  const auto model = model_type::load(wanted.model, how);
+  const auto model = model_type::load(wanted.model, examples::with_loading_line(how));
   examples::route_corpus all(model.stack().config(), wanted.words);
   if (!wanted.svg.empty() && !std::ofstream(wanted.svg)) {
     throw std::runtime_error(wanted.svg + ": cannot be written");  // before anything is computed for it

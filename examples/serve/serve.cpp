@@ -36,6 +36,7 @@
 #include <variant>
 #include <vector>
 
+#include "../loading.hpp"
 #include "../program.hpp"
 #include "../storages.hpp"
 #include "messages.hpp"
@@ -73,7 +74,7 @@ class services {
            const serve::service_options& options) {
     const std::string name = std::filesystem::weakly_canonical(folder).filename().string();
     if (as_embedder) return add_embedder(name, folder, how, options);
-    auto any = ufb::auto_model<float>::load(folder, how);
+    auto any = ufb::auto_model<float>::load(folder, examples::with_loading_line(how));
     if (any.task() == "encoder_model") return add_embedder(name, folder, how, options);
     const std::string description = any.describe();
     auto model_of_its_class = std::move(any).take();
@@ -106,7 +107,7 @@ class services {
  private:
   void add_embedder(const std::string& name, const std::string& folder, const ufb::load_options& how,
                     const serve::service_options& options) {
-    auto model = ufb::embedder<float>::load(folder, how);
+    auto model = ufb::embedder<float>::load(folder, examples::with_loading_line(how));
     std::string description = "embedder; " + model.describe();
     take(std::make_unique<serve::model_service<ufb::embedder<float>>>(name, std::move(model), std::move(description),
                                                                       options));

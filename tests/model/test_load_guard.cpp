@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/support.hpp"
@@ -108,6 +109,53 @@ TEST_CASE("A sparse file of a terabyte is refused by its size") {
     const auto found = guarded_error(folder);
     REQUIRE(found);
     CHECK(found->file() == (folder.path() / file).string());
+  }
+}
+
+TEST_CASE("Weights that change while they are read are read as they were opened, or refused") {
+  const std::string whole = ufb_test::text_of(golden_model("e2e_fff") / "model.safetensors");
+  const auto plain = masked_lm<float>::load(golden_model("e2e_fff"));
+  auto workspace = plain.make_workspace();
+  const auto logit_of = [&](const masked_lm<float>& model) {
+    return model.fill_mask("the <mask> .", {.top_k = 1}, workspace).front().logit;
+  };
+  const double expected = logit_of(plain);
+  // Loads a folder, in which `change` happens to the weights once the n-th report has come.
+  const auto load_with = [&](std::size_t n, const std::function<void(const folder_copy&)>& change) {
+    const folder_copy folder(golden_model("e2e_fff"));
+    std::optional<double> logit;
+    std::size_t reports = 0;
+    auto problem = error_of([&] {
+      logit = logit_of(masked_lm<float>::load(folder.path(), {.progress = [&](std::size_t, std::size_t) {
+                                                if (++reports == n) change(folder);
+                                                return true;
+                                              }}));
+    });
+    CHECK(reports >= n);
+    CHECK(problem.has_value() != logit.has_value());
+    return std::pair(std::move(problem), logit);
+  };
+  for (const std::size_t n : {1U, 2U, 7U}) {
+    INFO("after report " << n);
+    const auto replaced = load_with(n, [&](const folder_copy& folder) {
+      folder.write("other", "of another kind");
+      std::filesystem::rename(folder.path() / "other", folder.path() / "model.safetensors");
+    });
+    CHECK(replaced.second == expected);
+    const auto removed =
+        load_with(n, [&](const folder_copy& folder) { std::filesystem::remove(folder.path() / "model.safetensors"); });
+    CHECK(removed.second == expected);
+    const auto grown = load_with(n, [&](const folder_copy& folder) {
+      std::filesystem::resize_file(folder.path() / "model.safetensors", whole.size() + 4096);
+    });
+    CHECK(grown.second == expected);
+    const auto cut = load_with(
+        n, [&](const folder_copy& folder) { std::filesystem::resize_file(folder.path() / "model.safetensors", 64); });
+    check_code(cut.first, error_code::truncated);
+    const auto overwritten = load_with(n, [&](const folder_copy& folder) {
+      folder.write("model.safetensors", std::string(whole.size(), '\xff'));  // floats that are NaN
+    });
+    check_code(overwritten.first, error_code::non_finite);
   }
 }
 
