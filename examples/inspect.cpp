@@ -199,7 +199,9 @@ void print_plain(const ordered_json& value, const std::string& path) {
       std::cout << "  " << member["name"].get<std::string>() << ' ' << member["dtype"].get<std::string>() << ' '
                 << text_of(member["shape"]) << '\n';
     } else {
-      print_plain(member, path.empty() ? key : path + (value.is_array() ? " " : ".") + key);
+      std::string below = path;
+      if (!path.empty()) below.append(value.is_array() ? " " : ".");
+      print_plain(member, below.append(key));
     }
   }
 }

@@ -8,7 +8,7 @@
 // all. What comes in at the same time is computed together, which changes no result: a text's bits do not depend on
 // its batch. SIGTERM and SIGINT end the server behind the answers to what it took.
 #include <httplib.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX has more in it than <csignal>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -333,11 +333,11 @@ class stop_signal {
  public:
   /// Throws: std::system_error.
   stop_signal() {
-    if (::pipe(ends_) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    if (::pipe(ends) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
     struct sigaction action {};
     action.sa_handler = [](int) {
       const int before = errno;
-      static_cast<void>(::write(ends_[1], "s", 1));
+      static_cast<void>(::write(ends[1], "s", 1));
       errno = before;
     };
     for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
@@ -346,14 +346,14 @@ class stop_signal {
   /// Whether a signal came, not `give_up`.
   [[nodiscard]] bool wait() const {
     char what = 0;
-    while (::read(ends_[0], &what, 1) < 0 && errno == EINTR) {
+    while (::read(ends[0], &what, 1) < 0 && errno == EINTR) {
     }
     return what == 's';
   }
-  void give_up() const { static_cast<void>(::write(ends_[1], "g", 1)); }
+  void give_up() const { static_cast<void>(::write(ends[1], "g", 1)); }
 
  private:
-  static inline int ends_[2] = {-1, -1};
+  static inline int ends[2] = {-1, -1};
 };
 
 void run(const options& wanted) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr ufb::weight_storage narrow_storages[] = {ufb::weight_storage::float16, ufb::weight_storage::bfloat16,
                                                    ufb::weight_storage::int8};
-constexpr auto own = ufb::fff_engine::grouped;  // by name, so that no other engine's rounding is compared
+constexpr auto own_engine = ufb::fff_engine::grouped;  // by name, so that no other engine's rounding is compared
 
 // Two inputs, one output, one tree of three nodes. The root's logit is x0 + 0.001 x1: int8 drops the small weight,
 // which is below half of a 127th of the large one. Every output weight is a power of two, which no storage rounds.
@@ -23,7 +23,7 @@ struct hand_made {
 
   [[nodiscard]] ufb::fast_feedforward<float> layer(const ufb::fast_feedforward_options& options = {}) const {
     auto grouped = options;
-    grouped.engine = own;
+    grouped.engine = own_engine;
     return {{.input_width = 2, .output_width = 1, .depth = 1, .activation = ufb::activation_kind::relu},
             {linear_in.data(), {3, 2}},
             {},
@@ -100,7 +100,7 @@ TEST_CASE("Narrow storage costs what its unit promises, and no paths where only 
       return ufb::fast_feedforward<float>(w.shape, w.linear_in.view(), w.bias_in, w.linear_out.view(), options);
     };
     const guarded_matrix<float> x(1500, 64, 3, random);
-    const auto exact = layer({.engine = own});
+    const auto exact = layer({.engine = own_engine});
     const auto itself = ufb::compare_layers(exact, exact, x.view(), scratch);
     CHECK(itself.tokens == 1500);
     CHECK(itself.tokens_on_other_paths == 0);
@@ -110,7 +110,7 @@ TEST_CASE("Narrow storage costs what its unit promises, and no paths where only 
     for (const ufb::weight_storage storage : narrow_storages) {
       INFO(name(storage));
       const auto narrow = ufb::compare_layers(
-          exact, layer({.engine = own, .storage_in = storage, .storage_out = storage}), x.view(), scratch);
+          exact, layer({.engine = own_engine, .storage_in = storage, .storage_out = storage}), x.view(), scratch);
       // Each matrix is off by at most half a unit of its type; int8's unit is relative to a row's largest weight.
       const double unit = storage == ufb::weight_storage::float16    ? 0x1p-11
                           : storage == ufb::weight_storage::bfloat16 ? 0x1p-8
@@ -121,7 +121,8 @@ TEST_CASE("Narrow storage costs what its unit promises, and no paths where only 
       CHECK(narrow.tokens_on_other_paths >= flips_before);
       before = narrow.relative_error;
       flips_before = narrow.tokens_on_other_paths;
-      const auto second = ufb::compare_layers(exact, layer({.engine = own, .storage_out = storage}), x.view(), scratch);
+      const auto second =
+          ufb::compare_layers(exact, layer({.engine = own_engine, .storage_out = storage}), x.view(), scratch);
       CHECK(second.tokens_on_other_paths == 0);
       CHECK(second.relative_error > 0.0);
     }
@@ -137,7 +138,7 @@ TEST_CASE("A token that leaves the path in several trees counts once") {
   const auto layer = [&](ufb::weight_storage storage) {
     return ufb::fast_feedforward<float>({.input_width = 2, .output_width = 1, .depth = 1, .parallel_size = 2},
                                         {in.data(), {6, 2}}, {}, {out.data(), {1, 6}},
-                                        {.engine = own, .storage_in = storage});
+                                        {.engine = own_engine, .storage_in = storage});
   };
   const auto got =
       compare(layer(ufb::weight_storage::float32), layer(ufb::weight_storage::int8), {1.0F, 0.0F, -0.5F, 1000.0F});

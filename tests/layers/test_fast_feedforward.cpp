@@ -22,7 +22,7 @@ static_assert(sizeof(static_layer) < sizeof(dynamic_layer), "static sizes take n
 static_assert(sizeof(half_static_layer) < sizeof(dynamic_layer));
 static_assert(std::is_nothrow_move_constructible_v<dynamic_layer> && !std::is_copy_constructible_v<dynamic_layer>);
 
-constexpr ufb::fast_feedforward_shape shape{.input_width = 24, .output_width = 20, .depth = 4, .parallel_size = 3};
+constexpr ufb::fast_feedforward_shape tree_shape{.input_width = 24, .output_width = 20, .depth = 4, .parallel_size = 3};
 
 template <class Layer>
 guarded_matrix<float> output_of(const Layer& layer, const guarded_matrix<float>& x) {
@@ -37,15 +37,15 @@ guarded_matrix<float> output_of(const Layer& layer, const guarded_matrix<float>&
 
 TEST_CASE("Static and dynamic sizes, both layouts of the second matrix: the same bits", "[fff]") {
   random_numbers random(61);
-  const fff_tensors<float> w(shape, random);
+  const fff_tensors<float> w(tree_shape, random);
   const guarded_matrix<float> x(70, 24, 2, random);
-  const dynamic_layer by_column(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+  const dynamic_layer by_column(tree_shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   const guarded_matrix<float> y = output_of(by_column, x);
 
-  const dynamic_layer by_row(shape, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(), {},
+  const dynamic_layer by_row(tree_shape, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(), {},
                              ufb::linear_out_layout::row_per_node);
   CHECK(same_bits(output_of(by_row, x), y));
-  const static_layer fixed(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+  const static_layer fixed(tree_shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   CHECK(same_bits(output_of(fixed, x), y));
   const static_layer fixed_by_row({}, w.linear_in.view(), w.bias_in, w.linear_out_by_row.view(), {},
                                   ufb::linear_out_layout::row_per_node);
@@ -57,7 +57,7 @@ TEST_CASE("Static and dynamic sizes, both layouts of the second matrix: the same
 
 TEST_CASE("A layer knows its sizes and the memory it holds", "[fff]") {
   random_numbers random(62);
-  const fff_tensors<float> w(shape, random);
+  const fff_tensors<float> w(tree_shape, random);
   const auto check = [](const auto& layer) {
     CHECK(layer.input_width() == 24);
     CHECK(layer.output_width() == 20);
@@ -66,12 +66,12 @@ TEST_CASE("A layer knows its sizes and the memory it holds", "[fff]") {
     CHECK(layer.nodes() == 93);
     CHECK(layer.path_length() == 15);
   };
-  const dynamic_layer layer(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+  const dynamic_layer layer(tree_shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   check(layer);
   check(static_layer({}, w.linear_in.view(), w.bias_in, w.linear_out.view()));
   // Rows of 24 and 20 floats are padded to 32 each.
   CHECK(layer.bytes() == (93 * 32 + 93 * 32 + 93) * sizeof(float));
-  const dynamic_layer without_bias(shape, w.linear_in.view(), {}, w.linear_out.view());
+  const dynamic_layer without_bias(tree_shape, w.linear_in.view(), {}, w.linear_out.view());
   CHECK(without_bias.bytes() == (93 * 32 + 93 * 32) * sizeof(float));
 }
 
@@ -125,12 +125,12 @@ TEST_CASE("A single tree of depth 0 is one neuron", "[fff]") {
 TEST_CASE("Eigen's row-major matrices and blocks of them go in and out without a copy", "[fff]") {
   using row_major = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   random_numbers random(64);
-  const fff_tensors<float> w(shape, random);
+  const fff_tensors<float> w(tree_shape, random);
   const row_major linear_in =
       Eigen::Map<const row_major, 0, Eigen::OuterStride<>>(w.linear_in.row(0), 93, 24, Eigen::OuterStride<>(27));
   const row_major linear_out =
       Eigen::Map<const row_major, 0, Eigen::OuterStride<>>(w.linear_out.row(0), 20, 93, Eigen::OuterStride<>(94));
-  const dynamic_layer layer(shape, linear_in, w.bias_in, linear_out);
+  const dynamic_layer layer(tree_shape, linear_in, w.bias_in, linear_out);
   const guarded_matrix<float> x(9, 24, 0, random);
   row_major input = row_major::Constant(11, 30, -7);
   input.block(1, 3, 9, 24) = Eigen::Map<const row_major>(x.row(0), 9, 24);
@@ -169,8 +169,8 @@ TEST_CASE("The tie rule is part of the layer's type", "[fff]") {
 
 TEST_CASE("No tokens in, no tokens out", "[fff]") {
   random_numbers random(65);
-  const fff_tensors<float> w(shape, random);
-  const dynamic_layer layer(shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
+  const fff_tensors<float> w(tree_shape, random);
+  const dynamic_layer layer(tree_shape, w.linear_in.view(), w.bias_in, w.linear_out.view());
   ufb::workspace scratch;
   std::vector<float> guard(40, 3.0F);
   layer.forward({nullptr, {0, 24}}, {nullptr, {0, 20}}, scratch);

@@ -19,7 +19,7 @@ namespace {
 
 const std::filesystem::path folder = std::filesystem::path(UFB_EXAMPLE_MODEL_DIR) / "tiny-mlm";
 
-const std::vector<std::string> texts{
+const std::vector<std::string> compared_texts{
     "she went to the market every day and bought <mask> for her mother and her sister .",
     "The old bridge across the river was closed for repairs all summer.",
     "yes",
@@ -37,9 +37,9 @@ std::size_t total(const std::vector<std::size_t>& counts) {
 TEST_CASE("A model differs nowhere from the same model") {
   const auto model = masked_lm<float>::load(folder);
   auto workspace = model.make_workspace();
-  const auto same = compare_models(model, masked_lm<float>::load(folder), texts, workspace);
+  const auto same = compare_models(model, masked_lm<float>::load(folder), compared_texts, workspace);
   std::size_t tokens = 0;
-  for (const auto& text : texts) tokens += model.text_tokenizer().encode(text).size();
+  for (const auto& text : compared_texts) tokens += model.text_tokenizer().encode(text).size();
   CHECK(same.tokens == tokens);
   CHECK(same.tokens_on_other_paths == std::vector<std::size_t>(5));
   CHECK(same.largest_state_difference == 0.0);
@@ -54,7 +54,7 @@ TEST_CASE("Narrow weights cost a little, and the more the narrower") {
   auto workspace = exact.make_workspace();
   const auto cost_of = [&](weight_storage storage) {
     const load_options how{.fast_feedforward = {.storage_in = storage, .storage_out = storage}};
-    return compare_models(exact, masked_lm<float>::load(folder, how), texts, workspace);
+    return compare_models(exact, masked_lm<float>::load(folder, how), compared_texts, workspace);
   };
   const auto narrow = cost_of(weight_storage::int8);
   REQUIRE(narrow.tokens_on_other_paths.size() == 5);
@@ -84,7 +84,7 @@ TEST_CASE("Flips are counted by token and in the layer where they happen") {
     std::swap(header.at(name).at("data_offsets"), header.at(other).at("data_offsets"));
   });
   auto workspace = exact.make_workspace();
-  const auto cost = compare_models(exact, masked_lm<float>::load(copy.path()), texts, workspace);
+  const auto cost = compare_models(exact, masked_lm<float>::load(copy.path()), compared_texts, workspace);
   for (std::size_t i = 0; i < 3; ++i) CHECK(cost.tokens_on_other_paths[i] == 0);
   CHECK(cost.tokens_on_other_paths[3] > 0);
   CHECK(cost.tokens_on_other_paths[3] <= cost.tokens);
@@ -121,7 +121,7 @@ TEST_CASE("No texts are compared to an empty report, bad ones and models of othe
   CHECK(too_long->where() == "texts[1]");
 
   const auto other = masked_lm<float>::load(golden_model("e2e_fff"));
-  const auto sizes = error_of([&] { static_cast<void>(compare_models(model, other, texts, workspace)); });
+  const auto sizes = error_of([&] { static_cast<void>(compare_models(model, other, compared_texts, workspace)); });
   REQUIRE(sizes);
   CHECK(name(sizes->code()) == "shape_mismatch");
   CHECK(sizes->expected() == "5 layers of width 192, 1x7 trees, 8192 words");

@@ -21,12 +21,12 @@ inline void keep_worst(double& worst, double error) {
 /// Lines for a terminal, and the sums of them.
 class report {
  public:
-  /// One function at one level: its worst error beside its bound, in `unit`. NaN is over every bound.
-  void line(const std::string& function, const std::string& level, double worst, double bound, const char* unit,
+  /// One function at one level: its worst error beside its bound, in units of `unit_name`. NaN is over every bound.
+  void line(const std::string& function, const std::string& level, double worst, double bound, const char* unit_name,
             std::uint64_t values) {
     const bool over = !(worst <= bound);
     std::printf("%-34s %-12s %10.4g of at most %-8.4g %-22s %12llu values%s\n", function.c_str(), level.c_str(), worst,
-                bound, unit, static_cast<unsigned long long>(values), over ? "  OVER ITS BOUND" : "");
+                bound, unit_name, static_cast<unsigned long long>(values), over ? "  OVER ITS BOUND" : "");
     std::fflush(stdout);
     ++functions_;
     values_ += values;

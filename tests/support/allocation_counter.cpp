@@ -109,7 +109,13 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
   throw std::bad_alloc();
 }
 
+// For which std::stable_sort does without a buffer.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return has_to_fail() ? nullptr : counted(plain_malloc(size == 0 ? 1 : size));
+}
+
 void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }

@@ -60,6 +60,51 @@ strings split_at(const std::vector<tokenizers::added_token>& tokens, std::string
 
 }  // namespace
 
+TEST_CASE("A user-perceived character ends where the standard says") {
+  const auto parts = [](std::string_view text) {
+    strings out;
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = tokenizers::end_of_user_character(text, begin);
+      out.emplace_back(text.substr(begin, end - begin));
+      begin = end;
+    }
+    return out;
+  };
+  CHECK(parts("ab\r\nc") == strings{"a", "b", "\r\n", "c"});
+  CHECK(parts("e\u0301\u0323x") == strings{"e\u0301\u0323", "x"});
+  CHECK(parts("\u0600a\u0600") == strings{"\u0600a", "\u0600"});
+  // Syllables of Hangul: letters in a row, and letters behind a syllable, also behind a sign that begins a character.
+  CHECK(parts("\u1112\u1166\u11bb\u1112") == strings{"\u1112\u1166\u11bb", "\u1112"});
+  CHECK(parts("\u0600\u1112\u1166\u11bb") == strings{"\u0600\u1112\u1166\u11bb"});
+  CHECK(parts("\uac00\u11a8\uac01\u1161") == strings{"\uac00\u11a8", "\uac01", "\u1161"});
+  CHECK(parts("\uac00\u1161\u11a8\u11a8\u1161") == strings{"\uac00\u1161\u11a8\u11a8", "\u1161"});
+  CHECK(parts("\u1112\u11bb") == strings{"\u1112", "\u11bb"});
+  // A joiner joins pictures only.
+  CHECK(parts("\u00a9\u200d\U0001f600") == strings{"\u00a9\u200d\U0001f600"});
+  CHECK(parts("\u00ae\u200d\u00a9a") == strings{"\u00ae\u200d\u00a9", "a"});
+  CHECK(parts("\u00a9\u200da") == strings{"\u00a9\u200d", "a"});
+  CHECK(parts("a\u200d\U0001f600") == strings{"a\u200d", "\U0001f600"});
+}
+
+TEST_CASE("A token's place leaves its blanks out, but for one that was added") {
+  constexpr tokenizers::offset_trim added{.add_prefix_space = true};
+  constexpr tokenizers::offset_trim plain{.add_prefix_space = false};
+  const auto place = [](std::uint32_t begin, std::uint32_t end, std::string_view token, bool first,
+                        const tokenizers::offset_trim& trim) {
+    const auto span = tokenizers::trimmed({begin, end}, token, first, trim);
+    return std::pair(span.begin, span.end);
+  };
+  CHECK(place(0, 4, "\u0120the", true, added) == std::pair(0U, 4U));
+  CHECK(place(0, 4, "\u0120the", true, plain) == std::pair(1U, 4U));
+  CHECK(place(3, 7, "\u0120the", false, added) == std::pair(4U, 7U));
+  CHECK(place(0, 4, "\u0120the", false, added) == std::pair(0U, 4U));
+  CHECK(place(0, 9, "   <mask>", true, added) == std::pair(3U, 9U));
+  CHECK(place(0, 8, "\n\n<mask>", true, added) == std::pair(2U, 8U));
+  CHECK(place(0, 7, " <mask>", true, added) == std::pair(0U, 7U));
+  CHECK(place(2, 6, "a \u0120", false, added) == std::pair(2U, 4U));
+  CHECK(place(5, 6, "\u0120", false, added) == std::pair(6U, 6U));
+}
+
 TEST_CASE("Each maximal bad part of invalid UTF-8 becomes one replacement character", "[tokenizer][utf8]") {
   const std::string r = "\xEF\xBF\xBD";
   const std::vector<std::pair<std::string, std::string>> cases{

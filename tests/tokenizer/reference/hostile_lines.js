@@ -48,7 +48,8 @@ const hostileLines = (seed, count) => {
       default: return pick(words);
     }
   };
-  const lines = ['', ' ', '  ', '\n', 'a', '\u0301', '\u200b', '\u0001a', '\ufeffa b', 'a\u0000b'];
+  const lines = ['', ' ', '  ', '\n', 'a', '\u0301', '\u200b', '\u0001a', '\ufeffa b', 'a\u0000b',
+    '\u0600\u1112\u1166\u11bb', '\u0600\uac00\u11a8', '\u00a9\u200d\ud83d\ude00', '   <mask> a', '\n <mask>'];
   while (lines.length < count) {
     let line = random(4) === 0 ? pick(blanks) : '';
     for (let n = 1 + random(10); n > 0; --n) line += piece() + (random(5) === 0 ? pick(blanks) : random(3) ? ' ' : '');

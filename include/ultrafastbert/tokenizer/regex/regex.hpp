@@ -91,7 +91,7 @@ class regex {
 
    private:
     static constexpr std::size_t steps_per_byte = 256;
-    static constexpr std::size_t free_steps = 65536;
+    static constexpr std::size_t free_steps = std::size_t{1} << 20U;
 
     /// Where a match that starts at `at` with node `number` ends.
     [[nodiscard]] std::size_t match(std::size_t number, std::size_t at) {

@@ -26,9 +26,6 @@ namespace ultrafastbert::tokenizers {
 class gpt2_words {
  public:
   gpt2_words() {
-    letters_ = characters_of("L");
-    numbers_ = characters_of("N");
-    spaces_ = white_space_characters();
     for (character_set* each : {&letters_, &numbers_, &spaces_}) each->finish();
     for (std::size_t i = 0; i < ascii_.size(); ++i) ascii_[i] = find_kind(static_cast<char32_t>(i));
   }
@@ -97,9 +94,9 @@ class gpt2_words {
     return end;
   }
 
-  character_set letters_{};
-  character_set numbers_{};
-  character_set spaces_{};
+  character_set letters_ = characters_of("L");
+  character_set numbers_ = characters_of("N");
+  character_set spaces_ = white_space_characters();
   std::array<kind, 128> ascii_{};
 };
 

@@ -42,13 +42,14 @@ struct blank_ends {
 }
 
 /// The place of a token without its blanks. `is_first` says that it is the first token of an encoding's part of a text;
-/// the space of that one is not counted where `trim` says that it was added.
+/// where `trim` says that a space was added, the only blank of that one is taken for it, and not counted.
 /// Source: the reference, step by step.
 [[nodiscard]] inline text_span trimmed(text_span span, std::string_view spelling, bool is_first,
                                        const offset_trim& trim) noexcept {
   blank_ends blanks = count_blank_ends(spelling);
   if (blanks.leading > 0) {
-    if ((is_first || span.begin == 0) && trim.add_prefix_space) --blanks.leading;
+    const bool was_added = trim.add_prefix_space && blanks.leading == 1 && (is_first || span.begin == 0);
+    if (was_added) blanks.leading = 0;
     span.begin = (std::min)(span.begin + blanks.leading, span.end);
   }
   if (blanks.trailing > 0 && span.end >= blanks.trailing) {
