@@ -11,6 +11,7 @@ trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; rm -rf "$work"'
 
 # start ARGUMENT...: leaves $server and $port.
 start() {
+  : >"$work/server"  # what the server before said is not taken for its words
   "$program" --port 0 "$@" >"$work/server" 2>"$work/server.err" &
   server=$!
   tries=0
