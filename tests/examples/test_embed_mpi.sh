@@ -9,6 +9,9 @@ embed=$4
 . "$(dirname "$0")/support.sh"
 model=$models/tiny-mlm
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# Open MPI's own files: two runs that begin at the same moment, as of another test, would stumble over one folder.
+export TMPDIR="$work/mpi"
+mkdir "$TMPDIR"
 
 ranks() {
   count=$1

@@ -64,8 +64,9 @@ check_pipes "$text" --model "$model" --json
 "$program" --model "$model" --json "$text" | head -n 1 >"$work/first" || complain "a reader of one line"
 same "the first line is whole" "$(cat "$work/one")" "$(cat "$work/first")"
 
-# On a terminal the program says how far it is. A reader that goes away is an error there, too.
-if command -v script >/dev/null; then
+# On a terminal the program says how far it is. A reader that goes away is an error there, too. Where there are no
+# terminals to be had, as in a bare chroot, "script" fails.
+if script -qc true /dev/null </dev/null >/dev/null 2>&1; then
   printf 'trap "" PIPE\n%s\n' "yes 'a b' 2>/dev/null | head -n 2000 2>/dev/null |
     { \"\$ROUTES\" --model '$model'; echo \"status \$?\" >'$work/status'; } | head -n 1" >"$work/typed"
   # From a pipe that never ends: at the end of its input "script" may leave before the commands do.
