@@ -158,6 +158,11 @@ TEST_CASE("An expression that takes too many steps is stopped", "[tokenizer][reg
   CHECK(error->where() == "$.pre_tokenizer.pattern.Regex");
 }
 
+TEST_CASE("A line of text may take steps that grow with its square", "[tokenizer][regex]") {
+  const auto tokenizer = parse(split_at("a+?b"));
+  CHECK(tokenizer.encode(ufb_test::repeat("a", 600)).tokens.size() == 600);
+}
+
 TEST_CASE("Pieces share the steps that an expression may take", "[tokenizer][regex]") {
   json document = split_at(ufb_test::repeat("a?", 10) + ufb_test::repeat("a", 10) + "x");
   document["pre_tokenizer"] = {{"type", "Sequence"},
