@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <iostream>
 #include <memory>
-#include <utility>
 
 #include "ultrafastbert/model/loading/load_options.hpp"
 
@@ -34,9 +33,7 @@ class loading_line {
     if (!shown_ || now < next_ || total == 0) return;
     next_ = now + std::chrono::milliseconds(100);
     written_ = true;
-    std::cerr << "\rloading: "
-              << static_cast<std::size_t>(100.0 * static_cast<double>(done) / static_cast<double>(total)) << " %"
-              << std::flush;
+    std::cerr << "\rloading: " << 100 * done / total << " %" << std::flush;
   }
 
  private:

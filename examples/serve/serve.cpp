@@ -6,7 +6,7 @@
 // Each model answers at the endpoint of its task: /v1/embeddings as OpenAI's clients speak it, /rerank, /classify,
 // /entities or /fill_mask; /tokenize, /routes, /v1/models, /health, /metrics and a page to try it at / are there for
 // all. What comes in at the same time is computed together, which changes no result: a text's bits do not depend on
-// its batch. SIGTERM and SIGINT end the server behind the answers to what it took.
+// its batch. SIGTERM and SIGINT end the server behind the answers to what it read.
 #include <httplib.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX has more in it than <csignal>
 #include <sys/socket.h>
@@ -239,7 +239,7 @@ class web_server {
     return found;
   }
 
-  /// Answers until `stop` is called; what was taken by then is answered. Throws: std::runtime_error.
+  /// Answers until `stop` is called; what was read by then is answered. Throws: std::runtime_error.
   void run() {
     if (!server_.listen_after_bind()) throw std::runtime_error("the server ended by itself");
   }

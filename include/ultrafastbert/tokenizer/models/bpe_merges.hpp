@@ -221,7 +221,8 @@ class bpe_symbols {
   // fast as each other, so that the place of this border matters little.
   static constexpr std::size_t long_row = 4096;
 
-  // Pre: the queue is empty, as it is again behind the last step.
+  // Pre: the queue is empty, as it is again behind the last step; what an exception leaves ends with the call's
+  // scratch.
   template <class Queue>
   void merge_in(Queue& queue, const bpe_merge_table& merges) {
     for (std::uint32_t at = 0; at + 1 < row_.size(); ++at) add(at, queue, merges);

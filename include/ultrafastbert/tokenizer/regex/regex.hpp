@@ -91,6 +91,7 @@ class regex {
 
    private:
     static constexpr std::size_t steps_per_byte = 256;
+    // So that a line of some hundred letters may take steps by its square.
     static constexpr std::size_t free_steps = std::size_t{1} << 20U;
 
     /// Where a match that starts at `at` with node `number` ends.

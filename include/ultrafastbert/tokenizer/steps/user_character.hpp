@@ -37,6 +37,7 @@ namespace ultrafastbert::tokenizers {
 /// What a code point is in a syllable of Hangul.
 enum class hangul_part : std::uint8_t { none, leading, vowel, trailing, open_syllable, closed_syllable };
 
+/// Source: Hangul_Syllable_Type of the Unicode character database.
 [[nodiscard]] inline hangul_part hangul_part_of(char32_t c) noexcept {
   const auto within = [c](char32_t first, char32_t last) { return first <= c && c <= last; };
   if (within(0x1100, 0x115F) || within(0xA960, 0xA97C)) return hangul_part::leading;
