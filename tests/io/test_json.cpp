@@ -18,6 +18,39 @@ ufb::json_document document(const std::string& text, const ufb::json_limits& lim
   return ufb::json_document::parse(text, "f.json", limits);
 }
 
+/// Appends a value in a notation that tells every kind from every other.
+void write(const ufb::json_value& value, std::string& out) {
+  if (value.is_array()) {
+    out += '[';
+    value.for_each_element([&out](const ufb::json_value& element) { write(element, out); });
+    out += ']';
+  } else if (value.is_object()) {
+    out += '{';
+    for (const auto& [key, member] : value.members()) {
+      out += std::to_string(key.size()) + ':' + key;
+      write(member, out);
+    }
+    out += '}';
+  } else if (value.is_string()) {
+    out += std::to_string(value.as_string().size()) + '"' + value.as_string();
+  } else if (value.is_boolean()) {
+    out += value.as_boolean() ? "true " : "false ";
+  } else if (value.is_null()) {
+    out += "null ";
+  } else {
+    // How an integer, a negative one or a fraction is refused shows its kind and its value.
+    const auto problem = error_of([&] { (void)value.as_unsigned(1, 0); });
+    out += problem->found() + ' ' + std::to_string(value.as_number()) + ' ';
+  }
+}
+
+void check(const std::optional<ufb::error>& problem, const char* code, const char* where) {
+  REQUIRE(problem);
+  CHECK(ufb::name(problem->code()) == code);
+  CHECK(problem->where() == where);
+  CHECK(problem->file() == "f.json");
+}
+
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
 class event_log final : public ufb::json_event_handler {
@@ -247,12 +280,6 @@ TEST_CASE("Values of a document know their paths and complain with them", "[json
   CHECK(json.root().at("odd key").elements().at(0).as_boolean());
   CHECK(json.root().at("odd key").elements().at(1).is_null());
 
-  const auto check = [](const std::optional<ufb::error>& problem, const char* code, const char* where) {
-    REQUIRE(problem);
-    CHECK(ufb::name(problem->code()) == code);
-    CHECK(problem->where() == where);
-    CHECK(problem->file() == "f.json");
-  };
   check(error_of([&] { (void)a.at("absent"); }), "missing_key", "$.a.absent");
   check(error_of([&] { (void)a.at("s").as_unsigned(); }), "bad_type", "$.a.s");
   check(error_of([&] { (void)a.at("f").as_unsigned(); }), "bad_type", "$.a.f");
@@ -275,6 +302,50 @@ TEST_CASE("Streamed objects go to their sink and leave no tree", "[json]") {
   CHECK(json.root().at("model").at("type").as_string() == "x");
   CHECK(code_of([&] { (void)ufb::json_document::parse(R"({"model":{"vocab":{"b":[]}}})", "f", {}, streams); }) ==
         "bad_type");
+}
+
+TEST_CASE("Arrays that may be long are packed, and read like those of the tree", "[json]") {
+  const std::string elements =
+      R"([null,true,false,0,127,128,18446744073709551615,-1,-9223372036854775808,0.1,-1e300,"","text","\u0000\u00e9",)"
+      R"([],[1,[2,["x",{}]]],{"key":[1.5,{"inner":null}],"other":""}])";
+  const std::string text = R"({"list":)" + elements + R"(,"behind":[1]})";
+  const auto tree = document(text);
+  const auto packed = ufb::json_document::parse(text, "f.json", {}, {{.path = "$.list"}});
+  const auto written = [](const ufb::json_document& from) {
+    std::string out;
+    from.root().at("list").for_each_element([&out](const ufb::json_value& element) { write(element, out); });
+    return out;
+  };
+  CHECK(written(packed) == written(tree));
+  CHECK(packed.root().at("list").is_array());
+  CHECK(packed.root().at("list").size() == 17);
+  CHECK(packed.root().at("behind").elements().size() == 1);
+  check(error_of([&] {
+          packed.root().at("list").for_each_element([](const ufb::json_value& element) {
+            if (element.is_array() && element.size() == 2) (void)element.elements()[1].elements()[1].as_string();
+          });
+        }),
+        "bad_type", "$.list[15][1][1]");
+  check(error_of([&] { (void)packed.root().at("list").as_string(); }), "bad_type", "$.list");
+  // An object at that place stays in the tree, since nobody receives its members.
+  const auto object = ufb::json_document::parse(R"({"list":{"a":1}})", "f.json", {}, {{.path = "$.list"}});
+  CHECK(object.root().at("list").at("a").as_unsigned() == 1);
+}
+
+TEST_CASE("The bound on values holds for each element of a packed array", "[json]") {
+  const std::vector<ufb::json_stream> streams{{.path = "$.list"}};
+  std::string text = R"({"list":[[1,2])";
+  for (int i = 0; i < 1000; ++i) text += ",[1,2]";
+  const auto parse = [&](const std::string& end) {
+    return code_of([&] { (void)ufb::json_document::parse(text + end, "f.json", {.max_values = 6}, streams); });
+  };
+  CHECK(parse("]}") == "none");
+  CHECK(parse(",[1,2,3,4,5]]}") == "none");
+  CHECK(parse(",[1,2,3,4,5,6]]}") == "limit_exceeded");
+  CHECK(parse("],\"more\":[1,2,3]}") == "none");
+  CHECK(parse("],\"more\":[1,2,3,4]}") == "limit_exceeded");
+  check(error_of([&] { (void)ufb::json_document::parse(text + R"(,{"a":1,"a":2}]})", "f.json", {}, streams); }),
+        "duplicate_key", "$.list[1001]");
 }
 
 TEST_CASE("Integers of 64 bits stay exact and fractions do not become integers", "[json]") {

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fixtures.hpp"
@@ -241,4 +243,100 @@ TEST_CASE("Long words that almost have a long token are covered as by a walk", "
     REQUIRE(got.offsets == expected.offsets);
   }
   CHECK(looks_up.encode(std::string(1'000'000, 'a'), {.add_special_tokens = false}).ids.back() == 15);
+}
+
+TEST_CASE("Vocabularies and merges in arrays may be as long as those of multilingual models", "[tokenizer][limits]") {
+  const auto with_model = [](json model) {
+    return parse_changed([&](json& d) {
+      d["model"] = std::move(model);
+      d["normalizer"] = nullptr;
+      d["pre_tokenizer"] = nullptr;
+      d["added_tokens"] = json::array();
+      d["post_processor"] = nullptr;
+    });
+  };
+  constexpr std::size_t count = 260'000;
+  json pairs = json::array({json::array({"<unk>", 0.0})});
+  for (std::size_t i = 1; i < count; ++i) pairs.push_back(json::array({"t" + std::to_string(i), -1.0}));
+  const auto unigram = with_model({{"type", "Unigram"}, {"unk_id", 0}, {"vocab", std::move(pairs)}});
+  CHECK(unigram.encode("t259999t17").ids == std::vector<ultrafastbert::token_id>{259'999, 17});
+
+  for (const bool arrays : {false, true}) {
+    json words = json::object({{"a", 0}});
+    json merges = json::array();
+    std::string last = "a";
+    for (std::size_t i = 1; i < count; ++i) {
+      const std::string right = "b" + std::to_string(i);
+      words[right] = 2 * i;
+      words["a" + right] = 2 * i + 1;
+      if (arrays) {
+        merges.push_back(json::array({"a", right}));
+      } else {
+        merges.push_back("a " + right);
+      }
+    }
+    words["b"] = 1;
+    json changed = merges;
+    changed[0] = arrays ? json::array({"a", "b"}) : json("a b");
+    words["ab"] = 2 * count;
+    const auto bpe = with_model({{"type", "BPE"}, {"vocab", std::move(words)}, {"merges", std::move(changed)}});
+    CHECK(bpe.encode("ab").ids == std::vector<ultrafastbert::token_id>{2 * count});
+  }
+}
+
+TEST_CASE("Unigram covers are those of a walk from every place, also among equal sums", "[tokenizer][limits]") {
+  std::mt19937 random(20);
+  const auto word = [&random](std::size_t longest) {
+    std::string out;
+    for (std::size_t i = 0, length = 1 + random() % longest; i < length; ++i) {
+      constexpr const char* characters[] = {"a", "b", "\xC3\xA9"};
+      out += characters[random() % 3];
+    }
+    return out;
+  };
+  for (int round = 0; round < 300; ++round) {
+    std::map<std::string, std::pair<std::size_t, double>> known;  // id and score
+    json pairs = json::array({json::array({"<unk>", -9.0})});
+    for (std::size_t i = 0, count = 1 + random() % 12; i < count; ++i) {
+      const std::string token = word(6);
+      const double score = -static_cast<double>(random() % 4);
+      known[token] = {pairs.size(), score};
+      pairs.push_back(json::array({token, score}));
+    }
+    const auto tokenizer = parse_changed([&](json& d) {
+      d["model"] = {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}};
+      d["normalizer"] = nullptr;
+      d["pre_tokenizer"] = nullptr;
+      d["added_tokens"] = json::array();
+      d["post_processor"] = nullptr;
+    });
+    const std::string text = word(40);
+    struct place {
+      double sum = -1e300;
+      std::size_t begin = 0;
+      std::size_t id = 0;
+    };
+    std::vector<place> best(text.size() + 1);
+    best[0].sum = 0;
+    const auto offer = [&best](std::size_t begin, std::size_t end, double score, std::size_t id) {
+      if (best[begin].sum + score > best[end].sum) best[end] = {best[begin].sum + score, begin, id};
+    };
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t next = begin + (text[begin] == '\xC3' ? 2 : 1);
+      for (const auto& [token, entry] : known) {
+        if (text.compare(begin, token.size(), token) == 0) {
+          offer(begin, begin + token.size(), entry.second, entry.first);
+        }
+      }
+      if (known.count(text.substr(begin, next - begin)) == 0) offer(begin, next, -19.0, 0);
+      begin = next;
+    }
+    std::vector<ultrafastbert::token_id> expected;
+    for (std::size_t end = text.size(); end > 0; end = best[end].begin) {
+      const auto id = static_cast<ultrafastbert::token_id>(best[end].id);
+      if (id != 0 || expected.empty() || expected.back() != 0) expected.push_back(id);
+    }
+    std::reverse(expected.begin(), expected.end());
+    CHECK(tokenizer.encode(text).ids == expected);
+  }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A small JSON document for configuration files: values that know their path, so that every reader's complaint names
-// it. Large members (vocabularies) are streamed past the tree to a receiver of the caller's.
+// it. Large objects (vocabularies) are streamed past the tree to a receiver of the caller's; large arrays (merges) are
+// packed.
 // Layer: io.
 #pragma once
 
@@ -20,6 +21,7 @@
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/json_events.hpp"
+#include "ultrafastbert/io/json_node.hpp"
 #include "ultrafastbert/io/json_parser.hpp"
 
 namespace ultrafastbert {
@@ -27,30 +29,15 @@ namespace ultrafastbert {
 /// One member of a streamed object: its key, its scalar value and its JSON path (built only when asked for).
 using json_member_sink = std::function<void(std::string_view key, const json_scalar& value)>;
 
-/// Objects that are not kept in the tree: members of the object at `path` go to `sink` in file order.
+/// What may be so large that it is not kept in the tree: members of an object at `path` go to `sink`, if there is one,
+/// in file order, and an array there is packed. Neither counts for `json_limits::max_values`, but each element of the
+/// array is held to it.
 struct json_stream {
   std::string path;  ///< such as "$.model.vocab"
-  json_member_sink sink;
+  json_member_sink sink{};
 };
 
 namespace io {
-
-struct json_node;
-using json_object = std::vector<std::pair<std::string, json_node>>;
-using json_array = std::vector<json_node>;
-struct json_streamed {};  // stands where a member was streamed past the tree
-
-struct json_node {
-  std::variant<std::monostate, bool, std::uint64_t, std::int64_t, double, std::string, json_array, json_object,
-               json_streamed>
-      value{};
-};
-
-[[nodiscard]] inline std::string_view type_name(const json_node& node) {
-  constexpr std::string_view names[] = {"null",     "a boolean", "an integer", "a negative integer", "a fraction",
-                                        "a string", "an array",  "an object",  "an object"};
-  return names[node.value.index()];
-}
 
 /// JSON path of a member. Keys that are no plain words are quoted, so that no key can pass for a path.
 [[nodiscard]] inline std::string member_path(std::string parent, std::string_view key) {
@@ -83,7 +70,9 @@ class json_value {
   [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(node_->value); }
   [[nodiscard]] bool is_boolean() const noexcept { return std::holds_alternative<bool>(node_->value); }
   [[nodiscard]] bool is_object() const noexcept { return std::holds_alternative<io::json_object>(node_->value); }
-  [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<io::json_array>(node_->value); }
+  [[nodiscard]] bool is_array() const noexcept {
+    return std::holds_alternative<io::json_array>(node_->value) || packed();
+  }
 
   /// Whether this is an object whose members went to a `json_stream`.
   [[nodiscard]] bool is_streamed() const noexcept { return std::holds_alternative<io::json_streamed>(node_->value); }
@@ -112,7 +101,23 @@ class json_value {
     return out;
   }
 
-  /// Elements of an array. Throws bad_type.
+  /// Number of elements of an array. Throws bad_type.
+  [[nodiscard]] std::size_t size() const {
+    return packed() != nullptr ? packed()->size() : as<io::json_array>("an array").size();
+  }
+
+  /// Calls `visit(element)` for the elements of an array, packed or not. They are valid during the call.
+  /// Throws: bad_type, and whatever `visit` throws.
+  template <class Visit>
+  void for_each_element(const Visit& visit) const {
+    const auto parent = as_parent();
+    const auto pass = [&](const io::json_node& node, std::size_t i) { visit(json_value(node, parent, nullptr, i)); };
+    if (packed() != nullptr) return packed()->for_each(pass);
+    const auto& array = as<io::json_array>("an array");
+    for (std::size_t i = 0; i < array.size(); ++i) pass(array[i], i);
+  }
+
+  /// Elements of an array that is not packed. Throws bad_type.
   [[nodiscard]] std::vector<json_value> elements() const {
     std::vector<json_value> out;
     const auto& array = as<io::json_array>("an array");
@@ -184,6 +189,8 @@ class json_value {
   json_value(const io::json_node& node, std::shared_ptr<const json_value> parent, const std::string* key,
              std::size_t index)
       : node_(&node), file_(parent->file_), parent_(std::move(parent)), key_(key), index_(index) {}
+
+  [[nodiscard]] const io::json_packed* packed() const noexcept { return std::get_if<io::json_packed>(&node_->value); }
 
   [[nodiscard]] std::shared_ptr<const json_value> as_parent() const {
     return std::make_shared<const json_value>(*this);
@@ -260,23 +267,27 @@ class json_tree_builder final : public json_event_handler {
     frame next;
     next.key = key_;
     next.outer_path = path_.size();
+    next.values = values_;
     if (frames_.empty()) {
       path_ = "$";
-    } else if (const auto* array = std::get_if<json_array>(&frames_.back().node.value)) {
-      path_.append("[").append(std::to_string(array->size())).append("]");
+    } else if (const auto count = element_count(frames_.back().node)) {
+      path_.append("[").append(std::to_string(*count)).append("]");
     } else {
       path_ = member_path(std::move(path_), key_);
     }
     if (object) {
       next.node.value = json_object{};
-      for (const auto& stream : streams_) {
-        if (stream.path == path_) {
-          next.node.value = json_streamed{};
-          sink_ = &stream.sink;
-        }
-      }
     } else {
       next.node.value = json_array{};
+    }
+    for (const auto& stream : streams_) {
+      if (stream.path != path_) continue;
+      if (!object) {
+        next.node.value = json_packed{};
+      } else if (stream.sink) {
+        next.node.value = json_streamed{};
+        sink_ = &stream.sink;
+      }
     }
     frames_.push_back(std::move(next));
   }
@@ -300,6 +311,7 @@ class json_tree_builder final : public json_event_handler {
   struct frame {
     std::string key{};           // key of this container inside its parent
     std::size_t outer_path = 0;  // length of the parent's path
+    std::size_t values = 0;      // in the document before it
     json_node node{};
   };
 
@@ -309,9 +321,19 @@ class json_tree_builder final : public json_event_handler {
       root_ = std::move(node);
     } else if (auto* array = std::get_if<json_array>(&frames_.back().node.value)) {
       array->push_back(std::move(node));
+    } else if (auto* packed = std::get_if<json_packed>(&frames_.back().node.value)) {
+      packed->append(node);
+      values_ = frames_.back().values;
     } else {
       std::get<json_object>(frames_.back().node.value).emplace_back(key_, std::move(node));
     }
+  }
+
+  /// Number of elements so far, or nothing for an object.
+  [[nodiscard]] static std::optional<std::size_t> element_count(const json_node& node) {
+    if (const auto* array = std::get_if<json_array>(&node.value)) return array->size();
+    if (const auto* packed = std::get_if<json_packed>(&node.value)) return packed->size();
+    return std::nullopt;
   }
 
   void check_unique(const json_object& object, const std::string& path) const {

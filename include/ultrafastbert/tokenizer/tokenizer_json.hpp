@@ -73,9 +73,10 @@ inline void check_version(const json_value& root) {
                                                                                 const side_files* beside) {
   vocabulary::builder tokens(vocabulary_form{.file = file});
   const std::vector<json_stream> streams{
-      {.path = "$.model.vocab", .sink = [&tokens, &file](std::string_view token, const json_scalar& id) {
-         add_vocabulary_member(tokens, file, token, id);
-       }}};
+      {.path = "$.model.vocab",
+       .sink = [&tokens, &file](std::string_view token,
+                                const json_scalar& id) { add_vocabulary_member(tokens, file, token, id); }},
+      {.path = "$.model.merges"}};
   const auto document = json_document::parse(json, file, {.max_bytes = largest_tokenizer_file}, streams);
   const json_value root = document.root();
   check_version(root);

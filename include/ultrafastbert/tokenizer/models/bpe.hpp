@@ -200,26 +200,26 @@ class bpe_merge_reader {
 /// Throws: bad_type, bad_value, missing_key, bad_vocabulary (a merge of or to a token that there is not).
 [[nodiscard]] inline bpe_merge_table read_merges(const json_value& model, std::string_view prefix,
                                                  const vocabulary& tokens) {
-  const auto merges = model.at("merges").elements();
+  const json_value merges = model.at("merges");
   bpe_merge_reader reader(tokens, prefix, merges.size());
-  const bool arrays = !merges.empty() && merges.front().is_array();
-  for (const json_value& merge : merges) {
+  std::optional<bool> arrays;  // the first merge tells
+  merges.for_each_element([&](const json_value& merge) {
     const auto refuse = [&merge](std::string expected, std::string found) {
       fail(error_code::bad_vocabulary,
            {.file = merge.file(), .where = merge.path(), .expected = std::move(expected), .found = std::move(found)});
     };
-    if (arrays) {
+    if (!arrays) arrays = merge.is_array();
+    if (*arrays) {
       const auto words = merge.elements();
       if (words.size() != 2) merge.fail_value("two tokens", std::to_string(words.size()) + " elements");
-      reader.add({.left = words[0].as_string(), .right = words[1].as_string()}, refuse);
-      continue;
+      return reader.add({.left = words[0].as_string(), .right = words[1].as_string()}, refuse);
     }
     const std::string& line = merge.as_string();
-    if (line.starts_with("#version")) continue;
+    if (line.starts_with("#version")) return;
     const auto pair = split_merge(line);
     if (!pair) merge.fail_value("two tokens with one space between them", excerpt(line));
     reader.add(*pair, refuse);
-  }
+  });
   return reader.take();
 }
 

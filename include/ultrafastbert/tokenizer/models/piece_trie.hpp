@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A trie of the tokens of a vocabulary, which finds all tokens that a text starts with in one walk.
+// A trie of spellings, such as the tokens of a vocabulary.
 // Layer: tokenizer.
 #pragma once
 
@@ -36,19 +36,6 @@ class piece_trie {
       return order != 0 ? order < 0 : a < b;
     });
     grow(spelling, sorted);
-  }
-
-  /// Calls `found(index, end)` for each token that `text` starts with, the shortest first: with its number among the
-  /// model's tokens and its length in bytes.
-  /// Complexity: linear in the longest token.
-  template <class Found>
-  void prefixes(std::string_view text, const Found& found) const {
-    std::uint32_t at = 0;
-    for (std::size_t end = 0; end < text.size();) {
-      at = child(at, static_cast<unsigned char>(text[end++]));
-      if (at == none) return;
-      if (nodes_[at].token != none) found(nodes_[at].token, end);
-    }
   }
 
   static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();  ///< no node, or no token

@@ -20,6 +20,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/json_document.hpp"
 #include "ultrafastbert/tokenizer/models/byte_tokens.hpp"
+#include "ultrafastbert/tokenizer/models/piece_automaton.hpp"
 #include "ultrafastbert/tokenizer/models/piece_trie.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
@@ -41,11 +42,18 @@ class unigram : public token_model {
   /// Pre: the ids of the tokens are their numbers; `unknown_id` is one of them; there are as many scores as tokens.
   ///   `file` names the tokenizer in errors.
   unigram(unigram_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
-      : options_(std::move(options)), tokens_(std::move(tokens)), file_(std::move(file)), trie_(*tokens_) {
+      : options_(std::move(options)),
+        tokens_(std::move(tokens)),
+        file_(std::move(file)),
+        automaton_(piece_trie(*tokens_)) {
     constexpr double unknown_penalty = 10;
     double smallest = std::numeric_limits<double>::infinity();
     for (const double score : options_.scores) smallest = (std::min)(smallest, score);
     unknown_score_ = smallest - unknown_penalty;
+    lengths_.reserve(options_.scores.size());
+    for (std::size_t i = 0; i < options_.scores.size(); ++i) {
+      lengths_.push_back(static_cast<std::uint32_t>(tokens_->model_token(i).size()));
+    }
     if (options_.byte_fallback) bytes_ = byte_tokens(*tokens_);
   }
 
@@ -53,7 +61,7 @@ class unigram : public token_model {
     return std::make_unique<unigram_scratch>();
   }
 
-  /// Complexity: linear in the piece, times the length of the longest token at most.
+  /// Complexity: linear in the piece and in the tokens that stand anywhere in it.
   void tokenize(std::string_view piece, model_scratch& scratch) const override {
     auto& ends = static_cast<unigram_scratch&>(scratch).ends;
     find_best_paths(piece, ends);
@@ -91,28 +99,31 @@ class unigram : public token_model {
     std::vector<best_end> ends{};
   };
 
+  /// Tokens are UTF-8, as pieces are, so that they begin and end between characters. Among equal sums the longest last
+  /// token counts.
   void find_best_paths(std::string_view piece, std::vector<best_end>& ends) const {
-    ends.assign(piece.size() + 1, {});
-    for (std::size_t begin = 0, next = 0; begin < piece.size(); begin = next) {
-      next = begin + decode_utf8(piece, begin).length;
-      const double score = ends[begin].score;
-      bool has_character = false;
-      trie_.prefixes(piece.substr(begin), [&](std::uint32_t token, std::size_t length) {
-        best_end& end = ends[begin + length];
-        const double sum = options_.scores[token] + score;
-        if (end.begin == no_path || sum > end.score) {
-          end = {.score = sum, .begin = static_cast<std::uint32_t>(begin), .id = static_cast<token_id>(token)};
-        }
-        has_character = has_character || begin + length == next;
+    ends.resize(piece.size() + 1);
+    ends.front() = {};
+    std::uint32_t node = piece_automaton::start;
+    for (std::size_t begin = 0, end = 0; begin < piece.size(); begin = end) {
+      end = begin + decode_utf8(piece, begin).length;
+      for (std::size_t at = begin; at < end; ++at) node = automaton_.step(node, static_cast<unsigned char>(piece[at]));
+      best_end best;
+      const auto offer = [&best](double sum, std::size_t from, token_id id) {
+        if (best.begin != no_path && !(sum > best.score)) return;
+        best = {.score = sum, .begin = static_cast<std::uint32_t>(from), .id = id};
+      };
+      bool is_known = false;  // whether the character is a token
+      automaton_.endings(node, [&](std::uint32_t token) {
+        const std::size_t from = end - lengths_[token];
+        offer(ends[from].score + options_.scores[token], from, static_cast<token_id>(token));
+        is_known = is_known || from == begin;
       });
-      if (has_character) continue;
-      best_end& end = ends[next];
-      const double sum = unknown_score_ + score;
-      if (end.begin == no_path || sum > end.score) {
-        end = {.score = sum,
-               .begin = static_cast<std::uint32_t>(begin),
-               .id = need_unknown(options_.unknown_id, file_, "$.model.unk_id", {})};
+      const double unknown = ends[begin].score + unknown_score_;
+      if (!is_known && (best.begin == no_path || unknown > best.score)) {
+        offer(unknown, begin, need_unknown(options_.unknown_id, file_, "$.model.unk_id", {}));
       }
+      ends[end] = best;
     }
   }
 
@@ -133,7 +144,8 @@ class unigram : public token_model {
   unigram_options options_;
   std::shared_ptr<const vocabulary> tokens_;
   std::string file_;
-  piece_trie trie_;
+  piece_automaton automaton_;
+  std::vector<std::uint32_t> lengths_{};  // of the tokens, in bytes
   byte_tokens bytes_{};
   double unknown_score_ = 0;
 };
@@ -149,19 +161,18 @@ class unigram : public token_model {
 inline void read_unigram_vocabulary(const json_value& json, vocabulary::builder& tokens) {
   tokens.accept_repeats();
   std::uint64_t id = 0;
-  for (const json_value& pair : json.at("vocab").elements()) {
+  json.at("vocab").for_each_element([&](const json_value& pair) {
     const auto parts = pair.elements();
     if (parts.size() != 2) pair.fail_value("a token and its score", std::to_string(parts.size()) + " elements");
     tokens.add_model_token(parts[0].as_string(), id++);
-  }
+  });
 }
 
 /// Makes a Unigram model. Throws: bad_type, bad_value, missing_key.
 [[nodiscard]] inline std::unique_ptr<const token_model> read_unigram(const model_source& source) {
   unigram_options options;
-  for (const json_value& pair : source.json.at("vocab").elements()) {
-    options.scores.push_back(pair.elements().at(1).as_number());
-  }
+  source.json.at("vocab").for_each_element(
+      [&options](const json_value& pair) { options.scores.push_back(pair.elements().at(1).as_number()); });
   if (const auto unknown = find_non_null(source.json, "unk_id")) {
     const std::uint64_t id = unknown->as_unsigned();
     if (id >= options.scores.size()) {
