@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
 #
-# the whole suite but the slow tests under ASan/UBSan and under TSan
+# [address|thread]: the whole suite but the slow tests under ASan and UBSan, and under TSan; or one of the two
 
 campaign() {
+  if [[ ! ${1:-} =~ ^(|address|thread)$ ]]; then
+    echo "tests/run.sh --long sanitizers takes address, thread, or nothing for both, not '$1'" >&2
+    exit 2
+  fi
   # shellcheck disable=SC2086  # lists of words
   ufb_require_packages $UFB_TEST_PACKAGES $UFB_SANITIZER_PACKAGES
-  say "ASan and UBSan"
-  # shellcheck disable=SC2086
-  build_sanitized build-asan-long all $asan_flags
-  (asan_options && test_in build-asan-long --label-exclude 'package|house|slow' && say "ASan and UBSan: $summary")
-  say "TSan"
-  build_sanitized build-tsan all -fsanitize=thread
-  (export TSAN_OPTIONS=halt_on_error=1 && test_in build-tsan --label-exclude 'package|house|slow' && say "TSan: $summary")
+  if [ "${1:-address}" = address ]; then
+    asan_options
+    # shellcheck disable=SC2086
+    whole_suite "ASan and UBSan" build-asan-long $asan_flags
+  fi
+  if [ "${1:-thread}" = thread ]; then
+    export TSAN_OPTIONS=halt_on_error=1
+    whole_suite TSan build-tsan -fsanitize=thread
+  fi
+}
+
+# whole_suite NAME FOLDER FLAG...: builds everything and runs the tests.
+whole_suite() {
+  say "$1"
+  build_sanitized "$2" all "${@:3}"
+  test_in "$2" --label-exclude 'package|house|slow'
+  say "$1: $summary"
 }
