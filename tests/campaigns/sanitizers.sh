@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
 #
-# [address|thread]: the whole suite but the slow tests under ASan and UBSan, and under TSan; or one of the two
+# [address|thread]: the whole suite but the slow tests, and the server, under ASan and UBSan and under TSan; or one of the
+# two
 
 campaign() {
   if [[ ! ${1:-} =~ ^(|address|thread)$ ]]; then
@@ -21,10 +22,15 @@ campaign() {
   fi
 }
 
-# whole_suite NAME FOLDER FLAG...: builds everything and runs the tests.
+# whole_suite NAME FOLDER FLAG...: the tests without those of the examples, and then that of the server, which answers
+# many clients at a time.
 whole_suite() {
   say "$1"
   build_sanitized "$2" all "${@:3}"
   test_in "$2" --label-exclude 'package|house|slow'
   say "$1: $summary"
+  quietly cmake -D UFB_BUILD_EXAMPLES=ON "$root/$2"
+  quietly cmake --build "$root/$2" --target serve ufb_serve_client ufb_json_at --parallel "$jobs"
+  test_in "$2" --tests-regex '^example_serve$'
+  say "the server under $1: $summary"
 }
