@@ -340,6 +340,8 @@ TEST_CASE("The bound on values holds for each element of a packed array", "[json
     return code_of([&] { (void)ufb::json_document::parse(text + end, "f.json", {.max_values = 6}, streams); });
   };
   CHECK(parse("]}") == "none");
+  check(error_of([&] { (void)ufb::json_document::parse(text + "]}", "f.json", {.max_elements = 1000}, streams); }),
+        "limit_exceeded", "$.list");
   CHECK(parse(",[1,2,3,4,5]]}") == "none");
   CHECK(parse(",[1,2,3,4,5,6]]}") == "limit_exceeded");
   CHECK(parse("],\"more\":[1,2,3]}") == "none");

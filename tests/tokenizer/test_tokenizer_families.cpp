@@ -304,6 +304,11 @@ TEST_CASE("A folder of vocab.json and merges.txt is RoBERTa's or GPT-2's", "[tok
   REQUIRE(bad);
   CHECK(bad->code() == error_code::bad_vocabulary);
   CHECK(bad->where() == "line 2");
+  write("merges.txt", std::string(std::size_t{1} << 21U, '\n'));
+  const auto many = error_of([&] { (void)ultrafastbert::tokenizer::load(folder.path()); });
+  REQUIRE(many);
+  CHECK(many->code() == error_code::limit_exceeded);
+  CHECK(many->where() == "line 2097153");
   std::filesystem::remove(folder.path() / "merges.txt");
   CHECK(error_of([&] { (void)ultrafastbert::tokenizer::load(folder.path()); })->code() == error_code::io_error);
 }

@@ -322,6 +322,7 @@ class json_tree_builder final : public json_event_handler {
     } else if (auto* array = std::get_if<json_array>(&frames_.back().node.value)) {
       array->push_back(std::move(node));
     } else if (auto* packed = std::get_if<json_packed>(&frames_.back().node.value)) {
+      if (packed->size() == limits_.max_elements) fail_limit(file_, path_, "elements", limits_.max_elements);
       packed->append(node);
       values_ = frames_.back().values;
     } else {

@@ -23,6 +23,7 @@ struct json_limits {
   std::size_t max_depth = 64;                            ///< nesting of arrays and objects
   std::size_t max_string_bytes = std::size_t{8} << 20U;  ///< length of one string as written
   std::size_t max_values = 250'000;                      ///< values that a document tree may hold
+  std::size_t max_elements = std::size_t{1} << 21U;      ///< elements of a packed array
 };
 
 /// A JSON number with a fraction or an exponent, or one too large for 64 bits.

@@ -67,6 +67,8 @@ namespace ultrafastbert::tokenizers {
 [[nodiscard]] inline bpe_merge_table read_merges_text(const std::filesystem::path& file, const vocabulary& tokens) {
   const std::string text = read_text_file(file, largest_tokenizer_file);
   const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
+  if (lines > most_merges)
+    io::fail_limit(file.string(), "line " + std::to_string(most_merges + 1), "lines", most_merges);
   bpe_merge_reader reader(tokens, {}, lines);
   std::size_t number = 0;
   for (std::string_view rest = text; !rest.empty();) {

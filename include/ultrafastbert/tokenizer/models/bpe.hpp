@@ -160,6 +160,9 @@ struct bpe_pair {
   return bpe_pair{.left = line.substr(0, space), .right = line.substr(space + 1)};
 }
 
+/// Most merges of a file, as many as a packed array may have elements: the table sets memory aside for all of them.
+inline constexpr std::size_t most_merges = json_limits{}.max_elements;
+
 /// Collects merges in the order of their ranks.
 class bpe_merge_reader {
  public:
