@@ -17,6 +17,7 @@
 #include "support/catch.hpp"
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
 #include "ultrafastbert/tokenizer/models/longest_matches.hpp"
+#include "ultrafastbert/tokenizer/models/piece_trie.hpp"
 
 namespace {
 
@@ -282,6 +283,41 @@ TEST_CASE("Vocabularies and merges in arrays may be as long as those of multilin
     const auto bpe = with_model({{"type", "BPE"}, {"vocab", std::move(words)}, {"merges", std::move(changed)}});
     CHECK(bpe.encode("ab").ids == std::vector<ultrafastbert::token_id>{2 * count});
   }
+}
+
+TEST_CASE("Tokens are refused whose beginnings would take memory beyond their file", "[tokenizer][limits]") {
+  constexpr std::size_t length = 1000;
+  const auto token = [](std::size_t number) {
+    std::string digits = std::to_string(number);
+    digits.insert(0, 5 - digits.size(), '0');
+    return digits + std::string(length - 10, 'a') + digits;
+  };
+  const auto most = ultrafastbert::tokenizers::piece_trie::most_nodes / length;
+  json pairs = json::array();
+  json added = json::array();
+  for (std::size_t i = 0; i <= most + 60; ++i) {  // a few beginnings and ends are shared
+    pairs.push_back(json::array({token(i), -1.0}));
+    added.push_back(added_token(static_cast<int>(100 + i), token(i)));
+  }
+  const auto unigram = [&](json& d) {
+    d["model"] = {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}};
+    d["added_tokens"] = json::array();
+    d["post_processor"] = nullptr;
+  };
+  check_limit(unigram, "$.model.vocab");
+  pairs.erase(pairs.end() - 120, pairs.end());
+  CHECK(parse_changed(unigram).encode(token(17)).ids == std::vector<ultrafastbert::token_id>{17});
+  check_limit(
+      [&](json& d) {
+        for (const json& each : added) d["added_tokens"].push_back(each);
+      },
+      "added tokens");
+  check_limit(
+      [&](json& d) {
+        d["model"]["max_input_chars_per_word"] = 2000;
+        for (std::size_t i = 0; i <= most + 60; ++i) d["model"]["vocab"]["##" + token(i)] = 1000 + i;
+      },
+      "tokens that continue a word");
 }
 
 TEST_CASE("Unigram covers are those of a walk from every place, also among equal sums", "[tokenizer][limits]") {

@@ -117,8 +117,8 @@ inline void place_added_tokens(std::vector<added_token_entry> entries, tokenizer
   std::vector<added_token> normalized;
   for (auto& entry : entries) (entry.normalized ? normalized : raw).push_back(std::move(entry.token));
   std::sort(parts.special_ids.begin(), parts.special_ids.end());
-  parts.raw_tokens = added_token_matcher(std::move(raw));
-  parts.normalized_tokens = added_token_matcher(std::move(normalized));
+  parts.raw_tokens = added_token_matcher(std::move(raw), parts.file);
+  parts.normalized_tokens = added_token_matcher(std::move(normalized), parts.file);
 }
 
 }  // namespace ultrafastbert::tokenizers

@@ -38,7 +38,9 @@ class added_token_matcher {
 
   /// Pre: the spellings are not empty and differ from each other; none starts with white space if any token has
   ///   `rstrip`.
-  explicit added_token_matcher(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
+  /// Throws: limit_exceeded (very many long tokens; `file` is named).
+  explicit added_token_matcher(std::vector<added_token> tokens, std::string_view file = {})
+      : tokens_(std::move(tokens)) {
     std::sort(tokens_.begin(), tokens_.end(),
               [](const added_token& a, const added_token& b) { return a.content < b.content; });
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
@@ -47,7 +49,7 @@ class added_token_matcher {
       same_start.end = i + 1;
     }
     one_start_ = !tokens_.empty() && tokens_.front().content[0] == tokens_.back().content[0];
-    make_table();
+    make_table(file);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }  ///< number of added tokens
@@ -159,7 +161,7 @@ class added_token_matcher {
   };
 
   /// Short tokens need no table: a walk costs no more than their length.
-  void make_table() {
+  void make_table(std::string_view file) {
     constexpr std::size_t short_token = 16;
     const bool needed = std::any_of(tokens_.begin(), tokens_.end(),
                                     [](const added_token& token) { return token.content.size() > short_token; });
@@ -167,7 +169,7 @@ class added_token_matcher {
     std::vector<std::string> spellings;
     spellings.reserve(tokens_.size());
     for (const added_token& token : tokens_) spellings.push_back(token.content);
-    table_.emplace(std::move(spellings));
+    table_.emplace(std::move(spellings), spelling_source{.file = file, .where = "added tokens"});
   }
 
   /// The longest token at `at`, or null. Byte by byte it narrows the sorted spellings to those that go on like the

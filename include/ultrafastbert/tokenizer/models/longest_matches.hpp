@@ -24,8 +24,10 @@ class longest_matches {
   static constexpr std::uint32_t none = piece_automaton::none;  ///< no spelling starts there
 
   /// Spellings are numbered in their order; an empty one is never found.
+  /// Throws: limit_exceeded (more than `piece_trie::most_nodes` different ends; `source` is named).
   /// Complexity: n log n in the bytes of the spellings; it keeps about 17 bytes for each of them.
-  explicit longest_matches(std::vector<std::string> spellings) : automaton_(make_trie(std::move(spellings))) {}
+  explicit longest_matches(std::vector<std::string> spellings, const spelling_source& source = {})
+      : automaton_(make_trie(std::move(spellings), source)) {}
 
   /// Sets `found[i]` to the number of the longest spelling that starts at byte i of the text, or `none`.
   /// Complexity: linear in the text.
@@ -39,9 +41,9 @@ class longest_matches {
   }
 
  private:
-  static piece_trie make_trie(std::vector<std::string> spellings) {
+  static piece_trie make_trie(std::vector<std::string> spellings, const spelling_source& source) {
     for (std::string& each : spellings) std::reverse(each.begin(), each.end());
-    return {spellings.size(), [&spellings](std::uint32_t i) { return std::string_view(spellings[i]); }};
+    return {spellings.size(), [&spellings](std::uint32_t i) { return std::string_view(spellings[i]); }, source};
   }
 
   piece_automaton automaton_;

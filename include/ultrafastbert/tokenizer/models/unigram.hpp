@@ -45,7 +45,7 @@ class unigram : public token_model {
       : options_(std::move(options)),
         tokens_(std::move(tokens)),
         file_(std::move(file)),
-        automaton_(piece_trie(*tokens_)) {
+        automaton_(piece_trie(*tokens_, file_)) {
     constexpr double unknown_penalty = 10;
     double smallest = std::numeric_limits<double>::infinity();
     for (const double score : options_.scores) smallest = (std::min)(smallest, score);

@@ -34,7 +34,7 @@ struct wordpiece_options {
 
 class wordpiece : public token_model {
  public:
-  /// `file` names the tokenizer in errors.
+  /// `file` names the tokenizer in errors. Throws: limit_exceeded (very many long tokens).
   wordpiece(wordpiece_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
       : options_(std::move(options)), tokens_(std::move(tokens)), file_(std::move(file)) {
     continuing_hash_.add(options_.continuing_prefix);
@@ -92,7 +92,7 @@ class wordpiece : public token_model {
       const std::string_view token = tokens_->model_token(i);
       if (token.starts_with(options_.continuing_prefix)) spellings[i] = token.substr(options_.continuing_prefix.size());
     }
-    table_.emplace(std::move(spellings));
+    table_.emplace(std::move(spellings), spelling_source{.file = file_, .where = "tokens that continue a word"});
   }
 
   /// The token that the table found at `begin`, which is not the start of the piece.
