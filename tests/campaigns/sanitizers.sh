@@ -31,6 +31,8 @@ whole_suite() {
   say "$1: $summary"
   quietly cmake -D UFB_BUILD_EXAMPLES=ON "$root/$2"
   quietly cmake --build "$root/$2" --target serve ufb_serve_client ufb_json_at --parallel "$jobs"
-  test_in "$2" --tests-regex '^example_serve$'
+  # The library of the server's protocol is as Debian compiled it: what it makes once is a race to TSan, which does not
+  # see how that is guarded.
+  TSAN_OPTIONS=${TSAN_OPTIONS:-}:ignore_noninstrumented_modules=1 test_in "$2" --tests-regex '^example_serve$'
   say "the server under $1: $summary"
 }

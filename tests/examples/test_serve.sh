@@ -7,7 +7,8 @@ set -eu
 client=$4
 . "$(dirname "$0")/support.sh"
 server=
-trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'status=$?; [ $status -eq 0 ] || cat "$work/server.err" 2>/dev/null || true
+      [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; rm -rf "$work"; exit $status' EXIT
 
 # start ARGUMENT...: leaves $server and $port.
 start() {
