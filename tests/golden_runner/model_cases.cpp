@@ -138,7 +138,8 @@ void compare_end_to_end(const golden_case& golden, const golden_result& result) 
         throw mismatch(name + ": probability of rank " + std::to_string(rank));
       }
       if (best.at("smallest_gap").get<double>() <= tolerance) continue;
-      if (got.id != best.at("ids").at(rank) || got.token != best.at("tokens").at(rank)) {
+      if (got.id != best.at("ids").at(rank).get<ultrafastbert::token_id>() ||
+          got.token != best.at("tokens").at(rank).get<std::string>()) {
         throw mismatch(name + ": token of rank " + std::to_string(rank));
       }
     }
