@@ -36,10 +36,8 @@ void check_no_allocation() {
   CHECK(allocations_in([&] { infer(1, 100); }) == 0);
   CHECK(allocations_in([&] { infer(2, 60); }) == 0);
   if (allocations_are_counted()) {
-    CHECK(allocations_in([] {
-            const std::vector<int> grown(1000, 1);
-            CHECK(grown.size() == 1000);
-          }) > 0);
+    // By name: a compiler may leave out what is allocated and dropped unseen.
+    CHECK(allocations_in([] { ::operator delete(::operator new(8)); }) > 0);
   }
 }
 
