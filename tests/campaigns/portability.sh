@@ -56,8 +56,10 @@ part() {
       test_with_label arithmetic build-unoptimized unoptimized -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="$gnu"
       ;;
     native)
+      # g++ 12 takes what its own header of AVX-512 leaves open on purpose for a mistake.
       test_with_label arithmetic build-native "for this machine" -D CMAKE_BUILD_TYPE=Release \
-        -D CMAKE_CXX_COMPILER="$gnu" -D CMAKE_CXX_FLAGS="-march=native -ffp-contract=fast"
+        -D CMAKE_CXX_COMPILER="$gnu" \
+        -D CMAKE_CXX_FLAGS="-march=native -ffp-contract=fast -Wno-uninitialized -Wno-maybe-uninitialized"
       ;;
     *)
       echo "tests/run.sh --long portability has no part '$1'; there are: ${parts[*]}" >&2
