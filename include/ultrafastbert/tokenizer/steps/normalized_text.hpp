@@ -129,16 +129,8 @@ class normalized_text {
     if (bytes.size() > bytes_left_ || next_text_.size() > bytes_left_ - bytes.size()) {
       fail_growth(next_text_.size() + bytes.size());
     }
-    constexpr std::size_t longest_character = 4;
-    if (bytes.size() > longest_character) {
-      next_text_.append(bytes);
-      next_origin_.resize(next_text_.size(), origin);
-      return;
-    }
-    for (const char byte : bytes) {
-      next_text_.push_back(byte);
-      next_origin_.push_back(origin);
-    }
+    next_text_.append(bytes);
+    next_origin_.resize(next_text_.size(), origin);
   }
 
   /// Appends one code point, which comes from code point `origin`, to the next text. Throws as the other `put`.

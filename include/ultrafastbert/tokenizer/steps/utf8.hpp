@@ -25,12 +25,13 @@ struct utf8_step {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
-/// Decodes the code point at `at`, or finds the maximal bad part there, whatever its length is.
+/// Decodes the code point at `at`, or finds the maximal bad part there.
 /// Pre: at < text.size().
-[[nodiscard]] inline utf8_step decode_any_utf8(std::string_view text, std::size_t at) noexcept {
+[[nodiscard]] inline utf8_step decode_utf8(std::string_view text, std::size_t at) noexcept {
   constexpr char32_t replacement = 0xFFFD;
   const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(at);
+  if (first < 0x80U) return {.code_point = first};
   std::size_t length = 0;
   if (first >= 0xC2U && first <= 0xDFU) length = 2;
   if (first >= 0xE0U && first <= 0xEFU) length = 3;
@@ -49,18 +50,6 @@ struct utf8_step {
     high = 0xBFU;
   }
   return {.code_point = code_point, .length = length, .valid = true};
-}
-
-/// Decodes the code point at `at`, or finds the maximal bad part there. Code points of one and two bytes take the short
-/// way: byte-level tokenizers write texts in no others.
-/// Pre: at < text.size().
-[[nodiscard]] inline utf8_step decode_utf8(std::string_view text, std::size_t at) noexcept {
-  const unsigned first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80U) return {.code_point = first};
-  if (first >= 0xC2U && first <= 0xDFU && at + 1 < text.size() && is_utf8_continuation(text[at + 1])) {
-    return {.code_point = (first & 0x1FU) << 6U | (static_cast<unsigned char>(text[at + 1]) & 0x3FU), .length = 2};
-  }
-  return decode_any_utf8(text, at);
 }
 
 /// Appends a code point.
