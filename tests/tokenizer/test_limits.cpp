@@ -43,6 +43,17 @@ void check_limit(const std::function<void(json&)>& change, const std::string& wh
   CHECK(error->where() == where);
 }
 
+/// Makes the document one of a model and no steps around it.
+void set_model(json model, json& document) {
+  document["model"] = std::move(model);
+  document["added_tokens"] = json::array();
+  for (const char* step : {"normalizer", "pre_tokenizer", "post_processor"}) document[step] = nullptr;
+}
+
+ultrafastbert::tokenizer with_model(const json& model) {
+  return parse_changed([&](json& d) { set_model(model, d); });
+}
+
 /// Makes the separator a special token of `ids` ids that the template for one text names `uses` times.
 std::function<void(json&)> with_template(std::size_t ids, std::size_t uses) {
   return [ids, uses](json& d) {
@@ -247,15 +258,6 @@ TEST_CASE("Long words that almost have a long token are covered as by a walk", "
 }
 
 TEST_CASE("Vocabularies and merges in arrays may be as long as those of multilingual models", "[tokenizer][limits]") {
-  const auto with_model = [](json model) {
-    return parse_changed([&](json& d) {
-      d["model"] = std::move(model);
-      d["normalizer"] = nullptr;
-      d["pre_tokenizer"] = nullptr;
-      d["added_tokens"] = json::array();
-      d["post_processor"] = nullptr;
-    });
-  };
   constexpr std::size_t count = 260'000;
   json pairs = json::array({json::array({"<unk>", 0.0})});
   for (std::size_t i = 1; i < count; ++i) pairs.push_back(json::array({"t" + std::to_string(i), -1.0}));
@@ -265,22 +267,14 @@ TEST_CASE("Vocabularies and merges in arrays may be as long as those of multilin
   for (const bool arrays : {false, true}) {
     json words = json::object({{"a", 0}});
     json merges = json::array();
-    std::string last = "a";
-    for (std::size_t i = 1; i < count; ++i) {
-      const std::string right = "b" + std::to_string(i);
-      words[right] = 2 * i;
-      words["a" + right] = 2 * i + 1;
-      if (arrays) {
-        merges.push_back(json::array({"a", right}));
-      } else {
-        merges.push_back("a " + right);
-      }
-    }
-    words["b"] = 1;
-    json changed = merges;
-    changed[0] = arrays ? json::array({"a", "b"}) : json("a b");
-    words["ab"] = 2 * count;
-    const auto bpe = with_model({{"type", "BPE"}, {"vocab", std::move(words)}, {"merges", std::move(changed)}});
+    const auto add = [&](const std::string& right) {
+      words[right] = words.size();
+      words["a" + right] = words.size();
+      merges.push_back(arrays ? json::array({"a", right}) : json("a " + right));
+    };
+    for (std::size_t i = 1; i < count; ++i) add("b" + std::to_string(i));
+    add("b");  // the last one, which a text of single characters needs
+    const auto bpe = with_model({{"type", "BPE"}, {"vocab", std::move(words)}, {"merges", std::move(merges)}});
     CHECK(bpe.encode("ab").ids == std::vector<ultrafastbert::token_id>{2 * count});
   }
 }
@@ -299,11 +293,7 @@ TEST_CASE("Tokens are refused whose beginnings would take memory beyond their fi
     pairs.push_back(json::array({token(i), -1.0}));
     added.push_back(added_token(static_cast<int>(100 + i), token(i)));
   }
-  const auto unigram = [&](json& d) {
-    d["model"] = {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}};
-    d["added_tokens"] = json::array();
-    d["post_processor"] = nullptr;
-  };
+  const auto unigram = [&](json& d) { set_model({{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}}, d); };
   check_limit(unigram, "$.model.vocab");
   pairs.erase(pairs.end() - 120, pairs.end());
   CHECK(parse_changed(unigram).encode(token(17)).ids == std::vector<ultrafastbert::token_id>{17});
@@ -339,13 +329,7 @@ TEST_CASE("Unigram covers are those of a walk from every place, also among equal
       known[token] = {pairs.size(), score};
       pairs.push_back(json::array({token, score}));
     }
-    const auto tokenizer = parse_changed([&](json& d) {
-      d["model"] = {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}};
-      d["normalizer"] = nullptr;
-      d["pre_tokenizer"] = nullptr;
-      d["added_tokens"] = json::array();
-      d["post_processor"] = nullptr;
-    });
+    const auto tokenizer = with_model({{"type", "Unigram"}, {"unk_id", 0}, {"vocab", pairs}});
     const std::string text = word(40);
     struct place {
       double sum = -1e300;
