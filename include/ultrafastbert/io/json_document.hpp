@@ -71,7 +71,7 @@ class json_value {
   [[nodiscard]] bool is_boolean() const noexcept { return std::holds_alternative<bool>(node_->value); }
   [[nodiscard]] bool is_object() const noexcept { return std::holds_alternative<io::json_object>(node_->value); }
   [[nodiscard]] bool is_array() const noexcept {
-    return std::holds_alternative<io::json_array>(node_->value) || packed();
+    return std::holds_alternative<io::json_array>(node_->value) || packed() != nullptr;
   }
 
   /// Whether this is an object whose members went to a `json_stream`.

@@ -130,6 +130,10 @@ inline std::string_view json_packed::reader::bytes(std::size_t count) noexcept {
 }
 
 inline json_node json_packed::reader::node() {
+  using kinds = decltype(json_node::value);
+  static_assert(std::is_same_v<std::variant_alternative_t<1, kinds>, bool> &&
+                    std::is_same_v<std::variant_alternative_t<7, kinds>, json_object>,
+                "the cases below are the places of the kinds in json_node");
   json_node out;
   switch (static_cast<unsigned char>(bytes(1).front())) {
     case 1: out.value = number() != 0; break;

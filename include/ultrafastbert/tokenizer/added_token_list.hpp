@@ -95,7 +95,8 @@ inline void check_added_tokens(const std::vector<added_token_entry>& entries, co
 /// Distributes the added tokens over the two searches for them. Those of the second search are normalized, as the text
 /// is there. A token of no bytes has its id but is not looked for.
 /// Pre: the vocabulary accepted them; the normalizers are in place.
-/// Throws: unsupported, limit_exceeded (many tokens go through many steps, or grow out of proportion).
+/// Throws: unsupported, limit_exceeded (many tokens go through many steps or grow out of
+///   proportion, or very many are long).
 inline void place_added_tokens(std::vector<added_token_entry> entries, tokenizer_parts& parts) {
   normalized_text content(parts.file);
   std::size_t bytes = 0;

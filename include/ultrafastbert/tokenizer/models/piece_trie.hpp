@@ -28,8 +28,7 @@ struct spelling_source {
 /// they end where those of the next node start.
 class piece_trie {
  public:
-  /// Most nodes, beside the root. There is one for each different beginning of a spelling; vocabularies of 250,000
-  /// tokens have about a million.
+  /// Most nodes, beside the root. There is one for each different beginning of a spelling.
   static constexpr std::size_t most_nodes = std::size_t{1} << 22U;
 
   /// A trie of all tokens of the model of the tokenizer `file`. Of equal tokens the last one counts; an empty one is

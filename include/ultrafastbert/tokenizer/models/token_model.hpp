@@ -83,7 +83,7 @@ struct model_reader {
   void (*read_vocabulary)(const json_value& json, vocabulary::builder& tokens) = nullptr;
 
   /// Makes the model.
-  /// Throws: bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
+  /// Throws: bad_type, bad_value, missing_key, bad_vocabulary, limit_exceeded, unsupported.
   std::unique_ptr<const token_model> (*read)(const model_source& source) = nullptr;
 };
 

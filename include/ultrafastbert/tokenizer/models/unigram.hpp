@@ -41,6 +41,7 @@ class unigram : public token_model {
  public:
   /// Pre: the ids of the tokens are their numbers; `unknown_id` is one of them; there are as many scores as tokens.
   ///   `file` names the tokenizer in errors.
+  /// Throws: limit_exceeded (tokens with more than `piece_trie::most_nodes` different beginnings).
   unigram(unigram_options options, std::shared_ptr<const vocabulary> tokens, std::string file)
       : options_(std::move(options)),
         tokens_(std::move(tokens)),
@@ -50,10 +51,6 @@ class unigram : public token_model {
     double smallest = std::numeric_limits<double>::infinity();
     for (const double score : options_.scores) smallest = (std::min)(smallest, score);
     unknown_score_ = smallest - unknown_penalty;
-    lengths_.reserve(options_.scores.size());
-    for (std::size_t i = 0; i < options_.scores.size(); ++i) {
-      lengths_.push_back(static_cast<std::uint32_t>(tokens_->model_token(i).size()));
-    }
     if (options_.byte_fallback) bytes_ = byte_tokens(*tokens_);
   }
 
@@ -115,7 +112,7 @@ class unigram : public token_model {
       };
       bool is_known = false;  // whether the character is a token
       automaton_.endings(node, [&](std::uint32_t token) {
-        const std::size_t from = end - lengths_[token];
+        const std::size_t from = end - tokens_->model_token(token).size();
         offer(ends[from].score + options_.scores[token], from, static_cast<token_id>(token));
         is_known = is_known || from == begin;
       });
@@ -145,7 +142,6 @@ class unigram : public token_model {
   std::shared_ptr<const vocabulary> tokens_;
   std::string file_;
   piece_automaton automaton_;
-  std::vector<std::uint32_t> lengths_{};  // of the tokens, in bytes
   byte_tokens bytes_{};
   double unknown_score_ = 0;
 };
@@ -168,7 +164,7 @@ inline void read_unigram_vocabulary(const json_value& json, vocabulary::builder&
   });
 }
 
-/// Makes a Unigram model. Throws: bad_type, bad_value, missing_key.
+/// Makes a Unigram model. Throws: bad_type, bad_value, missing_key, limit_exceeded (very many long tokens).
 [[nodiscard]] inline std::unique_ptr<const token_model> read_unigram(const model_source& source) {
   unigram_options options;
   source.json.at("vocab").for_each_element(

@@ -182,7 +182,7 @@ class wordpiece : public token_model {
 }
 
 /// Makes a WordPiece model. One that names no type may lack one of the keys by which it is recognized.
-/// Throws: bad_type, bad_value, missing_key.
+/// Throws: bad_type, bad_value, missing_key, limit_exceeded (very many long tokens).
 [[nodiscard]] inline std::unique_ptr<const token_model> read_wordpiece(const model_source& source) {
   const bool typed = source.json.find("type").has_value();
   wordpiece_options options{.unknown_token = source.json.at("unk_token").as_string(), .continuing_prefix = "##"};
