@@ -198,11 +198,10 @@ template <class Scalar>
 }
 
 /// Rows [first, first + count) of both matrices hold the same bytes.
-template <class Scalar>
-bool same_rows(const guarded_matrix<Scalar>& a, std::size_t a_first, const guarded_matrix<Scalar>& b,
-               std::size_t b_first, std::size_t count) {
+template <class Matrix>
+bool same_rows(const Matrix& a, std::size_t a_first, const Matrix& b, std::size_t b_first, std::size_t count) {
   for (std::size_t r = 0; r < count; ++r) {
-    if (std::memcmp(a.row(a_first + r), b.row(b_first + r), a.cols() * sizeof(Scalar)) != 0) return false;
+    if (std::memcmp(a.row(a_first + r), b.row(b_first + r), a.cols() * sizeof(*a.row(0))) != 0) return false;
   }
   return true;
 }

@@ -123,15 +123,24 @@ TEST_CASE("Padding is computed where scores are so large that a mask of 0 does n
       const auto batch = padded(sequences, 24, 7);
       const auto got = encode(problem, batch, scratch, {});
       CHECK(same_bits(encode(problem, batch, scratch, {}, nullptr, pool), got));
-      const auto whole = encode(problem, batch, scratch, {.padding_states = true});
-      for (std::size_t i = 0; i < sequences.size(); ++i) {
+      ufb::encoder_trace<float> of_tokens{.states = true};
+      ufb::encoder_trace<float> of_all{.states = true};
+      CHECK(same_bits(encode(problem, batch, scratch, {}, &of_tokens), got));
+      const auto whole = encode(problem, batch, scratch, {.padding_states = true}, &of_all);
+      for (std::size_t i = 0, traced = 0; i < sequences.size(); traced += sequences[i].size(), ++i) {
         const std::size_t tokens = sequences[i].size();
+        CHECK(same_rows(of_tokens.embedding, traced, of_all.embedding, i * 24, tokens));
+        for (std::size_t layer = 0; layer < of_all.layers.size(); ++layer) {
+          CHECK(same_rows(of_tokens.layers.at(layer).attn, traced, of_all.layers[layer].attn, i * 24, tokens));
+          CHECK(same_rows(of_tokens.layers[layer].output, traced, of_all.layers[layer].output, i * 24, tokens));
+        }
         CHECK(same_rows(got, i * 24, whole, i * 24, tokens));
         CHECK(zeros(got, i * 24 + tokens, 24 - tokens));
         const auto alone = states_of(problem.model, padded({sequences[i]}, tokens, 7), scratch);
         if (factor == 1.0) CHECK(same_rows(got, i * 24, alone, 0, tokens));
         for (std::size_t t = 0; t < tokens; ++t) counted += same_rows(got, i * 24 + t, alone, t, 1) ? 0U : 1U;
       }
+      CHECK(of_tokens.embedding.rows() == joined(sequences).ids.size());
       // Beyond the positions there are no states that could count.
       const auto longer = padded(sequences, 30, 7);
       CHECK(zeros(encode(problem, longer, scratch, {}), sequences[0].size(), 30 - sequences[0].size()));

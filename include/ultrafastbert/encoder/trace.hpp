@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include "ultrafastbert/core/aligned_buffer.hpp"
@@ -16,8 +18,8 @@
 
 namespace ultrafastbert {
 
-/// Filled by `encoder::forward` when the caller passes one; recording allocates. Rows are the computed tokens, one
-/// sequence behind another.
+/// Filled by `encoder::forward` when the caller passes one; recording allocates. Rows are tokens, one sequence behind
+/// another, and padding where its states were asked for.
 template <class Scalar>
 struct encoder_trace {
   /// One block. The matrices are (tokens, hidden) and empty unless `states` was set.
@@ -71,6 +73,33 @@ void prepare(typename encoder_trace<Scalar>::block& record, std::size_t tokens, 
   if (!parts.follow) record.paths = matrix<std::int32_t>({routed, path_length});
   record.margins = matrix<Scalar>({parts.margins ? routed : 0, path_length});
   record.second_looks = matrix<std::uint8_t>({parts.margins ? routed : 0, path_length});
+}
+
+/// What is left of a matrix with `length` rows for each sequence if only the first `kept[i]` of each stay.
+/// Throws: std::bad_alloc.
+template <class Element>
+[[nodiscard]] matrix<Element> first_rows(const matrix<Element>& all, std::span<const std::size_t> kept,
+                                         std::size_t length) {
+  if (all.rows() == 0) return matrix<Element>({0, all.cols()});
+  matrix<Element> out({std::accumulate(kept.begin(), kept.end(), std::size_t{0}), all.cols()});
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    for (std::size_t r = 0; r < kept[i]; ++r) std::copy_n(all.row(i * length + r), all.cols(), out.row(next++));
+  }
+  return out;
+}
+
+/// The same for all that a trace has. Throws: std::bad_alloc.
+template <class Scalar>
+void keep_first_rows(encoder_trace<Scalar>& trace, std::span<const std::size_t> kept, std::size_t length) {
+  trace.embedding = first_rows(trace.embedding, kept, length);
+  for (auto& block : trace.layers) {
+    for (auto* each : {&block.norm1, &block.attn, &block.norm2, &block.ffn, &block.output, &block.margins}) {
+      *each = first_rows(*each, kept, length);
+    }
+    block.paths = first_rows(block.paths, kept, length);
+    block.second_looks = first_rows(block.second_looks, kept, length);
+  }
 }
 
 /// Copies some rows to where they belong in a record, if that has room. Shapes: rows: (range's size, width).

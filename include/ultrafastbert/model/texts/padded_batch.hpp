@@ -34,7 +34,7 @@ namespace models {
 /// Final states of a padded batch.
 /// Shapes: ids: (batch, length); mask: (batch, length), or (batch * length, length) with a row for each token, or none;
 ///   states: (batch * length, hidden_size), overwritten, row b * length + s; `trace` may be null, and has rows for
-///   what was computed.
+///   padding only with `padding_states`.
 /// Throws: invalid_input (an id, length, mask or shape out of range; states is untouched then), std::bad_alloc.
 template <class Encoder, class Scalar>
 void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& ids, const matrix_view<const float>& mask,
@@ -81,6 +81,7 @@ void encode_padded(const Encoder& encoder, const matrix_view<const token_id>& id
   batch.lengths = {};
   batch.padding_counts = nullptr;
   encoder.forward(flat, batch, states, scratch, trace, threads);
+  if (trace != nullptr) encoders::keep_first_rows(*trace, lengths, ids.cols());
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     for (std::size_t s = lengths[b]; s < ids.cols(); ++s) {
       std::fill_n(states.row(b * ids.cols() + s), states.cols(), Scalar{0});
