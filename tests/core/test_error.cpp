@@ -103,3 +103,31 @@ TEST_CASE("Excerpts of long texts are cut and say so", "[error]") {
   CHECK(ufb::excerpt(std::string(80, 'x')) == "'" + std::string(80, 'x') + "'");
   CHECK(ufb::excerpt(std::string(1'000'000, 'x')) == "'" + std::string(80, 'x') + "...'");
 }
+
+TEST_CASE("Messages show names of files in any language, and escape what cannot be seen", "[error]") {
+  const auto message = [](std::string_view file) {
+    return std::string(ufb::error(ufb::error_code::io_error, {.file = std::string(file)}).what());
+  };
+  const std::string seen = "io_error: ";
+  for (const std::string_view legible :
+       {"a b/'c'\\d.json", "\xC3\xBC", "\xC2\xA0", "\xCE\xA0", "\xE6\x9D\x8E", "\xE2\x80\x8A", "\xED\x9F\xBF",
+        "\xEE\x80\x80", "\xF0\x9F\x99\x82", "\xF4\x8F\xBF\xBF"}) {
+    CHECK(message(legible) == seen + std::string(legible));
+  }
+  CHECK(message("a\nb\x1B[31m\x7F") == seen + R"(a\x0ab\x1b[31m\x7f)");
+  CHECK(message("\xC2\x85") == seen + R"(\xc2\x85)");                  // a control character
+  CHECK(message("\xE2\x80\xAE.txt") == seen + R"(\xe2\x80\xae.txt)");  // turns the direction
+  CHECK(message("\xE2\x80\x8B") == seen + R"(\xe2\x80\x8b)");          // has no width
+  CHECK(message("x\xEF\xBB\xBF") == seen + R"(x\xef\xbb\xbf)");        // the same
+  CHECK(message("\xF3\xA0\x81\x81") == seen + R"(\xf3\xa0\x81\x81)");  // the same
+  CHECK(message("\xFF") == seen + R"(\xff)");                          // no UTF-8, as all that follow
+  CHECK(message("\xC3") == seen + R"(\xc3)");
+  CHECK(message("\xE6\x9D") == seen + R"(\xe6\x9d)");
+  CHECK(message("\xE6\x9Dq") == seen + R"(\xe6\x9dq)");
+  CHECK(message("\xC0\xAF") == seen + R"(\xc0\xaf)");
+  CHECK(message("\xE0\x9F\xBF") == seen + R"(\xe0\x9f\xbf)");
+  CHECK(message("\xED\xA0\x80") == seen + R"(\xed\xa0\x80)");
+  CHECK(message("\xF0\x8F\xBF\xBF") == seen + R"(\xf0\x8f\xbf\xbf)");
+  CHECK(message("\xF4\x90\x80\x80") == seen + R"(\xf4\x90\x80\x80)");
+  CHECK(message("\xBF") == seen + R"(\xbf)");
+}

@@ -3,6 +3,8 @@
 // What the fuzz targets share: numbers and choices out of an input's bytes, and what may leave the library.
 #pragma once
 
+#include <utf8proc.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -35,12 +37,21 @@ inline void require(bool holds, std::string_view what) {
   if (!holds) fault(std::string(what));
 }
 
-/// Foreign bytes must not reach a terminal or a log through a message: they are escaped.
+/// Foreign bytes must not reach a terminal or a log through a message: they are escaped. Names of files keep letters of
+/// any language.
 inline void check_message(const ufb::error& problem) {
   const std::string_view text = problem.what();
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    require(byte >= 0x20 && byte < 0x7f, "an error has a byte outside of printable ASCII: " + ufb::excerpt(text, 2000));
+  for (std::string_view rest = text; !rest.empty();) {
+    utf8proc_int32_t code = 0;
+    const auto bytes = reinterpret_cast<const utf8proc_uint8_t*>(rest.data());
+    const auto length = utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(rest.size()), &code);
+    const auto kind = length > 0 ? utf8proc_category(code) : UTF8PROC_CATEGORY_CC;
+    require(kind != UTF8PROC_CATEGORY_CC && kind != UTF8PROC_CATEGORY_ZL && kind != UTF8PROC_CATEGORY_ZP,
+            "an error has bytes that cannot be shown: " + ufb::excerpt(text, 2000));
+    require(code < 0x80 || problem.file().find(rest.substr(0, static_cast<std::size_t>(length))) != std::string::npos ||
+                problem.expected().find(rest.substr(0, static_cast<std::size_t>(length))) != std::string::npos,
+            "an error has foreign characters that are no name of a file: " + ufb::excerpt(text, 2000));
+    rest.remove_prefix(static_cast<std::size_t>(length));
   }
   require(name(problem.code()) != "unknown", "an error has no code");
 }

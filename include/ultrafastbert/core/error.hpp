@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "ultrafastbert/core/ieee_arithmetic.hpp"
+#include "ultrafastbert/core/legible.hpp"
 
 #if !defined(__cpp_exceptions)
 #error "ultrafastbert reports errors by exceptions: compile the files that include it without -fno-exceptions"
@@ -99,16 +100,13 @@ struct error_details {
 
 /// Text that is safe in a message: control bytes and bytes outside ASCII escaped, at most `limit` bytes kept.
 [[nodiscard]] inline std::string excerpt(std::string_view text, std::size_t limit = 80) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string out = "'";
   for (const char c : text.substr(0, limit)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f && c != '\'' && c != '\\') {
       out += c;
     } else {
-      out += "\\x";
-      out += digits[byte >> 4U];
-      out += digits[byte & 15U];
+      core::append_escaped(out, c);
     }
   }
   out += text.size() > limit ? "...'" : "'";
@@ -119,7 +117,7 @@ struct error_details {
 /// Strong guarantee: whoever throws it leaves the caller's objects as they were.
 class error : public std::runtime_error {
  public:
-  /// Composes the message from the fields that are set. Throws: std::bad_alloc.
+  /// Composes the message from the fields that are set; what cannot be seen in them is escaped. Throws: std::bad_alloc.
   error(error_code code, error_details details)
       : std::runtime_error(compose(code, details)),
         code_(code),
@@ -144,7 +142,7 @@ class error : public std::runtime_error {
     if (!d.reason.empty()) text += ": " + d.reason;
     if (!d.expected.empty()) text += "; expected " + d.expected;
     if (!d.found.empty()) text += "; found " + d.found;
-    return text;
+    return core::legible(text);  // names of files may hold anything
   }
 
   error_code code_;
