@@ -333,9 +333,9 @@ void try_leaves(choices& c) {
       const auto from = [&](std::size_t k) { return estimate{static_cast<double>(x(t, k))}; };
       std::size_t node = 0;
       for (std::size_t level = 0; level < c.depth; ++level) {
-        estimate logit = rounding.dot(
-            c.in, from, [&](std::size_t k) { return estimate{static_cast<double>(node_weights(node, k))}; });
-        if (c.with_bias) logit = rounding.sum(logit, {static_cast<double>(node_biases[node])});
+        const estimate logit = rounding.dot(
+            c.in, from, [&](std::size_t k) { return estimate{static_cast<double>(node_weights(node, k))}; },
+            c.with_bias ? static_cast<double>(node_biases[node]) : 0);
         const bool right = logit.value > 0 || (c.zero_goes_right && logit.value == 0);
         const bool taken = ((leaf >> (c.depth - 1 - level)) & 1U) != 0;
         require(taken == right || std::abs(logit.value) < logit.error, "a leaf behind a wrong turn");
@@ -344,14 +344,15 @@ void try_leaves(choices& c) {
       std::vector<estimate> hidden(width);
       for (std::size_t i = 0; i < width; ++i) {
         const estimate sum = rounding.dot(
-            c.in, from, [&](std::size_t k) { return estimate{static_cast<double>(w1s(leaf * c.in + k, i))}; });
-        hidden[i] = rounding.activate(c.activation, rounding.sum(sum, {static_cast<double>(b1s(leaf, i))}));
+            c.in, from, [&](std::size_t k) { return estimate{static_cast<double>(w1s(leaf * c.in + k, i))}; },
+            static_cast<double>(b1s(leaf, i)));
+        hidden[i] = rounding.activate(c.activation, sum);
       }
       for (std::size_t j = 0; j < c.out; ++j) {
-        const estimate sum = rounding.dot(
+        const estimate y = rounding.dot(
             width, [&](std::size_t i) { return hidden[i]; },
-            [&](std::size_t i) { return estimate{static_cast<double>(w2s(leaf * width + i, j))}; });
-        const estimate y = rounding.sum(sum, {static_cast<double>(b2s(leaf, j))});
+            [&](std::size_t i) { return estimate{static_cast<double>(w2s(leaf * width + i, j))}; },
+            static_cast<double>(b2s(leaf, j)));
         const double difference = std::abs(static_cast<double>(got.y(t, j)) - y.value);
         if (difference <= y.error) continue;
         fault("a leaf network is farther from the reference than rounding explains: " +

@@ -52,8 +52,8 @@ struct linear_problem {
       for (std::size_t t = 0; t < y.rows; ++t) {
         const auto from = stored(x.row(t), x.cols(), storage);
         y(t, j) = arithmetic.dot(
-            w.size(), [&](std::size_t k) { return from[k]; }, [&](std::size_t k) { return w[k]; });
-        if (!bias.empty()) y(t, j) = arithmetic.sum(y(t, j), {static_cast<double>(bias[j])});
+            w.size(), [&](std::size_t k) { return from[k]; }, [&](std::size_t k) { return w[k]; },
+            bias.empty() ? 0 : static_cast<double>(bias[j]));
       }
     }
     return y;

@@ -92,10 +92,9 @@ reference_walk walk(const fff_tensors<Scalar>& w, const guarded_matrix<Scalar>& 
     std::vector<std::size_t> rows;
     for (std::size_t i = 0; i < paths.cols(); ++i) {
       const std::size_t row = i / (w.shape.depth + 1) * tree_size + static_cast<std::size_t>(paths(t, i));
-      const auto dot = arithmetic.dot(
+      out.margins(t, i) = arithmetic.dot(
           x.cols(), [&](std::size_t k) { return inputs(t, k); },
-          [&](std::size_t k) { return reference::estimate{weights.linear_in(row, k)}; });
-      out.margins(t, i) = arithmetic.sum(dot, {weights.bias_in[row]});
+          [&](std::size_t k) { return reference::estimate{weights.linear_in(row, k)}; }, weights.bias_in[row]);
       activated.push_back(arithmetic.activate(w.shape.activation, out.margins(t, i)));
       rows.push_back(row);
     }

@@ -123,11 +123,11 @@ class arithmetic {
     return {value, (a.error + b.error) * (1 + epsilon_) + epsilon_ * std::abs(value)};
   }
 
-  /// Sum of count products in any order.
+  /// Sum of a bias and count products in any order: sums that begin with the bias round at its size each time.
   template <class A, class B>
-  [[nodiscard]] estimate dot(std::size_t count, const A& a, const B& b) const {
-    estimate out;
-    double size = 0;
+  [[nodiscard]] estimate dot(std::size_t count, const A& a, const B& b, double bias = 0) const {
+    estimate out{.value = bias};
+    double size = std::abs(bias);
     for (std::size_t k = 0; k < count; ++k) {
       const estimate x = a(k);
       const estimate y = b(k);
@@ -172,8 +172,8 @@ class arithmetic {
     for (std::size_t t = 0; t < y.rows; ++t) {
       for (std::size_t j = 0; j < y.cols; ++j) {
         y(t, j) = dot(
-            weight.cols, [&](std::size_t k) { return x(t, k); }, [&](std::size_t k) { return estimate{weight(j, k)}; });
-        if (!bias.empty()) y(t, j) = sum(y(t, j), {bias.at(j)});
+            weight.cols, [&](std::size_t k) { return x(t, k); }, [&](std::size_t k) { return estimate{weight(j, k)}; },
+            bias.empty() ? 0 : bias.at(j));
       }
     }
     return y;
@@ -359,10 +359,10 @@ class arithmetic {
 
   [[nodiscard]] estimate fff_logit(const table& x, std::size_t token, const fff_weights& weights,
                                    std::size_t row) const {
-    const estimate product = dot(
+    return dot(
         x.cols, [&](std::size_t k) { return x(token, k); },
-        [&](std::size_t k) { return estimate{weights.linear_in(row, k)}; });
-    return weights.bias_in.empty() ? product : sum(product, {weights.bias_in.at(row)});
+        [&](std::size_t k) { return estimate{weights.linear_in(row, k)}; },
+        weights.bias_in.empty() ? 0 : weights.bias_in.at(row));
   }
 
   double epsilon_;
