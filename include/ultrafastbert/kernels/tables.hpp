@@ -94,7 +94,7 @@ inline constexpr std::size_t streamed_columns = 768;
 using activation_kernel = void (*)(std::size_t n, float* values);
 
 /// The activations of a level, NaN for NaN. ReLU, its square and the identity have the bits of their plain forms. The
-/// others are off by at most, as measured over all levels: GELU 1.1e-7 times max(1, |x|), gelu_tanh 1.5e-7 of them and
+/// others are off by at most, as measured over all levels: GELU 1.1e-7 times max(1, |x|), gelu_tanh 1.6e-7 of them and
 /// NaN at minus infinity; Tanh 1.6 units in the last place; SiLU 3.7 of them, and 2e-36 where x < -87.3, for which it
 /// is 0, or NaN at minus infinity. Source: see `activation_kind`.
 struct activation_kernels {
