@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// What the kernel tests share: the levels of this machine, random weights of every storage type with their exact
-// values, and memory that ends where the operating system watches.
+// What the kernel tests share: the levels of this machine, and random weights of every storage type with their exact
+// values, in memory that ends where the operating system watches.
 #pragma once
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <span>
 #include <vector>
 
+#include "support/fenced.hpp"
 #include "support/random.hpp"
 #include "ultrafastbert/core/storage.hpp"
 #include "ultrafastbert/kernels/dispatch.hpp"
@@ -106,59 +102,6 @@ inline void draw(random_numbers& random, bfloat16_bits& w) {
 inline void draw(random_numbers& random, std::int8_t& w) {
   w = static_cast<std::int8_t>(static_cast<int>(random.bits() % 255) - 127);
 }
-
-/// Where a block stands: right after unmapped memory, right before it, or away from it at an odd float.
-enum class placement { at_start, at_end, odd };
-inline constexpr placement placements[] = {placement::at_start, placement::at_end, placement::odd};
-
-/// `count` elements between two unmapped pages: touching anything beyond them ends the test. What is mapped besides the
-/// elements is filled with NaNs, and a write to it is found out. With UFB_UNFENCED in the environment those pages are
-/// mapped, for emulators that touch what a masked instruction leaves out, as QEMU 7 does.
-template <class T>
-class fenced {
- public:
-  fenced(std::size_t count, placement where) : count_(count) {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const std::size_t bytes = count * sizeof(T);
-    const std::size_t gap = where == placement::odd ? 68 : 0;
-    room_ = (bytes + gap + page - 1) / page * page;
-    if (room_ == 0) room_ = page;
-    mapped_ = room_ + 2 * page;
-    void* memory = ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    base_ = static_cast<unsigned char*>(memory);
-    first_ = base_ + page;
-    std::memset(first_, 0xff, room_);
-    if (std::getenv("UFB_UNFENCED") == nullptr) {
-      ::mprotect(base_, page, PROT_NONE);
-      ::mprotect(first_ + room_, page, PROT_NONE);
-    }
-    offset_ = where == placement::at_end ? room_ - bytes : gap;
-  }
-  fenced(const fenced&) = delete;
-  fenced& operator=(const fenced&) = delete;
-  ~fenced() { ::munmap(base_, mapped_); }
-
-  [[nodiscard]] T* data() { return reinterpret_cast<T*>(first_ + offset_); }
-  [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] T& operator[](std::size_t i) { return data()[i]; }
-  [[nodiscard]] std::span<T> span() { return {data(), count_}; }
-
-  /// Whether nothing but the elements was written.
-  [[nodiscard]] bool surroundings_intact() const {
-    const auto untouched = [](unsigned char byte) { return byte == 0xff; };
-    return std::all_of(first_, first_ + offset_, untouched) &&
-           std::all_of(first_ + offset_ + count_ * sizeof(T), first_ + room_, untouched);
-  }
-
- private:
-  std::size_t count_;
-  std::size_t room_ = 0;
-  std::size_t mapped_ = 0;
-  std::size_t offset_ = 0;
-  unsigned char* base_ = nullptr;
-  unsigned char* first_ = nullptr;
-};
 
 /// Weight rows padded with zeros, the last of them before unmapped memory: aligned to 16 elements and to no more.
 template <class Weight>

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
@@ -78,6 +79,11 @@ void* counted(void* memory) noexcept {
 void* plain_malloc(std::size_t size) noexcept { return __libc_malloc(size); }
 void* plain_memalign(std::size_t alignment, std::size_t size) noexcept { return __libc_memalign(alignment, size); }
 void plain_free(void* memory) noexcept { __libc_free(memory); }
+#elif defined(_WIN32)
+// One function frees what both return, whose results are aligned in a way of their own there.
+void* plain_memalign(std::size_t alignment, std::size_t size) noexcept { return ::_aligned_malloc(size, alignment); }
+void* plain_malloc(std::size_t size) noexcept { return plain_memalign(alignof(std::max_align_t), size); }
+void plain_free(void* memory) noexcept { ::_aligned_free(memory); }
 #else
 void* plain_malloc(std::size_t size) noexcept { return std::malloc(size); }
 void* plain_memalign(std::size_t alignment, std::size_t size) noexcept {

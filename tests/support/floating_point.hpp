@@ -30,12 +30,20 @@ class modes_scope {
  public:
   explicit modes_scope(host_modes modes) {
     std::fegetenv(&before_);
+#if defined(__x86_64__)
+    vectors_before_ = _mm_getcsr();
+#endif
     if (modes == host_modes::upward) std::fesetround(FE_UPWARD);
     if (modes == host_modes::flush) flush();
   }
   modes_scope(const modes_scope&) = delete;
   modes_scope& operator=(const modes_scope&) = delete;
-  ~modes_scope() { std::fesetenv(&before_); }
+  ~modes_scope() {
+    std::fesetenv(&before_);
+#if defined(__x86_64__)
+    _mm_setcsr(vectors_before_);  // which fesetenv leaves alone on Windows
+#endif
+  }
 
  private:
   static void flush() noexcept {
@@ -49,6 +57,9 @@ class modes_scope {
   }
 
   std::fenv_t before_{};
+#if defined(__x86_64__)
+  unsigned vectors_before_ = 0;
+#endif
 };
 
 /// What the calling thread's modes make of 2^-130 times 1: 0 where it is flushed.

@@ -3,11 +3,10 @@
 // A folder for the files that a test writes.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,14 +14,17 @@
 
 namespace ufb_test {
 
-/// A folder of its own for each object, removed with all it holds. Throws: std::runtime_error where nothing can be
-/// written.
+/// A folder of its own for each object, removed with all it holds. Throws: std::filesystem::filesystem_error and
+/// std::runtime_error where nothing can be written.
 class scratch_folder {
  public:
   scratch_folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ufb-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no scratch folder");
-    path_ = pattern;
+    const auto parent = std::filesystem::temp_directory_path();
+    std::random_device random;
+    do {
+      path_ = parent / ("ufb-" + std::to_string(random()));
+    } while (!std::filesystem::create_directory(path_));  // there is such a folder already
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
   }
   scratch_folder(const scratch_folder&) = delete;
   scratch_folder& operator=(const scratch_folder&) = delete;
