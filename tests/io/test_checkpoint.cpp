@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "as_nobody.hpp"
 #include "support.hpp"
 #include "ultrafastbert/io/checkpoint.hpp"
 
@@ -63,6 +64,24 @@ TEST_CASE("What is no checkpoint folder is an io_error", "[checkpoint]") {
   CHECK(problem->code() == ufb::error_code::io_error);
   CHECK(problem->file() == folder.path().string());
   CHECK(problem->expected() == "config.json or model_config.json in the folder");
+}
+
+TEST_CASE("Names that the system cannot look up, and folders that it may not list, are an io_error", "[checkpoint]") {
+  const scratch_folder folder;
+  folder.write("config.json", "{}");
+  const auto checkpoint = ufb::checkpoint_folder::open(folder.path());
+  const auto name = error_of([&] { (void)checkpoint.find(std::string(5000, 'x')); });
+  REQUIRE(name);
+  CHECK(name->code() == ufb::error_code::io_error);
+  CHECK(name->reason() == "File name too long");
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder.path(), perms::owner_exec | perms::group_exec | perms::others_exec);
+  const auto list = as_nobody([&] { (void)checkpoint.open_weights(); });
+  std::filesystem::permissions(folder.path(), perms::owner_all);
+  REQUIRE(list);
+  CHECK(list->code() == ufb::error_code::io_error);
+  CHECK(list->file() == folder.path().string());
+  CHECK(list->reason() == "Permission denied");
 }
 
 TEST_CASE("Links as a download cache makes them are followed", "[checkpoint]") {

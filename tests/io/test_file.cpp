@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "as_nobody.hpp"
 #include "support.hpp"
 #include "ultrafastbert/io/file.hpp"
 
@@ -47,12 +48,7 @@ TEST_CASE("A file that may not be read is an io_error with the system's reason",
   const scratch_folder folder;
   const auto secret = folder.write("secret", "x");
   std::filesystem::permissions(secret, std::filesystem::perms::none);
-  // Root may read everything, so that it has to be somebody else for a moment.
-  const bool root = ::geteuid() == 0;
-  constexpr ::uid_t nobody = 65'534;
-  if (root) REQUIRE(::seteuid(nobody) == 0);
-  const auto problem = open_error(secret);
-  if (root) REQUIRE(::seteuid(0) == 0);
+  const auto problem = as_nobody([&] { (void)ufb::input_file::open(secret); });
   REQUIRE(problem);
   CHECK(problem->code() == ufb::error_code::io_error);
   CHECK(problem->file() == secret.string());

@@ -121,6 +121,18 @@ TEST_CASE("FFF layers stand in place of a BERT's dense ones, told by the configu
         states_of(masked_lm<float>::load(golden_model("bert_mlm_full_names"))));
 }
 
+TEST_CASE("FFF layers whose rows are no one tree need a configuration", "[bert]") {
+  random_numbers random(604);
+  const folder_copy folder = copy_of("bert_mlm_full_names");
+  folder.add_tensor("bert.encoder.layer.0.ffn.linear_in.weight", {6, width}, random.reals<float>(6 * width));
+  const auto problem = load_error(folder);
+  REQUIRE(problem);
+  CHECK(name(problem->code()) == "missing_key");
+  CHECK(problem->where() == "$");
+  CHECK(problem->expected() == "intermed_type, intermed_depth and intermed_size");
+  CHECK(problem->found() == "FFF layers of 6 nodes, which are no one tree");
+}
+
 TEST_CASE("Thresholds and shared rows of a BERT's FFF layers are found by their tensors", "[bert]") {
   random_numbers random(602);
   const folder_copy folder = copy_of("bert_mlm_full_names");

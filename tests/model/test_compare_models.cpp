@@ -120,6 +120,15 @@ TEST_CASE("No texts are compared to an empty report, bad ones and models of othe
   CHECK(name(too_long->code()) == "invalid_input");
   CHECK(too_long->where() == "texts[1]");
 
+  const folder_copy shorter(folder);
+  shorter.edit_json("config.json", [](ordered_json& config) { config["arch"]["embedding"]["max_seq_length"] = 8; });
+  const auto candidate = masked_lm<float>::load(shorter.path());
+  const auto beyond = error_of([&] { static_cast<void>(compare_models(model, candidate, compared_texts, workspace)); });
+  REQUIRE(beyond);
+  CHECK(name(beyond->code()) == "invalid_input");
+  CHECK(beyond->where() == "texts[0]");
+  CHECK(beyond->expected() == "at most 8 tokens, the positions of the candidate");
+
   const auto other = masked_lm<float>::load(golden_model("e2e_fff"));
   const auto sizes = error_of([&] { static_cast<void>(compare_models(model, other, compared_texts, workspace)); });
   REQUIRE(sizes);

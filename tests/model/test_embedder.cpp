@@ -318,10 +318,65 @@ TEST_CASE("Prompts go before texts by name, by default, or as given, and may be 
                pooled_by_hand("mean", states.row(1)));
     CHECK(says(message([&] { static_cast<void>(model.embed({"a"}, scratch, {.prompt_name = "passage"})); }),
                "prompt_name; expected 'query', 'document'; found 'passage'"));
+    CHECK(
+        says(message([&] { static_cast<void>(model.embed({"a"}, scratch, {.prompt_name = "query", .prompt = "q"})); }),
+             "prompt_name; expected empty, as there is a prompt; found query"));
     folder.edit_json("config_sentence_transformers.json",
                      [](ordered_json& config) { config["default_prompt_name"] = "query"; });
     check_near(embedder<float>::load(folder.path()).embed({"a b"}, scratch).view().row_span(0), expected);
+    folder.edit_json("config_sentence_transformers.json",
+                     [](ordered_json& config) { config["default_prompt_name"] = "passage"; });
+    CHECK(says(message([&] { static_cast<void>(embedder<float>::load(folder.path())); }),
+               "$.default_prompt_name; expected the name of one of the prompts; found 'passage'"));
   }
+}
+
+TEST_CASE("Calls with one result for each text refuse further rows, and sequences without tokens", "[embedder]") {
+  const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}});
+  const auto model = embedder<float>::load(folder.path());
+  workspace scratch;
+  text_report report;
+  const text_options further{.truncation = true, .overflow = true, .report = &report};
+  CHECK(says(message([&] { static_cast<void>(model.embed({"a"}, scratch, {.texts = further})); }),
+             "overflow; expected false, as each text has one vector; found true"));
+  const auto states = model.encode({"a b"}, scratch);
+  const std::vector<std::size_t> offsets{0, 2, 2};
+  CHECK(says(message([&] { static_cast<void>(model.pool(states.states.view().rows_from(0, 2), offsets, scratch)); }),
+             "sequence 1; expected at least one token; found none"));
+  const folder_copy scores = sentence_folder("BertForSequenceClassification");
+  const auto classifier = sequence_classifier<float>::load(scores.path());
+  CHECK(says(message([&] { static_cast<void>(classifier.classify("a", scratch, further)); }),
+             "overflow; expected false for calls with one result for each text; found true"));
+}
+
+TEST_CASE("Texts without a token and token types that the model lacks are refused by the text", "[embedder]") {
+  const folder_copy folder = sentence_folder();
+  const auto with_template = [&](const ordered_json& steps) {
+    const ordered_json tokenizer{
+        {"version", "1.0"},
+        {"added_tokens", ordered_json::array()},
+        {"normalizer", nullptr},
+        {"pre_tokenizer", {{"type", "Whitespace"}}},
+        {"post_processor", steps},
+        {"decoder", nullptr},
+        {"model", {{"type", "WordLevel"}, {"unk_token", "[UNK]"}, {"vocab", {{"[UNK]", 1}, {"a", 5}}}}}};
+    folder.write("tokenizer.json", tokenizer.dump());
+    return encoder_model<float>::load(folder.path());
+  };
+  workspace scratch;
+  const auto bare = with_template(nullptr);
+  CHECK(bare.encode({"a"}, scratch).states.rows() == 1);
+  CHECK(says(message([&] {
+               static_cast<void>(bare.encode({"a", ""}, scratch));
+             }),
+             "texts[1]; expected at least one token; found none"));
+  const ordered_json text{{"Sequence", {{"id", "A"}, {"type_id", 2}}}};
+  const auto typed = with_template({{"type", "TemplateProcessing"},
+                                    {"single", {text}},
+                                    {"pair", {text, {{"Sequence", {{"id", "B"}, {"type_id", 0}}}}}},
+                                    {"special_tokens", ordered_json::object()}});
+  CHECK(says(message([&] { static_cast<void>(typed.encode({"a"}, scratch)); }),
+             "texts[0]; expected token types below 2, which the model has; found type 2 of 'a'"));
 }
 
 TEST_CASE("Without a modules.json embeddings are means, and the report says so", "[embedder]") {
@@ -389,6 +444,10 @@ TEST_CASE("A cross-encoder scores pairs, and ranks documents where it has one la
     }
     CHECK(scores[i].raw == scores[i].labels.front().logit);
   }
+  text_report report;
+  const text_options further{.truncation = true, .overflow = true, .report = &report};
+  CHECK(says(message([&] { static_cast<void>(three.predict(pairs, scratch, further)); }),
+             "overflow; expected false, as each pair has one score; found true"));
   const std::vector<std::string> documents{"c d e", "x", "y z", "c d e", "b"};
   CHECK(says(message([&] { static_cast<void>(three.rank("a b", documents, scratch)); }), "a model with one label"));
 

@@ -210,6 +210,13 @@ TEST_CASE("A length beyond all bounds is a typed error", "[tokenizer][batch]") {
     REQUIRE(matrices);
     CHECK(matrices->where() == "padding.length");
   }
+  for (const std::size_t multiple : {std::size_t{0}, std::size_t{1} << 31U, most}) {
+    const auto batch = error_of([&] { (void)t.encode_batch({"a"}, {}, {.multiple = multiple}); });
+    REQUIRE(batch);
+    CHECK(batch->code() == error_code::invalid_input);
+    CHECK(batch->where() == "padding.multiple");
+    CHECK(batch->found() == std::to_string(multiple));
+  }
 }
 
 TEST_CASE("An error of a batch names the text", "[tokenizer][batch]") {

@@ -5,16 +5,20 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
 #include "ultrafastbert/tokenizer/models/longest_matches.hpp"
 #include "ultrafastbert/tokenizer/models/piece_trie.hpp"
@@ -112,6 +116,37 @@ TEST_CASE("Many stretches of a text share what it may grow to", "[tokenizer][lim
   CHECK(error->where() == "$.normalizer");
   const auto spaced = parse_changed([](json& d) { d["normalizer"] = {{"type", "Prepend"}, {"prepend", "b"}}; });
   CHECK(spaced.encode(repeat("<mask>a", 100'000), {.add_special_tokens = false}).size() == 300'000);
+}
+
+TEST_CASE("Steps that each double a text are stopped", "[tokenizer][limits]") {
+  const auto doubled = [](std::size_t times) {
+    return parse_changed([times](json& d) {
+      d["normalizer"] = sequence("normalizers", json(times, {{"type", "ByteLevel"}}));
+    });
+  };
+  const std::string text = repeat("\xC3\xA9", 10'000);
+  CHECK(doubled(4).encode(text).size() > 0);
+  const auto t = doubled(8);
+  const auto error = error_of([&] { static_cast<void>(t.encode(text)); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "$.normalizer");
+}
+
+TEST_CASE("A text of 4 GiB is refused before it is read", "[tokenizer][limits]") {
+  if (UFB_UNDER_SANITIZER) return;  // they touch what they note of all that memory
+  constexpr std::size_t bytes = std::size_t{1} << 32U;
+  const std::unique_ptr<char, void (*)(void*)> zeros(static_cast<char*>(std::calloc(bytes, 1)), std::free);
+  if (!zeros) {
+    WARN("not checked: no such text has room");
+    return;
+  }
+  const auto t = parse_changed([](json&) {});
+  const auto error = error_of([&] { static_cast<void>(t.encode(std::string_view(zeros.get(), bytes))); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::invalid_input);
+  CHECK(error->where() == "text");
+  CHECK(error->expected() == "at most 4294967294 bytes");
 }
 
 TEST_CASE("The character that compatibility forms lengthen most is read whatever stands behind them",

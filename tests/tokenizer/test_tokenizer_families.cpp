@@ -81,6 +81,11 @@ TEST_CASE("Merges may be strings or arrays, and the last of equal ones counts", 
   check_refused(shorter, error_code::bad_vocabulary, "$.model.merges[0]");
 }
 
+TEST_CASE("A merge is of two tokens", "[tokenizer][bpe]") {
+  check_refused(with(small_bpe(), "/model/merges", R"([["a", "b"], ["a", "b", "c"]])"_json), error_code::bad_value,
+                "$.model.merges[1]");
+}
+
 TEST_CASE("What a BPE vocabulary lacks is written in bytes, unknown, or dropped", "[tokenizer][bpe]") {
   json model = small_bpe();
   CHECK(tokens_of(model, "a\xC3\xA9") == strings{"a"});
@@ -172,6 +177,20 @@ TEST_CASE("Pieces share the steps that an expression may take", "[tokenizer][reg
   const auto error = error_of([&] { (void)tokenizer.encode(ufb_test::repeat("aaaaaaaaaa ", 1000)); });
   REQUIRE(error);
   CHECK(error->code() == error_code::limit_exceeded);
+}
+
+TEST_CASE("Steps that search a text share the work that it may take", "[tokenizer][regex]") {
+  const json replace{{"type", "Replace"}, {"pattern", {{"Regex", "a?a?a?a?aaaax"}}}, {"content", "b"}};
+  json document = small_bpe();
+  const std::string text = ufb_test::repeat("a", 100'000);
+  document["normalizer"] = replace;
+  CHECK(parse(document).encode(text).size() == text.size());
+  document["normalizer"] = {{"type", "Sequence"}, {"normalizers", json(32, replace)}};
+  const auto tokenizer = parse(document);
+  const auto error = error_of([&] { (void)tokenizer.encode(text); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "$");
 }
 
 TEST_CASE("Broken maps of characters are refused, and an empty one changes nothing", "[tokenizer][json]") {
@@ -311,4 +330,10 @@ TEST_CASE("A folder of vocab.json and merges.txt is RoBERTa's or GPT-2's", "[tok
   CHECK(many->where() == "line 2097153");
   std::filesystem::remove(folder.path() / "merges.txt");
   CHECK(error_of([&] { (void)ultrafastbert::tokenizer::load(folder.path()); })->code() == error_code::io_error);
+  write("vocab.json", "[]");
+  const auto list = error_of([&] { (void)ultrafastbert::tokenizer::load(folder.path()); });
+  REQUIRE(list);
+  CHECK(list->code() == error_code::bad_type);
+  CHECK(list->file() == (folder.path() / "vocab.json").string());
+  CHECK(list->where() == "$");
 }

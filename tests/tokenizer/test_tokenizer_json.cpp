@@ -198,6 +198,22 @@ TEST_CASE("Values outside their range are refused", "[tokenizer][json]") {
        "$.post_processor.special_tokens['<sep>']", "as many ids as tokens", "2 ids, 1 tokens"},
       {set("/normalizer/normalizers/0/pattern", json::object()), error_code::bad_value,
        "$.normalizer.normalizers[0].pattern", "an object with the key String or Regex", "neither"},
+      {set("/pre_tokenizer", {{"type", "CharDelimiterSplit"}, {"delimiter", "ab"}}), error_code::bad_value,
+       "$.pre_tokenizer.delimiter", "one character", "'ab'"},
+      {set("/pre_tokenizer",
+           {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "Kept"}, {"invert", false}}),
+       error_code::bad_value, "$.pre_tokenizer.behavior",
+       "Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous", "'Kept'"},
+      {set("/decoder", {{"type", "Strip"}, {"content", ""}, {"start", 1}, {"stop", 0}}), error_code::bad_value,
+       "$.decoder.content", "one character", "''"},
+      {set("/decoder", {{"type", "BPEDecoder"}, {"suffix", ""}}), error_code::unsupported, "$.decoder.suffix",
+       "a suffix of at least one byte", "an empty string"},
+      {set("/padding", {{"strategy", "Longest"},
+                        {"direction", "Right"},
+                        {"pad_id", 0},
+                        {"pad_type_id", 0},
+                        {"pad_token", "<pad>"}}),
+       error_code::bad_value, "$.padding.strategy", "BatchLongest or an object with the key Fixed", "'Longest'"},
   });
 }
 
@@ -321,6 +337,10 @@ TEST_CASE("Limits hold for patterns, replacements and steps", "[tokenizer][json]
        "$.normalizer.normalizers[0].content", "at most 1024 bytes", ""},
       {set("/normalizer/normalizers", json(257, {{"type", "NFD"}})), error_code::limit_exceeded,
        "$.normalizer.normalizers[256]", "at most 256 steps", ""},
+      {set("/post_processor",
+           {{"type", "Sequence"},
+            {"processors", json(257, {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}})}}),
+       error_code::limit_exceeded, "$.post_processor.processors[256]", "at most 256 steps", ""},
   });
   CHECK(parse_changed(set("/normalizer/normalizers", json(256, {{"type", "NFD"}}))).encode("cat").size() == 2);
 }
