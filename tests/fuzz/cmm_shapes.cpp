@@ -128,16 +128,19 @@ heap_matrix<float> filled(choices& c, std::size_t rows, std::size_t cols, bool i
 exact rounded(const heap_matrix<float>& from, weight_storage storage) {
   exact out(from.rows, from.cols);
   for (std::size_t r = 0; r < from.rows; ++r) {
-    double largest = 0;
-    for (std::size_t k = 0; k < from.cols; ++k) largest = std::max(largest, std::abs(static_cast<double>(from(r, k))));
-    const auto step = static_cast<double>(static_cast<float>(largest) / 127.0F);
+    float largest = 0;
+    for (std::size_t k = 0; k < from.cols; ++k) largest = std::max(largest, std::abs(from(r, k)));
+    const float step = largest / 127.0F;
     for (std::size_t k = 0; k < from.cols; ++k) {
       const float value = from(r, k);
       double& to = out(r, k);
       to = static_cast<double>(value);
       if (storage == weight_storage::float16) to = static_cast<double>(static_cast<float>(Eigen::half(value)));
       if (storage == weight_storage::bfloat16) to = static_cast<double>(static_cast<float>(Eigen::bfloat16(value)));
-      if (storage == weight_storage::int8) to = step > 0 ? std::nearbyint(to / step) * step : 0;
+      if (storage == weight_storage::int8) {
+        // Quotients are of type float, which makes ties of some.
+        to = step > 0 ? static_cast<double>(std::nearbyint(value / step)) * static_cast<double>(step) : 0;
+      }
     }
   }
   return out;

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -142,11 +144,17 @@ std::vector<batch_result> run_alone(const Encoder& encoder, const std::vector<to
 }
 
 /// The first token of sequence `i` of a batch whose state, or path in any layer if both runs were traced, has other
-/// bits than alone.
+/// bits than alone. Of NaN neither the sign nor the payload counts.
 [[nodiscard]] inline std::optional<std::size_t> first_difference(const batch_result& batch, std::size_t i,
                                                                  const batch_result& alone) {
   const auto differ = [](const auto& a, std::size_t a_row, const auto& b, std::size_t b_row) {
-    return std::memcmp(a.row(a_row), b.row(b_row), a.cols() * sizeof(*a.row(a_row))) != 0;
+    const auto* const x = a.row(a_row);
+    return !std::equal(x, x + a.cols(), b.row(b_row), [](auto one, auto other) {
+      if constexpr (std::is_floating_point_v<decltype(one)>) {
+        if (std::isnan(one) && std::isnan(other)) return true;
+      }
+      return std::memcmp(&one, &other, sizeof(one)) == 0;
+    });
   };
   for (std::size_t t = 0; t < alone.states.rows(); ++t) {
     if (differ(alone.states, t, batch.states, batch.first_row[i] + t)) return t;
