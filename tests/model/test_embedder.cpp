@@ -269,11 +269,11 @@ TEST_CASE("Texts are cut where the folder says, and put into lower case where it
   CHECK(report.truncated == 1);
   CHECK(report.left_out == 2);
   CHECK(says(message([&] {
-               static_cast<void>(model.embed({"a", "a b c d"}, scratch, {.texts = {}}));
+               static_cast<void>(model.embed({"a", "a b c d"}, scratch, {.texts = {.truncation = false}}));
              }),
              "texts[1]; expected at most 5 tokens, or truncation; found 6"));
   const std::vector<std::string_view> mixed{"a", "a b c d", "b"};
-  const auto outcomes = model.try_embed(mixed, scratch, {.texts = {}});
+  const auto outcomes = model.try_embed(mixed, scratch, {.texts = {.truncation = false}});
   CHECK(outcomes[0].result);
   CHECK(outcomes[1].problem);
   CHECK(outcomes[2].result->size() == width);
@@ -329,6 +329,39 @@ TEST_CASE("Prompts go before texts by name, by default, or as given, and may be 
     CHECK(says(message([&] { static_cast<void>(embedder<float>::load(folder.path())); }),
                "$.default_prompt_name; expected the name of one of the prompts; found 'passage'"));
   }
+}
+
+TEST_CASE("Texts are cut unless the options refuse it, whatever else they ask for", "[embedder]") {
+  const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}});
+  const auto model = embedder<float>::load(folder.path());
+  workspace scratch;
+  std::string long_text;
+  for (int i = 0; i < 100; ++i) long_text += "a b ";
+  const std::vector<std::string> both{long_text, "a"};
+  text_report report;
+  const auto cut = model.embed(both, scratch, {.texts = {.report = &report}});
+  CHECK(report.truncated == 1);
+  const auto shorter = model.embed(both, scratch, {.texts = {.max_length = 5, .report = &report}});
+  CHECK(report.left_out == 202 - 5);
+  CHECK(std::memcmp(cut.row(0), shorter.row(0), width * sizeof(float)) != 0);
+  CHECK(std::memcmp(cut.row(1), shorter.row(1), width * sizeof(float)) == 0);
+  const auto outcomes = model.try_embed(both, scratch, {.texts = {.truncation = false}});
+  CHECK(outcomes.at(0).problem);
+  REQUIRE(outcomes.at(1).result);
+  CHECK(std::memcmp(outcomes[1].result->data(), cut.row(1), width * sizeof(float)) == 0);
+  CHECK(model.try_encode(both, scratch).problems.at(0));
+  const folder_copy scores = sentence_folder("BertForSequenceClassification");
+  const auto pairs = cross_encoder<float>::load(scores.path());
+  CHECK(pairs.predict({text_pair{long_text, "b"}}, scratch, {.report = &report}).size() == 1);
+  CHECK(report.truncated == 1);
+  CHECK(error_of([&] {
+    static_cast<void>(pairs.predict({text_pair{long_text, "b"}}, scratch, {.truncation = false}));
+  }));
+  const auto classifier = sequence_classifier<float>::load(scores.path());
+  const auto classified = classifier.try_classify(both, scratch);
+  CHECK(classified.at(0).problem);
+  CHECK(classified.at(1).result);
+  CHECK(error_of([&] { static_cast<void>(classifier.classify(long_text, scratch, {.report = &report})); }));
 }
 
 TEST_CASE("Calls with one result for each text refuse further rows, and sequences without tokens", "[embedder]") {
@@ -468,13 +501,16 @@ TEST_CASE("A cross-encoder scores pairs, and ranks documents where it has one la
     CHECK(ranked[r].raw == alone.front().raw);
     CHECK(std::abs(ranked[r].sigmoid - 1 / (1 + std::exp(-ranked[r].raw))) < 1e-12);
     if (r > 0) CHECK(ranked[r - 1].raw >= ranked[r].raw);
+    const std::vector<std::string_view> views(documents.begin(), documents.end());
+    CHECK(one.rank("a b", views, scratch).at(r).index == ranked[r].index);
     if (r > 0 && ranked[r - 1].raw == ranked[r].raw) CHECK(ranked[r - 1].index < ranked[r].index);
   }
   CHECK(one.rank("a b", documents, scratch, 2).size() == 2);
   std::string many;
   for (int i = 0; i < 80; ++i) many += "b ";
   CHECK(one.predict(std::vector<text_pair>{{"a", many}}, scratch).size() == 1);
-  const auto outcomes = one.try_predict(std::vector<text_pair>{{"a", many}, {"a", "b"}}, scratch, {});
+  const auto outcomes =
+      one.try_predict(std::vector<text_pair>{{"a", many}, {"a", "b"}}, scratch, {.truncation = false});
   CHECK(outcomes[0].problem);
   CHECK(outcomes[1].result);
 }

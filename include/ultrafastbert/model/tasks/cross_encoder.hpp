@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,24 +62,28 @@ class cross_encoder {
 
   /// The scores of pairs, spread over an executor's threads; result i belongs to pair i. Pairs that are too long lose
   /// tokens of the longer text unless the options say otherwise. Nothing is padded.
-  /// Throws: as `sequence_classifier::classify`; the message names the pair.
+  /// Throws: as `sequence_classifier::classify`; pair i is called texts[i] in the message.
   [[nodiscard]] std::vector<pair_score> predict(std::span<const text_pair> pairs, workspace& scratch,
-                                                const text_options& options = {.truncation = true},
-                                                executor_ref threads = {}) const {
+                                                const text_options& options = {}, executor_ref threads = {}) const {
     refuse_overflow(options);
     std::vector<pair_score> scores;
-    for (auto& labels : classifier_.classify(pairs, scratch, options, threads))
+    for (auto& labels : classifier_.classify(pairs, scratch, models::cutting(options), threads))
       scores.push_back(score(std::move(labels)));
     return scores;
+  }
+  /// The same for pairs in braces, each in its own `text_pair{}`. Throws: as above.
+  [[nodiscard]] std::vector<pair_score> predict(std::initializer_list<text_pair> pairs, workspace& scratch,
+                                                const text_options& options = {}, executor_ref threads = {}) const {
+    return predict(std::span<const text_pair>(pairs.begin(), pairs.size()), scratch, options, threads);
   }
 
   /// The same, where a pair that cannot be computed leaves its error and does no harm to the others.
   /// Throws: invalid_input (no tokenizer, contradicting options), what the executor throws, std::bad_alloc.
   [[nodiscard]] std::vector<text_outcome<pair_score>> try_predict(std::span<const text_pair> pairs, workspace& scratch,
-                                                                  const text_options& options = {.truncation = true},
+                                                                  const text_options& options = {},
                                                                   executor_ref threads = {}) const {
     std::vector<text_outcome<pair_score>> outcomes;
-    for (auto& each : classifier_.try_classify(pairs, scratch, options, threads)) {
+    for (auto& each : classifier_.try_classify(pairs, scratch, models::cutting(options), threads)) {
       text_outcome<pair_score> outcome{.problem = std::move(each.problem)};
       if (each.result) outcome.result = score(*std::move(each.result));
       outcomes.push_back(std::move(outcome));
@@ -89,10 +94,9 @@ class cross_encoder {
   /// Documents by falling raw score; those with equal scores keep their order, and what is no number comes last.
   /// `top_k` of them, or all for 0.
   /// Throws: as `predict`; unsupported (the model has more than one label, so that there is no order).
-  [[nodiscard]] std::vector<ranked_document> rank(std::string_view query, std::span<const std::string> documents,
+  [[nodiscard]] std::vector<ranked_document> rank(std::string_view query, std::span<const std::string_view> documents,
                                                   workspace& scratch, std::size_t top_k = 0,
-                                                  const text_options& options = {.truncation = true},
-                                                  executor_ref threads = {}) const {
+                                                  const text_options& options = {}, executor_ref threads = {}) const {
     if (classifier_.labels().size() != 1) {
       fail(error_code::unsupported, {.where = "rank",
                                      .expected = "a model with one label",
@@ -101,7 +105,9 @@ class cross_encoder {
     }
     std::vector<text_pair> pairs;
     pairs.reserve(documents.size());
-    for (const std::string& document : documents) pairs.push_back({.first = std::string(query), .second = document});
+    for (const std::string_view document : documents) {
+      pairs.push_back({.first = std::string(query), .second = std::string(document)});
+    }
     const std::vector<pair_score> scores = predict(pairs, scratch, options, threads);
     std::vector<double> raw;
     raw.reserve(scores.size());
@@ -111,6 +117,13 @@ class cross_encoder {
       ranked.push_back({.index = best.index, .raw = best.logit, .sigmoid = scores[best.index].sigmoid});
     }
     return ranked;
+  }
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<ranked_document> rank(std::string_view query, std::span<const std::string> documents,
+                                                  workspace& scratch, std::size_t top_k = 0,
+                                                  const text_options& options = {}, executor_ref threads = {}) const {
+    const std::vector<std::string_view> views(documents.begin(), documents.end());
+    return rank(query, std::span<const std::string_view>(views), scratch, top_k, options, threads);
   }
 
  private:

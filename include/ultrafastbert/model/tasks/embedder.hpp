@@ -44,9 +44,9 @@ struct embed_options {
   std::optional<std::string> prompt{};  ///< what is put before every text instead of a named prompt
   /// Only the first so many columns, brought to length 1 again, as models that were trained for it allow; 0 for all.
   std::size_t dimensions = 0;
-  /// What becomes of texts that are too long: they are cut where the folder says, as the package does it. They cannot
-  /// overflow into further rows.
-  text_options texts{.truncation = true};
+  /// What becomes of texts that are too long: unless `truncation` is false they are cut where the folder says, as the
+  /// package does it. They cannot overflow into further rows.
+  text_options texts{};
 };
 
 /// An encoder and what makes one vector of a text's states. Immutable after loading: share one between any number of
@@ -120,6 +120,14 @@ class embedder : public text_model<Scalar, Backend> {
                                                                          workspace& scratch,
                                                                          const embed_options& options = {},
                                                                          executor_ref threads = {}) const;
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<text_outcome<std::vector<Scalar>>> try_embed(std::span<const std::string> texts,
+                                                                         workspace& scratch,
+                                                                         const embed_options& options = {},
+                                                                         executor_ref threads = {}) const {
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    return try_embed(std::span<const std::string_view>(views), scratch, options, threads);
+  }
 
   /// The vectors of final states that the caller has: pooling and all that follows.
   /// Shapes: states: (tokens, hidden_size), sequence i owning rows [offsets[i], offsets[i + 1]), none of them empty and
@@ -273,8 +281,8 @@ auto embedder<Scalar, Backend>::embed_all(std::span<const std::string_view> text
   const tokenizer& reader = text_tokenizer();
   const auto prepared = [&](std::string_view text) { return models::sentence_text(text, modules_.lower_case); };
   const std::string prompt = prompt_for(options);
-  text_options how = options.texts;
-  if (how.truncation && how.max_length == 0) how.max_length = max_tokens_;
+  text_options how = models::cutting(options.texts);
+  if (*how.truncation && how.max_length == 0) how.max_length = max_tokens_;
   // The prompt's tokens without the template's last one, as the package counts them.
   const bool leave_out = !modules_.prompt_counts && !prompt.empty();
   const std::size_t skipped = leave_out ? (std::max<std::size_t>)(reader.encode(prepared(prompt)).size(), 1) - 1 : 0;
@@ -284,7 +292,7 @@ auto embedder<Scalar, Backend>::embed_all(std::span<const std::string_view> text
   const auto encode = [&](std::size_t i, const encode_options& cut) {
     whole.assign(prompt).append(texts[i]);
     encoding text = reader.encode(prepared(whole), cut);
-    if (text.size() > max_tokens_ && !how.truncation) {
+    if (text.size() > max_tokens_ && !*how.truncation) {
       fail_input("texts[" + std::to_string(i) + ']',
                  "at most " + std::to_string(max_tokens_) + " tokens, or truncation", std::to_string(text.size()));
     }

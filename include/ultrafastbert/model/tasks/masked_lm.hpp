@@ -121,6 +121,14 @@ class masked_lm : public text_model<Scalar, Backend> {
                                                                     const fill_mask_options& options,
                                                                     workspace& scratch,
                                                                     executor_ref threads = {}) const;
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<text_outcome<candidates>> try_fill_mask(std::span<const std::string> texts,
+                                                                    const fill_mask_options& options,
+                                                                    workspace& scratch,
+                                                                    executor_ref threads = {}) const {
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    return try_fill_mask(std::span<const std::string_view>(views), options, scratch, threads);
+  }
 
  private:
   using head_type = prediction_head<Scalar, Backend>;

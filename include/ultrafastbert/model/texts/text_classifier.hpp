@@ -84,6 +84,10 @@ class text_classifier : public text_model<Scalar, Backend> {
   [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const std::string_view> texts,
                                                                workspace& scratch, const text_options& options = {},
                                                                executor_ref threads = {}) const;
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const std::string> texts, workspace& scratch,
+                                                               const text_options& options = {},
+                                                               executor_ref threads = {}) const;
   /// The same for pairs. Throws: as above.
   [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const text_pair> pairs, workspace& scratch,
                                                                const text_options& options = {},
@@ -205,6 +209,14 @@ auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::initialize
 
 template <class Derived, class Result, class Scalar, class Backend>
 auto text_classifier<Derived, Result, Scalar, Backend>::try_classify(std::span<const std::string_view> texts,
+                                                                     workspace& scratch, const text_options& options,
+                                                                     executor_ref threads) const
+    -> std::vector<text_outcome<Result>> {
+  return outcomes(texts.size(), options, scratch, threads, encode_texts(texts));
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::try_classify(std::span<const std::string> texts,
                                                                      workspace& scratch, const text_options& options,
                                                                      executor_ref threads) const
     -> std::vector<text_outcome<Result>> {

@@ -148,6 +148,12 @@ class text_model {
     result.problems = std::move(problems);
     return result;
   }
+  /// The same for strings that own their text. Throws: as above.
+  [[nodiscard]] text_states<Scalar> try_encode(std::span<const std::string> texts, workspace& scratch,
+                                               const text_options& options = {}, executor_ref threads = {}) const {
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    return try_encode(std::span<const std::string_view>(views), scratch, options, threads);
+  }
 
   /// Tokenizes texts and calls `pass(packed_texts&)` for as many rows at a time as the token budget allows; rows keep
   /// the order of the texts. `encode(i, encode_options)` tokenizes text i, and texts for which `wanted(encoding)` is

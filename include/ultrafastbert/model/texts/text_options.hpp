@@ -33,7 +33,9 @@ struct text_report {
 /// What becomes of texts with more tokens than a model takes. Without truncation such a text is an error, as silence
 /// would be a wrong answer.
 struct text_options {
-  bool truncation = false;     ///< whether texts may be cut; the members up to `overflow` need it
+  /// Whether texts may be cut; the members up to `overflow` need it. Where nothing is said, embedders and
+  /// cross-encoders cut, as the package does whose folders they read, and all others do not.
+  std::optional<bool> truncation{};
   std::size_t max_length = 0;  ///< most tokens of a row, those of the template included; 0: as many as the model takes
   truncation_strategy strategy = truncation_strategy::longest_first;  ///< of pairs
   truncation_direction direction = truncation_direction::right;       ///< which end is cut off
@@ -60,10 +62,16 @@ struct every_text {
   [[nodiscard]] constexpr bool operator()(const encoding& /*text*/) const noexcept { return true; }
 };
 
+/// The options of a call that cuts texts unless its caller says otherwise.
+[[nodiscard]] inline text_options cutting(text_options options) {
+  options.truncation = options.truncation.value_or(true);
+  return options;
+}
+
 /// The options of the tokenizer for a model that takes `most` tokens.
 /// Throws: invalid_input (members that contradict each other; `max_length` over `most`).
 [[nodiscard]] inline encode_options encode_options_for(const text_options& options, std::size_t most) {
-  if (!options.truncation) {
+  if (!options.truncation.value_or(false)) {
     const text_options none;
     const bool asks = options.max_length != 0 || options.stride != 0 || options.overflow ||
                       options.strategy != none.strategy || options.direction != none.direction;
