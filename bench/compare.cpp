@@ -6,31 +6,29 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "contenders.hpp"
 #include "machine.hpp"
+#include "words.hpp"
 
 namespace {
 
 namespace ufb = ultrafastbert;
 
-const std::map<std::string, ufb::weight_storage> storages{{"f32", ufb::weight_storage::float32},
-                                                          {"f16", ufb::weight_storage::float16},
-                                                          {"bf16", ufb::weight_storage::bfloat16},
-                                                          {"int8", ufb::weight_storage::int8},
-                                                          {"certified", ufb::weight_storage::certified_float16},
-                                                          {"cf16", ufb::weight_storage::certified_float16},
-                                                          {"ci8", ufb::weight_storage::certified_int8},
-                                                          {"split", ufb::weight_storage::split_float32}};
-const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
-                                                   {"portable", ufb::isa_level::portable},
-                                                   {"neon", ufb::isa_level::neon},
-                                                   {"avx2", ufb::isa_level::avx2},
-                                                   {"avx512", ufb::isa_level::avx512}};
+const ufb_bench::word_map<ufb::weight_storage> storages{{"f32", ufb::weight_storage::float32},
+                                                        {"f16", ufb::weight_storage::float16},
+                                                        {"bf16", ufb::weight_storage::bfloat16},
+                                                        {"int8", ufb::weight_storage::int8},
+                                                        {"certified", ufb::weight_storage::certified_float16},
+                                                        {"cf16", ufb::weight_storage::certified_float16},
+                                                        {"ci8", ufb::weight_storage::certified_int8},
+                                                        {"split", ufb::weight_storage::split_float32}};
+const ufb_bench::word_map<ufb::weight_storage> projections{{"f32", ufb::weight_storage::float32},
+                                                           {"bf16", ufb::weight_storage::bfloat16},
+                                                           {"int8", ufb::weight_storage::int8}};
 
 // The OpenMP runtime below oneDNN reads this when the program is loaded.
 void check_environment(std::size_t threads) {
@@ -95,22 +93,16 @@ int main(int argc, char** argv) try {
   app.add_option("--batch", options.batches, "batch sizes, separated by commas")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  app.add_option("--storage", options.storages,
-                 "f32, f16, bf16, int8, certified (or cf16), ci8, split, separated by commas")
-      ->delimiter(',')
-      ->transform(CLI::CheckedTransformer(storages));
-  app.add_option("--isa", options.isa, "level of the library's kernels (automatic)")
-      ->transform(CLI::CheckedTransformer(levels));
+  ufb_bench::add_words(app, "--storage", options.storages, storages,
+                       "f32, f16, bf16, int8, certified (or cf16), ci8, split, separated by commas");
+  ufb_bench::add_word(app, "--isa", options.isa, ufb_bench::isa_levels, "level of the library's kernels (automatic)");
   app.add_option("--rounds", rounds, "rounds to take medians of (11, with --quick 5)")->check(CLI::Range(1, 1000));
   app.add_option("--model", options.model, "encoder: folder of a checkpoint (random weights of the published shape)")
       ->check(CLI::ExistingDirectory);
   app.add_option("--shapes", options.shapes, "encoder: 1x16,1x128,8x128,mixed, or other batches x lengths")
       ->delimiter(',');
-  app.add_option("--projection", options.projection, "encoder: f32 (default), bf16 or int8 for its linear layers")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, ufb::weight_storage>{{"f32", ufb::weight_storage::float32},
-                                                                             {"bf16", ufb::weight_storage::bfloat16},
-                                                                             {"int8", ufb::weight_storage::int8}}));
+  ufb_bench::add_word(app, "--projection", options.projection, projections,
+                      "encoder: f32 (default), bf16 or int8 for its linear layers");
   app.add_option("--json", json, "file to write the rows to");
   CLI11_PARSE(app, argc, argv);
   for (const char* other :

@@ -46,6 +46,10 @@ build_bench() {
 
 # shellcheck disable=SC2086  # lists of words
 case ${1:-} in
+  -h | --help)
+    sed -n '4,/^set /{/^set /d; s/^# \{0,1\}//; p}' "${BASH_SOURCE[0]}"
+    exit
+    ;;
   compile) exec "$root/bench/compile/run.sh" "${@:2}" ;;
   report) exec "$root/bench/pictures/run.sh" "${@:2}" ;;
   micro)

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <iostream>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,12 +34,18 @@ struct options {
   ufb::encode_options how{};
 };
 
-const std::map<std::string, ufb::truncation_strategy> strategies{
-    {"longest_first", ufb::truncation_strategy::longest_first},
-    {"only_first", ufb::truncation_strategy::only_first},
-    {"only_second", ufb::truncation_strategy::only_second}};
-const std::map<std::string, ufb::truncation_direction> directions{{"right", ufb::truncation_direction::right},
-                                                                  {"left", ufb::truncation_direction::left}};
+ufb::truncation_strategy strategy_of(std::string_view word) {
+  if (word == "longest_first") return ufb::truncation_strategy::longest_first;
+  if (word == "only_first") return ufb::truncation_strategy::only_first;
+  if (word == "only_second") return ufb::truncation_strategy::only_second;
+  throw std::runtime_error("takes longest_first, only_first or only_second");
+}
+
+ufb::truncation_direction direction_of(std::string_view word) {
+  if (word == "right") return ufb::truncation_direction::right;
+  if (word == "left") return ufb::truncation_direction::left;
+  throw std::runtime_error("takes right or left");
+}
 
 // A pair is cut at the first tab; a line without one is a pair with an empty second text.
 ufb::encoding encode(const ufb::tokenizer& tokenizer, std::string_view line, const options& wanted) {
@@ -124,12 +130,11 @@ int main(int argc, char** argv) {
                      ->excludes(file_settings);
   bool truncate = false;  // --max-length says so already
   app.add_flag("--truncate", truncate, "texts may be cut, which --max-length says, too")->needs(length);
-  app.add_option("--strategy", wanted.how.strategy,
-                 "which text of a pair is cut: longest_first, only_first, only_second")
-      ->transform(CLI::CheckedTransformer(strategies))
+  examples::add_word(app, "--strategy", wanted.how.strategy, "longest_first",
+                     "which text of a pair is cut: longest_first, only_first or only_second", strategy_of)
       ->needs(length);
-  app.add_option("--direction", wanted.how.direction, "which end is cut off: right or left")
-      ->transform(CLI::CheckedTransformer(directions))
+  examples::add_word(app, "--direction", wanted.how.direction, "right", "which end is cut off: right or left",
+                     direction_of)
       ->needs(length);
   auto* stride = app.add_option("--stride", wanted.how.stride,
                                 "shows what was cut off, too, in further encodings that repeat so many tokens")

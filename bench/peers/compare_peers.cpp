@@ -23,6 +23,7 @@
 #include "../report.hpp"
 #include "../sequences.hpp"
 #include "../timing.hpp"
+#include "../words.hpp"
 #include "batches.hpp"
 #include "groups.hpp"
 #include "peers.hpp"
@@ -507,12 +508,6 @@ int run(const peer_options& options) {
   return 1;
 }
 
-const std::map<std::string, ufb::isa_level> levels{{"automatic", ufb::isa_level::automatic},
-                                                   {"portable", ufb::isa_level::portable},
-                                                   {"neon", ufb::isa_level::neon},
-                                                   {"avx2", ufb::isa_level::avx2},
-                                                   {"avx512", ufb::isa_level::avx512}};
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -527,8 +522,7 @@ int main(int argc, char** argv) try {
   app.add_option("--shapes", options.shapes,
                  "batches x lengths or, with hub, mixed, separated by commas (all of the group)")
       ->delimiter(',');
-  app.add_option("--isa", options.isa, "level of this library's kernels (automatic)")
-      ->transform(CLI::CheckedTransformer(levels));
+  ufb_bench::add_word(app, "--isa", options.isa, ufb_bench::isa_levels, "level of this library's kernels (automatic)");
   app.add_option("--json", options.json, "file to write the rows to");
   app.add_option("--folder", options.folder, "for weights and models, removed in the end")->required();
   app.add_option("--scripts", options.scripts, "folder of start.sh")->required()->check(CLI::ExistingDirectory);

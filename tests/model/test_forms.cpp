@@ -49,7 +49,8 @@ TEST_CASE("The encoder of a whole model and a bare encoder are loaded alike") {
   REQUIRE(missing);
   CHECK(missing->file() == golden_model("mlm_fff_d4_p1").string());
   CHECK(error_text_of([&] { throw error(*missing); }) ==
-        "invalid_input: tokenizer: a tokenizer.json or vocab.txt in the checkpoint folder: none");
+        "invalid_input: tokenizer: a tokenizer.json, a vocab.txt, or a vocab.json with merges.txt in the checkpoint "
+        "folder: none");
   const folder_copy folder(golden_model("lm_fff_bare"));
   folder.edit_json("config.json", [](ordered_json& config) { config["architectures"] = {"Whatever"}; });
   const auto e = error_of([&] { static_cast<void>(encoder_model<float>::load(folder.path())); });

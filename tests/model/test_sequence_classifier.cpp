@@ -227,6 +227,9 @@ TEST_CASE("Scores are probabilities over several classes, of one class by itself
   const folder_copy folder(golden_model("seq_ff_lse_1"));
   folder.edit_json("config.json", [](ordered_json& config) { config["problem_type"] = "regression"; });
   CHECK(sequence_classifier<float>::load(folder.path()).scoring() == score_function::none);
+  CHECK(name(score_function::softmax) == "softmax");
+  CHECK(name(score_function::sigmoid) == "sigmoid");
+  CHECK(name(score_function::none) == "none");
 }
 
 TEST_CASE("Wrong configurations of classifiers are refused with code and path") {

@@ -114,7 +114,8 @@ struct error_details {
 }
 
 /// The library's exception: a code, and the file, place, expectation and finding as separate fields.
-/// Strong guarantee: whoever throws it leaves the caller's objects as they were.
+/// Strong guarantee: whoever throws it leaves the caller's objects as they were. But a call that ends halfway
+/// (`in_use`, `canceled`) may have written a part of the output that it was given.
 class error : public std::runtime_error {
  public:
   /// Composes the message from the fields that are set; what cannot be seen in them is escaped. Throws: std::bad_alloc.

@@ -37,6 +37,16 @@ enum class score_function : std::uint8_t {
   none,     ///< the logits themselves
 };
 
+/// The word for a function, as the pipelines of the transformers package call it.
+[[nodiscard]] constexpr std::string_view name(score_function function) noexcept {
+  switch (function) {
+    case score_function::softmax: return "softmax";
+    case score_function::sigmoid: return "sigmoid";
+    case score_function::none: return "none";
+  }
+  return "unknown";
+}
+
 namespace models {
 
 /// The number of a classifier's classes: the rows of its head, whatever the configuration says. At least 1, so that a

@@ -25,7 +25,15 @@
 #include "ultrafastbert/model/families/json_keys.hpp"
 #include "ultrafastbert/model/heads/sentence_pooling.hpp"
 
-namespace ultrafastbert::models {
+namespace ultrafastbert {
+
+/// A prompt that is put before texts, by its name.
+struct named_prompt {
+  std::string name{};
+  std::string text{};
+};
+
+namespace models {
 
 /// A linear layer behind the pooling, and the folder that has its weights.
 struct dense_module {
@@ -39,12 +47,6 @@ struct dense_module {
 /// What follows the pooling: a linear layer, or where there is none, vectors of length 1.
 struct embedding_step {
   std::optional<dense_module> dense{};
-};
-
-/// A prompt that is put before texts, by its name.
-struct named_prompt {
-  std::string name{};
-  std::string text{};
 };
 
 /// Everything about a folder's embeddings but its encoder.
@@ -275,4 +277,6 @@ inline void read_prompts(const std::filesystem::path& folder, sentence_modules& 
   return out;
 }
 
-}  // namespace ultrafastbert::models
+}  // namespace models
+
+}  // namespace ultrafastbert

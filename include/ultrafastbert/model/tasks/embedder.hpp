@@ -81,7 +81,7 @@ class embedder : public text_model<Scalar, Backend> {
   /// The poolings whose results are joined, in this order.
   [[nodiscard]] std::span<const sentence_pooling> poolings() const noexcept { return modules_.poolings; }
   /// The prompts that the folder names.
-  [[nodiscard]] std::span<const models::named_prompt> prompts() const noexcept { return modules_.prompts; }
+  [[nodiscard]] std::span<const named_prompt> prompts() const noexcept { return modules_.prompts; }
   /// How the model's vectors are to be compared, such as "cosine".
   [[nodiscard]] const std::string& similarity() const noexcept { return modules_.similarity; }
   /// What the vectors are made of, and which files say so, in one line. Throws: std::bad_alloc.
@@ -197,7 +197,7 @@ class embedder : public text_model<Scalar, Backend> {
     const std::string& wanted = options.prompt_name.empty() ? modules_.default_prompt : options.prompt_name;
     if (wanted.empty()) return {};
     std::string known;
-    for (const models::named_prompt& prompt : modules_.prompts) {
+    for (const named_prompt& prompt : modules_.prompts) {
       if (prompt.name == wanted) return prompt.text;
       known.append(known.empty() ? "" : ", ").append(excerpt(prompt.name));
     }

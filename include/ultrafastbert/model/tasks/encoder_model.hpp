@@ -24,7 +24,7 @@ template <class Scalar = float, class Backend = default_backend<Scalar>>
 class encoder_model : public text_model<Scalar, Backend> {
  public:
   /// Loads a folder as the hub or the training code lays it out: config.json (or model_config.json), model.safetensors
-  /// and, if it is there, tokenizer.json or vocab.txt. The tensors of a head are left alone, but a pooler that the
+  /// and, if they are there, the files of a tokenizer. The tensors of a head are left alone, but a pooler that the
   /// family's encoders have is taken.
   /// Throws: io_error, unsupported (also an instruction set level that the processor lacks), the codes of the JSON,
   ///   safetensors and tokenizer readers, missing_tensor (one error that lists all absent or wrongly shaped tensors),

@@ -86,10 +86,11 @@ class text_model {
   /// The folder's tokenizer. Throws: invalid_input if the folder has none.
   [[nodiscard]] const tokenizer& text_tokenizer() const {
     if (!tokenizer_) {
-      fail(error_code::invalid_input, {.file = folder_,
-                                       .where = "tokenizer",
-                                       .expected = "a tokenizer.json or vocab.txt in the checkpoint folder",
-                                       .found = "none"});
+      fail(error_code::invalid_input,
+           {.file = folder_,
+            .where = "tokenizer",
+            .expected = "a tokenizer.json, a vocab.txt, or a vocab.json with merges.txt in the checkpoint folder",
+            .found = "none"});
     }
     return *tokenizer_;
   }
