@@ -114,9 +114,10 @@ int main(int argc, char** argv) {
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   app.add_option("--file", wanted.file, "file with a text on every line; a few sentences if none is given")
       ->check(examples::not_empty);
-  examples::add_storage(app, "--storage-in", wanted.storage_in, examples::plain_storages,
-                        "first matrix of the fast feedforward layers: f32, f16, bf16, int8");
-  examples::add_storage(app, "--storage-out", wanted.storage_out, examples::plain_storages, "their second matrix");
+  examples::add_storage(app, "--storage-in", wanted.storage_in, examples::all_storages,
+                        "first matrix of the fast feedforward layers: f32, f16, bf16, int8, cf16, ci8, split");
+  examples::add_storage(app, "--storage-out", wanted.storage_out, examples::plain_storages,
+                        "their second matrix: f32, f16, bf16, int8");
   examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
                         "attention and dense feedforward layers: f32, bf16, int8");
   app.add_flag("--json", wanted.json, "one JSON object instead of a table");

@@ -30,6 +30,8 @@ mpi	tests/run.sh --build-only && mpirun --allow-run-as-root --oversubscribe -np 
 consumer	tests/consumer/run.sh
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
+depth	bench/run.sh depth --quick
+hub	bench/run.sh hub --quick --shapes 1x16
 peers	bench/run.sh peers --quick --shapes 1x16
 paper	bench/run.sh paper --quick --batch 1
 compile	bench/run.sh compile --quick
