@@ -53,7 +53,7 @@ class fields {
   /// Throws: bad_request (no JSON, no object).
   explicit fields(const std::string& body) {
     try {
-      object_ = ordered_json::parse(body);
+      object_ = ordered_json::parse(body, key_check());
     } catch (const ordered_json::exception& problem) {
       throw bad_request(400, "bad_json", problem.what());
     }
@@ -126,6 +126,29 @@ class fields {
   }
 
  private:
+  /// Objects keep their keys in a list, which is searched for each new one: there may be few, and each only once.
+  /// What it returns throws: bad_request.
+  static ordered_json::parser_callback_t key_check() {
+    constexpr std::size_t most = 32;
+    return [keys = std::vector<std::vector<std::string>>()](int, ordered_json::parse_event_t event,
+                                                            ordered_json& parsed) mutable {
+      if (event == ordered_json::parse_event_t::object_start) keys.emplace_back();
+      if (event == ordered_json::parse_event_t::object_end) keys.pop_back();
+      if (event == ordered_json::parse_event_t::key) {
+        const auto& key = parsed.get_ref<const std::string&>();
+        auto& of_object = keys.back();
+        if (of_object.size() == most) {
+          throw bad_request(422, "unknown_field", "an object has at most " + std::to_string(most) + " fields");
+        }
+        if (std::find(of_object.begin(), of_object.end(), key) != of_object.end()) {
+          throw bad_request(400, "bad_json", "a field stands twice", key);
+        }
+        of_object.push_back(key);
+      }
+      return true;
+    };
+  }
+
   [[nodiscard]] const ordered_json* find(const std::string& name) const {
     const auto found = object_.find(name);
     return found == object_.end() || found->is_null() ? nullptr : &*found;

@@ -39,6 +39,8 @@
 #include "../loading.hpp"
 #include "../program.hpp"
 #include "../storages.hpp"
+#include "connection_threads.hpp"
+#include "framing.hpp"
 #include "messages.hpp"
 #include "metrics.hpp"
 #include "page.hpp"
@@ -160,9 +162,10 @@ void reply_problem(httplib::Response& response, const std::exception_ptr& what) 
 
 class web_server {
  public:
-  web_server(const services& models, const options& wanted) : models_(models), drain_(wanted.drain) {
+  web_server(const services& models, const options& wanted)
+      : models_(models), drain_(wanted.drain), max_body_(wanted.max_body), patience_(wanted.timeout) {
     const std::size_t connections = wanted.connections;
-    server_.new_task_queue = [connections] { return new httplib::ThreadPool(connections); };
+    server_.new_task_queue = [connections] { return new serve::connection_threads(connections); };
     server_.set_payload_max_length(wanted.max_body);
     server_.set_read_timeout(std::chrono::seconds(wanted.timeout));
     server_.set_write_timeout(std::chrono::seconds(wanted.timeout));
@@ -176,17 +179,31 @@ class web_server {
     });
     server_.set_error_handler(
         httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
-          if (!response.body.empty()) return;
+          if (!response.body.empty() || response.has_header("Connection")) return;
           const int status = response.status;
-          metrics_.add_refused(status);
           if (status == 413) {
-            reply_error(response, status, "too_large", "the body is larger than this server takes");
+            refuse(response, status, "too_large", "the body is larger than this server takes");
+          } else if (status == 408) {
+            refuse(response, status, "too_slow", "the body took too long");
           } else if (status == 404) {
-            reply_error(response, status, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
+            refuse(response, status, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
           } else {
-            reply_error(response, status, "bad_http", "this is no request that the server understands");
+            refuse(response, status, "bad_http", "this is no request that the server understands");
           }
         }));
+    server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      if (const auto wrong = serve::check_frame(request)) {
+        refuse(response, wrong->status, wrong->code, wrong->message);
+      } else if (request.method != "GET" && request.method != "HEAD" && !is_post_path(request)) {
+        refuse(response, 404, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
+      } else {
+        return httplib::Server::HandlerResponse::Unhandled;
+      }
+      return httplib::Server::HandlerResponse::Handled;
+    });
+    server_.set_exception_handler([this](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+      refuse(response, 500, "internal", "this request could not be answered");
+    });
 
     server_.Get("/", [](const httplib::Request&, httplib::Response& response) {
       response.set_content(std::string(serve::page), "text/html; charset=utf-8");
@@ -241,7 +258,17 @@ class web_server {
 
   /// Answers until `stop` is called; what was read by then is answered. Throws: std::runtime_error.
   void run() {
-    if (!server_.listen_after_bind()) throw std::runtime_error("the server ended by itself");
+    const auto answer = [this] {
+      try {
+        return server_.listen_after_bind();
+      } catch (...) {
+        ended_ = true;
+        throw;
+      }
+    };
+    const bool orderly = answer();
+    ended_ = true;
+    if (!orderly) throw std::runtime_error("the server ended by itself");
   }
 
   [[nodiscard]] std::uint64_t answered() const { return metrics_.answered(); }
@@ -251,6 +278,8 @@ class web_server {
   void stop() {
     draining_ = true;
     std::this_thread::sleep_for(std::chrono::seconds(drain_));
+    // It cannot be stopped before it runs.
+    while (!server_.is_running() && !ended_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     server_.stop();
   }
 
@@ -268,13 +297,34 @@ class web_server {
     server_.Post(path, [this, path, answer](const httplib::Request&, httplib::Response& response,
                                             const httplib::ContentReader& read) {
       std::string body;
+      const auto until = clock_type::now() + std::chrono::seconds(patience_);
+      int status = 400;
       const bool whole = read([&](const char* data, std::size_t length) {
+        if (length > max_body_ - body.size()) status = 413;
+        if (clock_type::now() > until) status = 408;
+        if (status != 400) return false;
         body.append(data, length);
         return true;
       });
-      if (!whole) return;  // too large, or the client is gone; the error handler answers
+      if (!whole) {  // the client may be gone; otherwise the error handler answers
+        if (response.status != 413) response.status = status;
+        return;
+      }
       timed(path, response, [&] { answer(serve::fields(body), response); });
     });
+    post_paths_.push_back(path);
+  }
+
+  [[nodiscard]] bool is_post_path(const httplib::Request& request) const {
+    return request.method == "POST" &&
+           std::find(post_paths_.begin(), post_paths_.end(), request.path) != post_paths_.end();
+  }
+
+  // An error behind which the connection is closed, as its client and the server may not agree where a request ends.
+  void refuse(httplib::Response& response, int status, std::string_view code, std::string_view message) {
+    metrics_.add_refused(status);
+    response.status = status;
+    serve::send_and_close(response, serve::to_text(serve::error_body(status, code, message, {})), "application/json");
   }
 
   template <class Answer>
@@ -296,7 +346,7 @@ class web_server {
     ordered_json results = ordered_json::array();
     for (const ufb::text_pair& text : texts) {
       const ufb::encoding one =
-          text.second.empty() ? model.reader().encode(text.first) : model.reader().encode(text.first, text.second);
+          *pairs ? model.reader().encode(text.first, text.second) : model.reader().encode(text.first);
       ordered_json offsets = ordered_json::array();
       for (const ufb::text_span& span : one.offsets) offsets.push_back({span.begin, span.end});
       results.push_back({{"ids", one.ids}, {"tokens", one.tokens}, {"offsets", std::move(offsets)}});
@@ -310,7 +360,8 @@ class web_server {
     const auto write = [&](const char* name, const char* type, const char* help, auto of) {
       out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';
       for (const auto& each : models_.all()) {
-        out << name << "{endpoint=\"" << each->endpoint() << "\"} " << of(each->counts()) << '\n';
+        out << name << "{endpoint=\"" << each->endpoint() << "\",model=" << serve::quoted(each->name()) << "} "
+            << of(each->counts()) << '\n';
       }
     };
     write("ufb_batches_total", "counter", "Calls of the model.", [](const auto& c) { return c.batches; });
@@ -321,7 +372,11 @@ class web_server {
 
   const services& models_;
   std::size_t drain_;
+  std::size_t max_body_;
+  std::size_t patience_;  // with a body, in seconds
+  std::vector<std::string> post_paths_{};
   std::atomic<bool> draining_ = false;
+  std::atomic<bool> ended_ = false;
   serve::metrics metrics_{};
   socket_t socket_ = INVALID_SOCKET;  // that listens
   httplib::Server server_{};
@@ -401,12 +456,16 @@ int main(int argc, char** argv) {
   const auto number = [&](const char* name, std::size_t& to, const char* text) {
     return app.add_option(name, to, text)->check(examples::positive)->capture_default_str();
   };
-  number("--connections", wanted.connections, "connections that are served at a time");
+  app.add_option("--connections", wanted.connections, "connections that are served at a time, up to 4096")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   number("--max-body", wanted.max_body, "bytes of a request, beyond which it gets 413");
   number("--max-texts", wanted.max_texts, "texts of a request, beyond which it gets 422");
   number("--queue", wanted.queue, "texts that may wait, beyond which requests get 503");
   number("--batch", wanted.batch, "texts that are computed together");
-  number("--timeout", wanted.timeout, "seconds that a client or a request may wait");
+  app.add_option("--timeout", wanted.timeout, "seconds that a client or a request may wait")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   app.add_option("--drain", wanted.drain, "seconds between a signal to end and the end, while /health says 503")
       ->check(CLI::Range(0, 86'400))
       ->capture_default_str();

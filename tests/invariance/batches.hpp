@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -101,33 +102,69 @@ batch_result run_ragged(const Encoder& encoder, const std::vector<token_sequence
   return result;
 }
 
-/// The sequences filled up on the right to the length of the longest with ids of all kinds, and a mask.
+/// Sequences filled up on the right to the length of the longest with ids of all kinds, and a mask.
+struct filled_batch {
+  std::size_t length = 0;
+  shifted_buffer<ufb::token_id> ids{};
+  shifted_buffer<float> mask{};
+};
+
+[[nodiscard]] inline filled_batch fill_up(const std::vector<token_sequence>& pool, const company& drawn,
+                                          std::size_t shift) {
+  filled_batch out;
+  for (const std::size_t number : drawn) out.length = std::max(out.length, pool[number].size());
+  out.ids = {drawn.size() * out.length, shift};
+  out.mask = {drawn.size() * out.length, shift};
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const token_sequence& from = pool[drawn[i]];
+    for (std::size_t s = 0; s < out.length; ++s) {
+      const bool real = s < from.size();
+      out.ids.span()[i * out.length + s] = from[real ? s : (s + i) % from.size()];
+      out.mask.span()[i * out.length + s] = real ? 1.0F : 0.0F;
+    }
+  }
+  return out;
+}
+
+/// Whether scores of such a batch are so large, or none, that a mask of 0 does not hide its padding.
+template <class Encoder>
+[[nodiscard]] bool padding_counts(const Encoder& encoder, const std::vector<token_sequence>& pool,
+                                  const company& drawn) {
+  const filled_batch filled = fill_up(pool, drawn, 0);
+  std::vector<std::size_t> offsets;
+  std::vector<std::size_t> lengths;
+  for (std::size_t i = 0; i <= drawn.size(); ++i) offsets.push_back(i * filled.length);
+  for (const std::size_t number : drawn) lengths.push_back(pool[number].size());
+  std::atomic<bool> counts{false};
+  ufb::sequence_batch batch{.offsets = offsets};
+  batch.mask = {filled.mask.span().data(), {drawn.size(), filled.length}};
+  batch.lengths = lengths;
+  batch.padding_counts = &counts;
+  ufb::matrix<float> states({offsets.back(), encoder.config().hidden_size()});
+  ufb::workspace scratch;
+  encoder.forward(filled.ids.span(), batch, states.view(), scratch);
+  return counts.load();
+}
+
+/// The sequences in a padded batch.
 template <class Encoder>
 batch_result run_padded(const Encoder& encoder, const std::vector<token_sequence>& pool, const company& drawn,
                         const batch_choices& choices, ufb::executor_ref threads, ufb::workspace& scratch) {
-  std::size_t length = 0;
-  for (const std::size_t number : drawn) length = std::max(length, pool[number].size());
+  const filled_batch filled = fill_up(pool, drawn, choices.shift);
+  const std::size_t length = filled.length;
   const std::size_t rows = drawn.size() * length;
   const std::size_t width = encoder.config().hidden_size();
-  shifted_buffer<ufb::token_id> ids(rows, choices.shift);
-  shifted_buffer<float> mask(rows, choices.shift);
   batch_result result{.memory = {rows * width, choices.shift}};
   std::size_t tokens = 0;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
-    const token_sequence& from = pool[drawn[i]];
     result.first_row.push_back(i * length);
     result.first_traced.push_back(choices.padding_states ? i * length : tokens);
-    tokens += from.size();
-    for (std::size_t s = 0; s < length; ++s) {
-      const bool real = s < from.size();
-      ids.span()[i * length + s] = from[real ? s : (s + i) % from.size()];
-      mask.span()[i * length + s] = real ? 1.0F : 0.0F;
-    }
+    tokens += pool[drawn[i]].size();
   }
   result.states = {result.memory.span().data(), {rows, width}};
   ufb::encoder_trace<float>* const trace = choices.traced ? &result.trace : nullptr;
-  ufb::models::encode_padded(encoder, {ids.span().data(), {drawn.size(), length}},
-                             {mask.span().data(), {drawn.size(), length}}, result.states, scratch,
+  ufb::models::encode_padded(encoder, {filled.ids.span().data(), {drawn.size(), length}},
+                             {filled.mask.span().data(), {drawn.size(), length}}, result.states, scratch,
                              {.padding_states = choices.padding_states}, trace, threads);
   return result;
 }

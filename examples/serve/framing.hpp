@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// Where a request ends. What is left of one on a connection would be taken for the next one, which behind a proxy may
+// be that of somebody else: requests whose end is in doubt are refused, and their connection is closed. Source: RFC
+// 9112, section 6.
+#pragma once
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace serve {
+
+/// Why a request is refused before its body is read.
+struct refusal {
+  int status = 400;  ///< of HTTP
+  std::string_view code{};
+  std::string_view message{};
+};
+
+/// What is wrong with the frame of a request, if anything.
+inline std::optional<refusal> check_frame(const httplib::Request& request) {
+  const std::size_t lengths = request.get_header_value_count("Content-Length");
+  const std::size_t codings = request.get_header_value_count("Transfer-Encoding");
+  const std::string length = request.get_header_value("Content-Length");
+  if (request.method != "POST") {
+    if (codings != 0 || lengths > 1 || (lengths == 1 && length != "0")) {
+      return refusal{400, "bad_http", "only a POST may have a body"};
+    }
+    return {};
+  }
+  if (lengths + codings == 0) return refusal{411, "length_required", "a POST needs a Content-Length"};
+  if (lengths + codings > 1) return refusal{400, "bad_http", "the length of the body is stated more than once"};
+  if (codings == 1 && request.get_header_value("Transfer-Encoding") != "chunked") {
+    return refusal{501, "bad_http", "of the transfer codings this server knows chunked alone"};
+  }
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (lengths == 1 && (length.empty() || length.size() > 18 || !std::all_of(length.begin(), length.end(), is_digit))) {
+    return refusal{400, "bad_http", "Content-Length is no number of bytes"};
+  }
+  if (request.get_header_value("Content-Type").starts_with("multipart/")) {
+    return refusal{415, "bad_media_type", "a body is JSON"};
+  }
+  return {};
+}
+
+/// Sends a body, and closes the connection behind it.
+inline void send_and_close(httplib::Response& response, std::string body, const std::string& type) {
+  response.set_header("Connection", "close");
+  const std::size_t size = body.size();
+  response.set_content_provider(
+      size, type, [text = std::move(body)](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+        sink.write(text.data() + offset, length);
+        return false;  // to cpp-httplib an answer that broke off: it keeps no such connection
+      });
+}
+
+}  // namespace serve
