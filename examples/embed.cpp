@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -19,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -52,13 +54,19 @@ struct options {
 // A matrix of float32 in NumPy's format. The number of rows is written when it is known, at the end.
 class npy_file {
  public:
-  npy_file(const std::string& name, std::size_t columns)
-      : name_(name), out_(name, std::ios::binary), columns_(columns) {
+  /// Throws: std::runtime_error, also where the texts are read from that very file.
+  npy_file(const std::string& name, std::size_t columns) : name_(name), columns_(columns) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(name, "/dev/stdin", ignored) && std::filesystem::is_regular_file(name, ignored)) {
+      throw std::runtime_error(name + " is what the texts are read from");
+    }
+    out_.open(name, std::ios::binary);
     write_header();
   }
 
   void add(std::span<const float> row) {
     out_.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
+    if (!out_) throw std::runtime_error("cannot write " + name_);
     ++rows_;
   }
 
@@ -77,7 +85,7 @@ class npy_file {
   }
 
   std::string name_;
-  std::ofstream out_;
+  std::ofstream out_{};
   std::size_t columns_;
   std::size_t rows_ = 0;
 };

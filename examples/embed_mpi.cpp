@@ -9,6 +9,7 @@
 // for schedulers that split the input themselves.
 #include <fcntl.h>
 #include <mpi.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@
 #include <iomanip>
 #include <iostream>
 #include <limits>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -74,6 +76,19 @@ class file {
     struct stat what {};
     if (::fstat(descriptor_, &what) != 0) fail();
     return std::int64_t{what.st_mtim.tv_sec} * 1'000'000'000 + what.st_mtim.tv_nsec;
+  }
+  [[nodiscard]] bool is_same_as(const file& other) const {
+    struct stat mine {};
+    struct stat its {};
+    if (::fstat(descriptor_, &mine) != 0) fail();
+    if (::fstat(other.descriptor_, &its) != 0) other.fail();
+    return mine.st_dev == its.st_dev && mine.st_ino == its.st_ino;
+  }
+  /// Locks the file for this process alone, or with others that share it, until it is closed. False if somebody has it.
+  [[nodiscard]] bool lock(bool alone) const {
+    if (::flock(descriptor_, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) fail();
+    return false;
   }
   void resize(std::size_t bytes) const {
     if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail();
@@ -148,14 +163,17 @@ class progress_file {
 
   /// What the work depends on: the input, the parts, and the model by what it makes of a text. A progress of other
   /// work is not gone on with.
-  static std::string head(const file& in, std::size_t rows, std::size_t chunk, std::span<const float> fixed_vector) {
+  static std::string head(const file& in, std::size_t rows, std::size_t chunk,
+                          const ufb::matrix<float>& fixed_vectors) {
     std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
-    for (const char byte : bytes_of(fixed_vector)) {
-      hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3U;
+    for (std::size_t r = 0; r < fixed_vectors.rows(); ++r) {
+      for (const char byte : bytes_of(fixed_vectors.view().row_span(r))) {
+        hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3U;
+      }
     }
     std::ostringstream text;
-    text << "embed_mpi 1: " << rows << " lines of " << in.size() << " bytes from " << in.changed_at() << ", chunks of "
-         << chunk << ", " << fixed_vector.size() << " columns, model " << std::hex << hash;
+    text << "embed_mpi 2: " << rows << " lines of " << in.size() << " bytes from " << in.changed_at() << ", chunks of "
+         << chunk << ", " << fixed_vectors.cols() << " columns, model " << std::hex << hash;
     std::string out = text.str();
     out.resize(head_bytes - 1, ' ');
     return out + '\n';
@@ -163,10 +181,11 @@ class progress_file {
 
   explicit progress_file(const std::string& name, int flags) : file_(name, flags) {}
 
-  /// The chunks that are done; none if the file is of other work, which is begun anew then. Only one rank may call it.
-  [[nodiscard]] std::string open(const std::string& head, std::size_t chunks) const {
+  /// The chunks that are done; none if the file is of other work or there is no output of it, which is begun anew then.
+  /// Only one rank may call it.
+  [[nodiscard]] std::string open(const std::string& head, std::size_t chunks, bool has_output) const {
     std::string done = file_.read(head_bytes, chunks);
-    if (file_.read(0, head_bytes) == head && done.size() == chunks) return done;
+    if (has_output && file_.read(0, head_bytes) == head && done.size() == chunks) return done;
     file_.resize(0);
     file_.write(0, head);
     file_.write(head_bytes, std::string(chunks, '.'));
@@ -174,6 +193,7 @@ class progress_file {
   }
   [[nodiscard]] std::string read(std::size_t chunks) const { return file_.read(head_bytes, chunks); }
   void note(std::size_t chunk) const { file_.write(head_bytes + chunk, "x"); }
+  [[nodiscard]] const file& on_disk() const noexcept { return file_; }
 
  private:
   file file_;
@@ -256,7 +276,8 @@ void run_file(const options& wanted, int rank, int ranks) {
   const file in(wanted.in, O_RDONLY | O_CLOEXEC);
   const auto starts = line_starts(in);
   const std::size_t rows = starts.size() - 1;
-  const std::size_t chunks = (rows + wanted.chunk - 1) / wanted.chunk;
+  const std::size_t per_chunk = std::min(wanted.chunk, std::max(rows, std::size_t{1}));
+  const std::size_t chunks = (rows + per_chunk - 1) / per_chunk;
   const auto model = load(wanted);
   const std::size_t columns = model.dimensions();
   // Processors of different kinds would give different bits.
@@ -272,21 +293,36 @@ void run_file(const options& wanted, int rank, int ranks) {
 
   auto workspace = model.make_workspace();
   const std::string progress_name = wanted.out + ".progress";
+  const std::string header = examples::npy_header(rows, columns);
+  const std::size_t out_bytes = examples::npy_header_bytes + rows * columns * sizeof(float);
+  std::optional<progress_file> begun;  // the first rank keeps it, and its lock, until all have theirs
   if (rank == 0) {
     const file out(wanted.out, O_RDWR | O_CREAT | O_CLOEXEC);
-    const progress_file progress(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
-    const ufb::matrix<float> fixed = model.embed({"embed_mpi"}, workspace, {.prompt_name = wanted.prompt_name});
-    const std::string head = progress_file::head(in, rows, wanted.chunk, fixed.view().row_span(0));
-    const std::string done = progress.open(head, chunks);
+    begun.emplace(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
+    if (in.is_same_as(out) || in.is_same_as(begun->on_disk())) {
+      throw std::runtime_error(wanted.in + " would be overwritten; --out has to be another file");
+    }
+    if (!begun->on_disk().lock(true)) throw std::runtime_error("another run writes " + wanted.out);
+    // The second text is longer than the model takes, and shows where it cuts.
+    std::string endless;
+    for (int i = 0; i < 10'000; ++i) endless += "embed ";
+    const ufb::matrix<float> fixed =
+        model.embed({"embed_mpi", endless}, workspace, {.prompt_name = wanted.prompt_name});
+    const std::string head = progress_file::head(in, rows, wanted.chunk, fixed);
+    const bool has_output = out.size() == out_bytes && out.read(0, header.size()) == header;
+    const std::string done = begun->open(head, chunks, has_output);
     const auto finished = static_cast<std::size_t>(std::count(done.begin(), done.end(), 'x'));
     if (finished != 0) std::cerr << "going on behind " << finished << " of " << chunks << " parts\n";
     if (finished == 0) out.resize(0);
-    out.write(0, examples::npy_header(rows, columns));
-    out.resize(examples::npy_header_bytes + rows * columns * sizeof(float));
+    out.write(0, header);
+    out.resize(out_bytes);
+    if (!begun->on_disk().lock(false)) throw std::runtime_error("another run writes " + wanted.out);
   }
   MPI_Barrier(MPI_COMM_WORLD);
   const file out(wanted.out, O_RDWR | O_CLOEXEC);
   const progress_file progress(progress_name, O_RDWR | O_CLOEXEC);
+  if (!progress.on_disk().lock(false)) throw std::runtime_error("another run writes " + wanted.out);
+  MPI_Barrier(MPI_COMM_WORLD);
   const std::string done = progress.read(chunks);
 
   shared_counter counter;
@@ -294,8 +330,8 @@ void run_file(const options& wanted, int rank, int ranks) {
   examples::progress shown(in.size());
   for (std::size_t chunk = counter.next(); chunk < chunks; chunk = counter.next()) {
     if (done[chunk] == 'x') continue;
-    const std::size_t first = chunk * wanted.chunk;
-    const std::size_t end = std::min(first + wanted.chunk, rows);
+    const std::size_t first = chunk * per_chunk;
+    const std::size_t end = std::min(first + per_chunk, rows);
     const auto lines = split_lines(in.read(starts[first], starts[end] - starts[first]));
     const std::vector<std::string_view> views(lines.begin(), lines.end());
     const auto outcomes = model.try_embed(views, workspace, {.prompt_name = wanted.prompt_name});
@@ -373,6 +409,7 @@ int main(int argc, char** argv) {
     run(wanted, rank, ranks);
     std::cout.flush();
   } catch (const std::exception& problem) {
+    std::cout.exceptions(std::ios::goodbit);  // what is left in it may not be written, either
     std::cerr << "embed_mpi: rank " + std::to_string(rank) + ": " + problem.what() + '\n';
     status = 1;
     if (ranks > 1) MPI_Abort(MPI_COMM_WORLD, status);  // the others would wait for this one

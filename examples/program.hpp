@@ -4,7 +4,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <initializer_list>
@@ -14,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "ultrafastbert/core/version.hpp"
 
@@ -21,9 +24,13 @@ namespace examples {
 
 /// Checks of options: a number from 1 on, which takes no "-1" for a large one, and a value that is not empty.
 inline const auto positive = [](const std::string& value) {
-  const bool is_number = value.find_first_not_of("0123456789") == std::string::npos;
-  const bool is_positive = is_number && value.find_first_not_of('0') != std::string::npos;
-  return is_positive ? std::string{} : std::string("expected a number from 1 on");
+  constexpr std::uint64_t most = 1'000'000'000'000'000;
+  std::uint64_t number = 0;
+  const char* const end = value.data() + value.size();
+  const auto read = std::from_chars(value.data(), end, number);
+  const bool is_number = !value.empty() && read.ec == std::errc{} && read.ptr == end;
+  return is_number && number > 0 && number <= most ? std::string{}
+                                                   : "expected a number from 1 to " + std::to_string(most);
 };
 inline const auto not_empty = [](const std::string& value) {
   return value.empty() ? std::string("expected a value that is not empty") : std::string{};

@@ -47,7 +47,10 @@ class text_reader {
     do {
       take_lines(group.texts);
     } while (group.texts.empty() && read_more());
-    if (group.texts.empty() && !waiting_.empty()) group.texts.push_back(std::exchange(waiting_, {}));
+    if (group.texts.empty() && !waiting_.empty()) {
+      group.texts.push_back(std::exchange(waiting_, {}));
+      if (group.texts.back().ends_with('\r')) group.texts.back().pop_back();
+    }
     return !group.texts.empty();
   }
 

@@ -138,6 +138,7 @@ int main(int argc, char** argv) {
       ->needs(length);
   auto* stride = app.add_option("--stride", wanted.how.stride,
                                 "shows what was cut off, too, in further encodings that repeat so many tokens")
+                     ->check(CLI::NonNegativeNumber)
                      ->needs(length);
   app.final_callback([&] {
     wanted.texts = examples::texts_of(app);

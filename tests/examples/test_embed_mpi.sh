@@ -19,6 +19,7 @@ ranks() {
   mpirun --oversubscribe -np "$count" "$program" "$@"
 }
 
+printf 'a b\n\nc' >"$work/three"
 awk 'BEGIN {
   srand(3)
   split("will it rain in London play some jazz a cup of tea", words, " ")
@@ -80,6 +81,43 @@ else
   complain "the run was not killed on the way"
 fi
 
+# Two runs do not write one file, and without its output a progress is worth nothing.
+cat "$work/lines" "$work/lines" "$work/lines" "$work/lines" >"$work/more"
+"$embed" --model "$model" --npy "$work/more_single.npy" <"$work/more" || complain "more lines"
+"$program" --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>/dev/null &
+running=$!
+tries=0
+until [ "$(done_of "$work/shared.npy")" -gt 5 ] || [ $tries -gt 3000 ]; do
+  tries=$((tries + 1))
+  sleep 0.01
+done
+found=0
+"$program" --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>"$work/err" || found=$?
+same "a second run: exit status" 1 "$found"
+grep -q 'another run writes' "$work/err" || complain "a second run: $(cat "$work/err")"
+kill -KILL "$running" 2>/dev/null || true
+wait "$running" 2>/dev/null || true
+rm "$work/shared.npy"
+ranks 2 --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>"$work/err" || complain "no output"
+! grep -q '^going on' "$work/err" || complain "it went on without an output"
+cmp -s "$work/more_single.npy" "$work/shared.npy" || complain "other bytes where the output was gone"
+
+# Nothing is written over what is read.
+cp "$work/three" "$work/kept.npy.progress"
+refused "an output that is the input" 1 "would be overwritten" --model "$model" --in "$work/three" --out "$work/three"
+refused "a progress that is the input" 1 "would be overwritten" --model "$model" --in "$work/kept.npy.progress" \
+  --out "$work/kept.npy"
+same "the input is as it was" "a b||c" "$(tr '\n' '|' <"$work/three")"
+found=0
+"$embed" --model "$model" --npy "$work/three" <"$work/three" 2>"$work/err" || found=$?
+same "embed over its input: exit status" 1 "$found"
+same "the input is as it was behind embed" "a b||c" "$(tr '\n' '|' <"$work/three")"
+refused "a chunk beyond all numbers" 2 "--chunk" --model "$model" --in "$work/three" --out "$work/x.npy" \
+  --chunk 18446744073709551615
+found=0
+"$program" --model "$model" <"$work/three" >/dev/full 2>"$work/err" || found=$?
+same "a full disk: exit status" 1 "$found"
+
 # The progress of other work is not gone on with.
 head -n 100 "$work/lines" >"$work/fewer"
 printf 'embed_mpi 1: of something else\n' >"$work/fewer.npy.progress"
@@ -87,7 +125,6 @@ ranks 1 --model "$model" --in "$work/fewer" --out "$work/fewer.npy" 2>"$work/err
 "$embed" --model "$model" --npy "$work/single_fewer.npy" <"$work/fewer"
 cmp -s "$work/single_fewer.npy" "$work/fewer.npy" || complain "other bytes behind other work"
 
-printf 'a b\n\nc' >"$work/three"
 same "a filter has a line for each line" "3 192" "$("$program" --model "$model" <"$work/three" | awk '{ n = NF } END { print NR, n }')"
 "$program" --model "$model" <"$work/three" >"$work/all"
 printf 'c' | "$program" --model "$model" >"$work/one"

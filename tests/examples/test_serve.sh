@@ -71,6 +71,7 @@ answers "tokens" 200 /results/0/tokens# 6 /tokenize '{"input": "a\tb [c]"}'
 same "a drawing" 200 "$(ask /routes '{"input": "The cat sat.", "layer": 1}')"
 grep -q '^<svg' "$work/answer" || complain "no drawing: $(head -c 200 "$work/answer")"
 answers "three models" 200 /data# 3 /v1/models
+answers "a pair, of which one text is empty" 200 /results/0/tokens# 4 /tokenize '{"input": {"text": "a", "text_pair": ""}}'
 
 answers "no such path" 404 /error/code no_such_endpoint /nowhere
 answers "a task that no model has" 404 /error/code no_model /rerank '{"query": "a", "documents": ["b"]}'
@@ -87,11 +88,30 @@ answers "a text with too many tokens" 422 /error/param 'input[1]' /classify "{\"
 answers "the same, cut" 200 /results# 2 /classify "{\"input\": [\"a\", \"$long\"], \"truncate\": true}"
 awk 'BEGIN { for (i = 0; i < 101000; ++i) printf "x" }' >"$work/large"
 answers "a body that is too large" 413 /error/code too_large /classify "@$work/large"
+python3 "$(dirname "$0")/http_frames.py" "$port" >"$work/frames" || complain "frames: $(cat "$work/frames")"
 "$client" --port "$port" --requests 10000 --connections 16 >"$work/many" || complain "many clients: $(cat "$work/many")"
 same "no answer is lost or mixed up" "10000 answers, 0 lost, 0 mixed up" "$(tail -n 1 "$work/many")"
 same "metrics" 200 "$(ask /metrics)"
 grep -q '^ufb_requests_total{endpoint="/classify",status="422"} [1-9]' "$work/answer" || complain "no count of refusals"
+same "each series of the metrics once" "" "$(sed -n 's/^\([^#].*\) [^ ]*$/\1/p' "$work/answer" | sort | uniq -d)"
 stop
+
+# A signal may come at any time of the start.
+for delay in 0.01 0.02 0.03 0.05 0.08 0.12 0.2; do
+  "$program" --port 0 --model "$models/tiny-mlm" >"$work/early" 2>&1 &
+  server=$!
+  sleep $delay
+  kill -TERM "$server"
+  tries=0
+  while kill -0 "$server" 2>/dev/null && [ $tries -lt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+  [ $tries -lt 100 ] || complain "a signal $delay s behind the start does not end it"
+  kill -KILL "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+  server=
+done
 
 # One text may wait; the clients come back until all are answered.
 start --model "$models/tiny-classifier" --queue 1 --batch 1
@@ -136,6 +156,8 @@ same "what was read is answered" "answered $asked requests" "$(grep '^answered' 
 refused "no model" 2 "--model or --embedder"
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000
+refused "a time-out that is none" 2 "--timeout" --model "$models/tiny-mlm" --timeout 10000000000
+refused "more connections than there may be" 2 "--connections" --model "$models/tiny-mlm" --connections 5000
 refused "a drain that is none" 2 "--drain" --model "$models/tiny-mlm" --drain -1
 refused "an unknown option" 2 "--prot" --prot 1
 finish

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""usage: http_frames.py PORT
+
+Requests whose end is in doubt, over plain sockets to a server with a classifier that takes bodies of up to 100,000 bytes:
+each gets its one answer, and its connection is closed, so that nothing of it is taken for somebody's next request.
+"""
+import socket
+import sys
+
+port = int(sys.argv[1])
+failures = 0
+
+
+def exchange(request):
+    """All that the server sends until it closes the connection; "open" at the end if it does not within some seconds."""
+    out = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=3) as connection:
+        try:
+            connection.sendall(request)
+            while True:
+                part = connection.recv(65536)
+                if not part:
+                    return out
+                out += part
+        except (BrokenPipeError, ConnectionResetError):
+            return out
+        except socket.timeout:
+            return out + b"open"
+
+
+def check(name, status, request):
+    global failures
+    answer = exchange(request)
+    found = answer.split(b" ", 2)[1].decode() if answer.startswith(b"HTTP/1.1 ") else "none"
+    answers = answer.count(b"HTTP/1.1 ")
+    if found != str(status) or answers != 1 or answer.endswith(b"open"):
+        failures += 1
+        print(f"{name}: expected one answer {status} and an end, found {answers}, {found}: {answer[-200:]!r}")
+
+
+def head(first, *fields):
+    return "\r\n".join((first, "Host: localhost") + fields + ("", "")).encode()
+
+
+text = b'{"input": "play some jazz"}'
+post = "POST /classify HTTP/1.1"
+length = f"Content-Length: {len(text)}"
+chunk = b"%x\r\n%s\r\n0\r\n\r\n"
+chunked = "Transfer-Encoding: chunked"
+large = b'{"input": "%s"}' % (b"a" * 200000)
+nested = head(post, length) + text  # a request within the body of another one
+
+check("a GET with a body", 400, head("GET /health HTTP/1.1", f"Content-Length: {len(nested)}") + nested)
+padding = b"A" * (4096 - len(head("GET /health HTTP/1.1", "Content-Length: 0000")))
+check("a GET with a long body", 400,
+      head("GET /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding + nested)
+check("a GET in chunks", 400, head("GET /health HTTP/1.1", chunked) + chunk % (len(nested), nested))
+check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
+check("a PUT", 404, head("PUT /classify HTTP/1.1"))
+check("a POST elsewhere", 404, head("POST /nowhere HTTP/1.1", length) + text)
+check("no length", 411, head(post))
+check("two lengths", 400, head(post, "Content-Length: 4", length) + text)
+check("a length and chunks", 400, head(post, length, chunked) + chunk % (len(text), text))
+check("a length below 0", 400, head(post, "Content-Length: -1"))
+check("a length that is no number", 400, head(post, "Content-Length: abc") + text)
+check("a coding that is not known", 501, head(post, "Transfer-Encoding: gzip, chunked") + chunk % (len(text), text))
+check("a form", 415, head(post, length, "Content-Type: multipart/form-data; boundary=x") + text)
+check("broken chunks", 400, head(post, chunked) + b"zz\r\n" + head("GET /health HTTP/1.1"))
+check("chunks beyond the limit", 413, head(post, chunked) + chunk % (len(large), large))
+check("chunks", 200, head(post, chunked, "Connection: close") + chunk % (len(text), text))
+fields = ", ".join(f'"{i}": 0' for i in range(9000)).join("{}").encode()
+check("many fields", 422, head(post, f"Content-Length: {len(fields)}", "Connection: close") + fields)
+twice = b'{"input": "a", "input": "b"}'
+check("a field twice", 400, head(post, f"Content-Length: {len(twice)}", "Connection: close") + twice)
+print(f"{failures} failures")
+sys.exit(failures != 0)
