@@ -70,8 +70,9 @@ void try_batches(byte_stream& input) {
                                        : threads == 1 ? ufb::executor_ref(backward)
                                                       : ufb::executor_ref();
     const bool padded = input.coin();
-    // Without a mask a causal encoder looks ahead, and operations that know no mask take padding in.
-    const bool masks = found.encoder.block.attention.operation == ufb::score_operation::softmax;
+    // Without a mask a causal encoder looks ahead, and operations that know no mask take padding in. No mask hides
+    // padding whose keys are no numbers, or far longer than those of tokens, as weights out of all proportion make them.
+    const bool masks = tiny.usual && found.encoder.block.attention.operation == ufb::score_operation::softmax;
     const auto together = padded && masks ? run_padded(encoder, pool, drawn, how, executor, scratch)
                                           : run_ragged(encoder, pool, drawn, how, executor, scratch);
     for (std::size_t i = 0; i < drawn.size(); ++i) {
