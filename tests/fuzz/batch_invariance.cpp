@@ -71,7 +71,7 @@ void try_batches(byte_stream& input) {
                                                       : ufb::executor_ref();
     const bool padded = input.coin();
     // Without a mask a causal encoder looks ahead, and operations that know no mask take padding in. No mask hides
-    // padding whose keys are no numbers, or far longer than those of tokens, as weights out of all proportion make them.
+    // padding whose keys are no numbers or far longer than those of tokens, as from weights out of all proportion.
     const bool masks = tiny.usual && found.encoder.block.attention.operation == ufb::score_operation::softmax;
     const auto together = padded && masks ? run_padded(encoder, pool, drawn, how, executor, scratch)
                                           : run_ragged(encoder, pool, drawn, how, executor, scratch);
