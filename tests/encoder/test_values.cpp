@@ -9,8 +9,8 @@
 #include "encoder/reference_stack.hpp"
 #include "encoder/support.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/blas_allocation.hpp"
 #include "support/backends.hpp"
+#include "support/blas_allocation.hpp"
 
 using namespace ufb_test;
 
