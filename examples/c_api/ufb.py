@@ -12,6 +12,7 @@ LIBRARY is build/examples/libufb_c.so. In a program of your own:
         print(labels[0])
 """
 import ctypes
+import os
 import sys
 import threading
 
@@ -44,7 +45,7 @@ class Model:
             getattr(self._ufb, name).restype = ctypes.c_char_p
         for name in ("ufb_dimensions", "ufb_labels"):
             getattr(self._ufb, name).restype = ctypes.c_size_t
-        self._check(self._ufb.ufb_load, _bytes(folder), ctypes.byref(self._handle))
+        self._check(self._ufb.ufb_load, _bytes(os.fspath(folder)), ctypes.byref(self._handle))
         self.task = self._ufb.ufb_task(self._handle).decode()
         self.dimensions = self._ufb.ufb_dimensions(self._handle)
         self.labels = [self._ufb.ufb_label(self._handle, ctypes.c_size_t(i)).decode()
@@ -82,9 +83,11 @@ class Model:
 
     def fill_mask(self, text, top=5):
         """(position, word, probability) of the best words for each mask, mask after mask."""
-        found = ctypes.c_size_t(top)
+        if not 0 <= top < 2**32:
+            raise ValueError(f"top: expected a number from 0 to {2**32 - 1}, found {top}")
+        found = ctypes.c_size_t(min(top, 100))
         room = 0
-        while room < found.value or room == 0:  # once more if there are several masks
+        while room < found.value or room == 0:  # once more if there are more candidates
             room = max(found.value, 1)
             candidates = (Candidate * room)()
             self._check(self._ufb.ufb_fill_mask, self._handle, self._session(), _bytes(text), ctypes.c_size_t(top),

@@ -5,6 +5,7 @@
 import ctypes
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,16 @@ with tempfile.TemporaryDirectory() as work_folder:
 def run(*arguments):
     return subprocess.run([sys.executable, "-B", page, *arguments], capture_output=True, text=True)
 
+
+model = ufb.Model(library, pathlib.Path(models) / "tiny-mlm")
+check(len(model.fill_mask("a cup of <mask>", 10**9)) == 8192, "more candidates than there are words")
+check(len(model.fill_mask("<mask> of <mask>", 60)) == 120, "two masks")
+for top in (-1, 2**64):
+    try:
+        model.fill_mask("<mask>", top)
+        check(False, "a number of candidates that is none")
+    except ValueError:
+        pass
 
 said = run(library, os.path.join(models, "tiny-classifier"), *texts)
 check(said.returncode == 0 and said.stdout.splitlines()[0].startswith("GetWeather\t0.99"), "the command line")
