@@ -29,6 +29,6 @@ refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a file that is not there" 1 "$work/nowhere" --model "$model" --file "$work/nowhere"
 refused "a file without texts" 1 "no text" --model "$model" --file /dev/null
 check_output_errors "" --model "$model" --json
-refused "a storage that is none" 2 "--storage-in: takes f32, f16, bf16 or int8" --model "$model" --storage-in f8
+refused "a storage that is none" 2 "--storage-in: takes f32, f16, bf16, int8, cf16, ci8 or split" --model "$model" --storage-in f8
 refused "a text" 2 "[a]" --model "$model" "[a]"
 finish

@@ -91,6 +91,7 @@ until [ "$(done_of "$work/shared.npy")" -gt 5 ] || [ $tries -gt 3000 ]; do
   tries=$((tries + 1))
   sleep 0.01
 done
+kill -STOP "$running"  # so that it has not ended before the second one begins
 found=0
 "$program" --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>"$work/err" || found=$?
 same "a second run: exit status" 1 "$found"

@@ -92,6 +92,6 @@ refused "a wrong folder" 1 "config.json" --model "$work" a
 refused "an unknown option" 2 "--jsno" --model "$model" --jsno a
 refused "a storage that is none" 2 "cf16, ci8 or split" --model "$model" --storage f64 a
 refused "a drawing that cannot be written" 1 "cannot be written" --model "$model" --svg "$work/no/such.svg" a
-refused "no word of a leaf" 2 "from 1 on" --model "$model" --words 0 a
+refused "no word of a leaf" 2 "from 1 to" --model "$model" --words 0 a
 refused "no model" 2 "--model" a
 finish
