@@ -49,9 +49,16 @@ inline std::optional<refusal> check_frame(const httplib::Request& request) {
   return {};
 }
 
-/// Sends a body, and closes the connection behind it.
-inline void send_and_close(httplib::Response& response, std::string body, const std::string& type) {
+/// Sends a body, and closes the connection behind it; an answer to HEAD has no body.
+inline void send_and_close(const httplib::Request& request, httplib::Response& response, std::string body,
+                           const std::string& type) {
   response.set_header("Connection", "close");
+  if (request.method == "HEAD") {
+    // cpp-httplib asks for no content of an answer to HEAD, and so would not hear that it broke off.
+    const_cast<httplib::Request&>(request).method = "GET";  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
+    response.set_content_provider(type, [](std::size_t, httplib::DataSink&) { return false; });
+    return;
+  }
   const std::size_t size = body.size();
   response.set_content_provider(
       size, type, [text = std::move(body)](std::size_t offset, std::size_t length, httplib::DataSink& sink) {

@@ -177,33 +177,34 @@ class web_server {
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
       socket_ = socket;
     });
-    server_.set_error_handler(
-        httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
-          if (!response.body.empty() || response.has_header("Connection")) return;
-          const int status = response.status;
-          if (status == 413) {
-            refuse(response, status, "too_large", "the body is larger than this server takes");
-          } else if (status == 408) {
-            refuse(response, status, "too_slow", "the body took too long");
-          } else if (status == 404) {
-            refuse(response, status, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
-          } else {
-            refuse(response, status, "bad_http", "this is no request that the server understands");
-          }
-        }));
+    server_.set_error_handler(httplib::Server::Handler([this](const httplib::Request& request,
+                                                              httplib::Response& response) {
+      if (!response.body.empty() || response.has_header("Connection")) return;
+      const int status = response.status;
+      if (status == 413) {
+        refuse(request, response, status, "too_large", "the body is larger than this server takes");
+      } else if (status == 408) {
+        refuse(request, response, status, "too_slow", "the body took too long");
+      } else if (status == 404) {
+        refuse(request, response, status, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
+      } else {
+        refuse(request, response, status, "bad_http", "this is no request that the server understands");
+      }
+    }));
     server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (const auto wrong = serve::check_frame(request)) {
-        refuse(response, wrong->status, wrong->code, wrong->message);
+        refuse(request, response, wrong->status, wrong->code, wrong->message);
       } else if (request.method != "GET" && request.method != "HEAD" && !is_post_path(request)) {
-        refuse(response, 404, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
+        refuse(request, response, 404, "no_such_endpoint", request.method + ' ' + request.path + " does not exist");
       } else {
         return httplib::Server::HandlerResponse::Unhandled;
       }
       return httplib::Server::HandlerResponse::Handled;
     });
-    server_.set_exception_handler([this](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-      refuse(response, 500, "internal", "this request could not be answered");
-    });
+    server_.set_exception_handler(
+        [this](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+          refuse(request, response, 500, "internal", "this request could not be answered");
+        });
 
     server_.Get("/", [](const httplib::Request&, httplib::Response& response) {
       response.set_content(std::string(serve::page), "text/html; charset=utf-8");
@@ -258,17 +259,12 @@ class web_server {
 
   /// Answers until `stop` is called; what was read by then is answered. Throws: std::runtime_error.
   void run() {
-    const auto answer = [this] {
-      try {
-        return server_.listen_after_bind();
-      } catch (...) {
-        ended_ = true;
-        throw;
-      }
+    struct ending {
+      std::atomic<bool>& ended;
+      ~ending() { ended = true; }
     };
-    const bool orderly = answer();
-    ended_ = true;
-    if (!orderly) throw std::runtime_error("the server ended by itself");
+    const ending at_the_end{ended_};
+    if (!server_.listen_after_bind()) throw std::runtime_error("the server ended by itself");
   }
 
   [[nodiscard]] std::uint64_t answered() const { return metrics_.answered(); }
@@ -321,10 +317,12 @@ class web_server {
   }
 
   // An error behind which the connection is closed, as its client and the server may not agree where a request ends.
-  void refuse(httplib::Response& response, int status, std::string_view code, std::string_view message) {
+  void refuse(const httplib::Request& request, httplib::Response& response, int status, std::string_view code,
+              std::string_view message) {
     metrics_.add_refused(status);
     response.status = status;
-    serve::send_and_close(response, serve::to_text(serve::error_body(status, code, message, {})), "application/json");
+    serve::send_and_close(request, response, serve::to_text(serve::error_body(status, code, message, {})),
+                          "application/json");
   }
 
   template <class Answer>

@@ -55,6 +55,10 @@ padding = b"A" * (4096 - len(head("GET /health HTTP/1.1", "Content-Length: 0000"
 check("a GET with a long body", 400,
       head("GET /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding + nested)
 check("a GET in chunks", 400, head("GET /health HTTP/1.1", chunked) + chunk % (len(nested), nested))
+check("a HEAD with a body", 400, head("HEAD /health HTTP/1.1", f"Content-Length: {len(nested)}") + nested)
+check("a HEAD with a long body", 400,
+      head("HEAD /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding[1:] + nested + b" ")
+check("a HEAD", 200, head("HEAD /health HTTP/1.1", "Connection: close"))
 check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
 check("a PUT", 404, head("PUT /classify HTTP/1.1"))
 check("a POST elsewhere", 404, head("POST /nowhere HTTP/1.1", length) + text)
