@@ -202,7 +202,7 @@ class web_server {
       return httplib::Server::HandlerResponse::Handled;
     });
     server_.set_exception_handler(
-        [this](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+        [this](const httplib::Request& request, httplib::Response& response, const std::exception_ptr&) {
           refuse(request, response, 500, "internal", "this request could not be answered");
         });
 
