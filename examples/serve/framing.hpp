@@ -8,6 +8,7 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -21,7 +22,23 @@ struct refusal {
   int status = 400;  ///< of HTTP
   std::string_view code{};
   std::string_view message{};
+  std::string_view allowed{};  ///< methods, for 405
 };
+
+/// Takes from a request what would change the bytes of its answer: ranges, with which a header of 8 KB asks for
+/// gigabytes, and codings, as cpp-httplib compresses for longer than a model computes. A balancer in front may still
+/// compress.
+inline void want_plain_answer(const httplib::Request& request) {
+  auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
+  own.ranges.clear();
+  own.headers.erase("Range");
+  own.headers.erase("Accept-Encoding");
+}
+
+/// Whether a request says that its body is longer than this. Pre: its frame is good.
+inline bool is_longer(const httplib::Request& request, std::size_t bytes) {
+  return request.has_header("Content-Length") && std::stoull(request.get_header_value("Content-Length")) > bytes;
+}
 
 /// What is wrong with the frame of a request, if anything.
 inline std::optional<refusal> check_frame(const httplib::Request& request) {
@@ -49,9 +66,11 @@ inline std::optional<refusal> check_frame(const httplib::Request& request) {
   return {};
 }
 
-/// Sends a body, and closes the connection behind it; an answer to HEAD has no body.
+/// Sends a body, and closes the connection behind it; an answer to HEAD has no body. With `rest`, which reads what the
+/// client still sends, the connection is closed only when that ends, or some seconds later: a client that is told no
+/// while it sends would otherwise see its connection break, and not the answer.
 inline void send_and_close(const httplib::Request& request, httplib::Response& response, std::string body,
-                           const std::string& type) {
+                           const std::string& type, std::optional<httplib::ContentReader> rest = {}) {
   response.set_header("Connection", "close");
   if (request.method == "HEAD") {
     // cpp-httplib asks for no content of an answer to HEAD, and so would not hear that it broke off.
@@ -61,8 +80,14 @@ inline void send_and_close(const httplib::Request& request, httplib::Response& r
   }
   const std::size_t size = body.size();
   response.set_content_provider(
-      size, type, [text = std::move(body)](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+      size, type,
+      [text = std::move(body), rest = std::move(rest)](std::size_t offset, std::size_t length,
+                                                       httplib::DataSink& sink) {
         sink.write(text.data() + offset, length);
+        if (rest) {
+          const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+          (*rest)([until](const char*, std::size_t) { return std::chrono::steady_clock::now() < until; });
+        }
         return false;  // to cpp-httplib an answer that broke off: it keeps no such connection
       });
 }

@@ -53,7 +53,7 @@ class fields {
   /// Throws: bad_request (no JSON, no object).
   explicit fields(const std::string& body) {
     try {
-      object_ = ordered_json::parse(body, key_check());
+      object_ = ordered_json::parse(body, check());
     } catch (const ordered_json::exception& problem) {
       throw bad_request(400, "bad_json", problem.what());
     }
@@ -86,11 +86,13 @@ class fields {
     if (!value->is_boolean()) throw bad_request(422, "bad_type", "expected true or false", name);
     return value->get<bool>();
   }
-  [[nodiscard]] std::size_t number(const std::string& name, std::size_t otherwise, std::size_t most) const {
+  [[nodiscard]] std::size_t number(const std::string& name, std::size_t otherwise, std::size_t least,
+                                   std::size_t most) const {
     const ordered_json* value = find(name);
     if (value == nullptr) return otherwise;
-    if (!value->is_number_unsigned() || value->get<std::uint64_t>() > most) {
-      throw bad_request(422, "bad_value", "expected a whole number up to " + std::to_string(most), name);
+    if (!value->is_number_unsigned() || value->get<std::uint64_t>() < least || value->get<std::uint64_t>() > most) {
+      throw bad_request(422, "bad_value",
+                        "expected a whole number from " + std::to_string(least) + " to " + std::to_string(most), name);
     }
     return value->get<std::size_t>();
   }
@@ -126,12 +128,17 @@ class fields {
   }
 
  private:
-  /// Objects keep their keys in a list, which is searched for each new one: there may be few, and each only once.
+  /// Bounds what a body of some megabytes may become. Objects keep their keys in a list, which is searched for each new
+  /// one: there may be few, and each only once. Each level of an array takes a hundred times the byte that opens it.
   /// What it returns throws: bad_request.
-  static ordered_json::parser_callback_t key_check() {
+  static ordered_json::parser_callback_t check() {
     constexpr std::size_t most = 32;
-    return [keys = std::vector<std::vector<std::string>>()](int, ordered_json::parse_event_t event,
+    constexpr int deepest = 8;
+    return [keys = std::vector<std::vector<std::string>>()](int depth, ordered_json::parse_event_t event,
                                                             ordered_json& parsed) mutable {
+      if (depth > deepest) {
+        throw bad_request(422, "bad_value", "values are nested at most " + std::to_string(deepest) + " times");
+      }
       if (event == ordered_json::parse_event_t::object_start) keys.emplace_back();
       if (event == ordered_json::parse_event_t::object_end) keys.pop_back();
       if (event == ordered_json::parse_event_t::key) {
@@ -159,6 +166,8 @@ class fields {
     const bool has_texts = pairs && value.is_object() && value.size() == 2 && value.contains("text") &&
                            value.contains("text_pair") && value["text"].is_string() && value["text_pair"].is_string();
     if (!has_texts) {
+      const bool is_id = value.is_number() || (value.is_array() && !value.empty() && value.front().is_number());
+      if (is_id) throw bad_request(422, "bad_type", "expected a text, as ids of tokens are not taken", where);
       throw bad_request(422, "bad_type",
                         pairs ? "expected a text, or an object with text and text_pair" : "expected a text", where);
     }

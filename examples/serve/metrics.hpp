@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iomanip>
 #include <map>
 #include <mutex>
 #include <ostream>
@@ -70,7 +71,8 @@ class metrics {
             << '\n';
       }
       out << "ufb_request_seconds_bucket{endpoint=\"" << endpoint << "\",le=\"+Inf\"} " << all.count << '\n'
-          << "ufb_request_seconds_sum{endpoint=\"" << endpoint << "\"} " << all.sum << '\n'
+          << "ufb_request_seconds_sum{endpoint=\"" << endpoint << "\"} " << std::setprecision(17) << all.sum
+          << std::setprecision(6) << '\n'
           << "ufb_request_seconds_count{endpoint=\"" << endpoint << "\"} " << all.count << '\n';
     }
   }

@@ -45,6 +45,7 @@ struct call_options {
 struct service_options {
   batch_limits batches{};
   std::size_t most_texts = 256;  ///< of a request
+  bool truncate = false;         ///< whether requests that do not say anything cut long texts
   std::size_t threads = 1;       ///< that compute a batch
 };
 
@@ -62,6 +63,8 @@ class service {
   [[nodiscard]] virtual const ufb::tokenizer& reader() const = 0;           ///< its tokenizer
   [[nodiscard]] virtual batch_counts counts() const { return {}; }          ///< of its batcher
   [[nodiscard]] virtual bool has_routes() const noexcept { return false; }  ///< whether it has trees
+  /// What its scores are: "probability", from 0 to 1, or "raw", any number; of embeddings how they are compared.
+  [[nodiscard]] virtual std::string_view scores() const noexcept { return "probability"; }
   /// The answer to a request for its endpoint. Throws: bad_request, what the batcher throws.
   [[nodiscard]] virtual ordered_json answer(const fields& request) = 0;
   /// A drawing of the trees of a layer and of the ways that a text's tokens take. Throws: bad_request.
@@ -102,11 +105,30 @@ auto compute(const Classifier& model, const call_options& how, std::span<const u
   return model.try_classify(std::span<const std::string_view>(views), scratch, options, threads);
 }
 
+/// A vector, and the tokens that were computed for it, those of the prompt among them.
+struct embedding {
+  std::vector<float> vector{};
+  std::size_t tokens = 0;
+};
+
 inline auto compute(const ufb::embedder<float>& model, const call_options& how, std::span<const ufb::text_pair> texts,
                     ufb::workspace& scratch, ufb::executor_ref threads) {
-  return model.try_embed(
-      first_texts(texts), scratch,
-      {.prompt_name = how.prompt_name, .dimensions = how.dimensions, .texts = {.truncation = how.truncate}}, threads);
+  ufb::text_report report;
+  auto vectors = model.try_embed(first_texts(texts), scratch,
+                                 {.prompt_name = how.prompt_name,
+                                  .dimensions = how.dimensions,
+                                  .texts = {.truncation = how.truncate, .report = &report}},
+                                 threads);
+  std::vector<ufb::text_outcome<embedding>> outcomes(vectors.size());
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    outcomes[i].problem = std::move(vectors[i].problem);
+    if (vectors[i].result) outcomes[i].result = embedding{.vector = std::move(*vectors[i].result)};
+  }
+  for (std::size_t row = 0; row < report.texts.size(); ++row) {
+    auto& result = outcomes[report.texts[row]].result;
+    if (result) result->tokens = report.tokens[row];
+  }
+  return outcomes;
 }
 
 inline auto compute(const ufb::cross_encoder<float>& model, const call_options& how,
@@ -126,6 +148,7 @@ class model_service final : public service {
         model_(std::move(model)),
         description_(std::move(description)),
         most_texts_(options.most_texts),
+        truncate_(options.truncate),
         threads_(options.threads),
         batches_(options.batches, [this](const call_options& how, std::vector<ufb::text_pair> texts) {
           return compute(model_, how, texts, scratch_, threads_);
@@ -143,6 +166,17 @@ class model_service final : public service {
   [[nodiscard]] batch_counts counts() const override { return batches_.counts(); }
   [[nodiscard]] bool has_routes() const noexcept override {
     return std::holds_alternative<ufb::fast_feedforward_shape>(base().stack().config().block.feedforward);
+  }
+
+  [[nodiscard]] std::string_view scores() const noexcept override {
+    if constexpr (std::is_same_v<Model, ufb::sequence_classifier<float>>) {
+      return model_.scoring() == ufb::score_function::none ? "raw" : "probability";
+    }
+    if constexpr (std::is_same_v<Model, ufb::cross_encoder<float>>) {
+      return model_.classifier().labels().size() == 1 ? "probability" : "raw";
+    }
+    if constexpr (std::is_same_v<Model, ufb::embedder<float>>) return model_.similarity();
+    return service::scores();
   }
 
   [[nodiscard]] ordered_json answer(const fields& request) override { return answer_as(model_, request); }
@@ -173,6 +207,8 @@ class model_service final : public service {
     }
   }
 
+  [[nodiscard]] bool truncates(const fields& request) const { return request.flag("truncate", truncate_); }
+
   // The results for a request's texts, none of which may be bad.
   auto results(const call_options& how, const std::vector<ufb::text_pair>& texts, const std::string& field) {
     auto outcomes = batches_(how, texts);
@@ -185,7 +221,7 @@ class model_service final : public service {
   ordered_json answer_as(const ufb::masked_lm<float>& /*model*/, const fields& request) {
     request.allow({"model", "input", "top_k", "truncate"});
     const auto texts = request.texts("input", most_texts_);
-    const call_options how{.truncate = request.flag("truncate", false), .top_k = request.number("top_k", 5, 1000)};
+    const call_options how{.truncate = truncates(request), .top_k = request.number("top_k", 5, 1, 1000)};
     ordered_json all = ordered_json::array();
     for (const auto& each : results(how, texts, "input")) {
       ordered_json masks = ordered_json::array();
@@ -215,8 +251,8 @@ class model_service final : public service {
   ordered_json answer_as(const ufb::sequence_classifier<float>& /*model*/, const fields& request) {
     request.allow({"model", "input", "top_k", "truncate"});
     const auto texts = request.texts("input", most_texts_, true);
-    call_options how{.truncate = request.flag("truncate", false)};
-    const std::size_t most = request.number("top_k", 1000, 1000);
+    call_options how{.truncate = truncates(request)};
+    const std::size_t most = request.number("top_k", 1000, 1, 1000);
     how.pairs = has_pairs(request);
     ordered_json all = ordered_json::array();
     for (const auto& each : results(how, texts, "input")) all.push_back(to_json(*each.result, most));
@@ -238,7 +274,7 @@ class model_service final : public service {
     } catch (const ufb::error& problem) {
       throw text_problem(problem, "aggregation");
     }
-    const auto labeled = results({.truncate = request.flag("truncate", false)}, texts, "input");
+    const auto labeled = results({.truncate = truncates(request)}, texts, "input");
     ordered_json all = ordered_json::array();
     for (std::size_t i = 0; i < texts.size(); ++i) {
       ordered_json entities = ordered_json::array();
@@ -262,8 +298,8 @@ class model_service final : public service {
     if (format != "float" && format != "base64") {
       throw bad_request(422, "bad_value", "expected float or base64", "encoding_format");
     }
-    const call_options how{.truncate = request.flag("truncate", true),
-                           .dimensions = request.number("dimensions", 0, model.dimensions()),
+    const call_options how{.truncate = truncates(request),
+                           .dimensions = request.number("dimensions", 0, 1, model.dimensions()),
                            .prompt_name = request.text("prompt_name", {})};
     std::vector<outcome> vectors;
     try {
@@ -274,7 +310,7 @@ class model_service final : public service {
     ordered_json data = ordered_json::array();
     std::size_t tokens = 0;
     for (std::size_t i = 0; i < vectors.size(); ++i) {
-      const std::vector<float>& vector = *vectors[i].result;
+      const std::vector<float>& vector = vectors[i].result->vector;
       ordered_json one{{"object", "embedding"}, {"index", i}};
       if (format == "float") {
         one["embedding"] = vector;
@@ -283,8 +319,7 @@ class model_service final : public service {
         one["embedding"] = base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
       }
       data.push_back(std::move(one));
-      // Counted again, because the library does not tell how many they were.
-      tokens += std::min(reader().encode(texts[i].first).size(), model.max_tokens());
+      tokens += vectors[i].result->tokens;
     }
     return {{"object", "list"},
             {"data", std::move(data)},
@@ -296,10 +331,10 @@ class model_service final : public service {
     request.allow({"model", "query", "documents", "top_n", "return_documents", "truncate"});
     const auto query = request.texts("query", 1);
     std::vector<ufb::text_pair> pairs = request.texts("documents", most_texts_);
-    const std::size_t most = request.number("top_n", pairs.size(), most_texts_);
+    const std::size_t most = request.number("top_n", pairs.size(), 1, most_texts_);
     const bool with_text = request.flag("return_documents", false);
     for (ufb::text_pair& pair : pairs) pair = {.first = query.front().first, .second = std::move(pair.first)};
-    const auto scores = results({.truncate = request.flag("truncate", true)}, pairs, "documents");
+    const auto scores = results({.truncate = truncates(request)}, pairs, "documents");
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(),
@@ -318,6 +353,7 @@ class model_service final : public service {
   Model model_;
   std::string description_;
   std::size_t most_texts_;
+  bool truncate_;
   ufb::thread_pool threads_;
   ufb::workspace scratch_{};  // of the batcher's thread
   std::mutex drawing_{};

@@ -60,7 +60,7 @@ check("a HEAD with a long body", 400,
       head("HEAD /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding[1:] + nested + b" ")
 check("a HEAD", 200, head("HEAD /health HTTP/1.1", "Connection: close"))
 check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
-check("a PUT", 404, head("PUT /classify HTTP/1.1"))
+check("a PUT", 405, head("PUT /classify HTTP/1.1"))
 check("a POST elsewhere", 404, head("POST /nowhere HTTP/1.1", length) + text)
 check("no length", 411, head(post))
 check("two lengths", 400, head(post, "Content-Length: 4", length) + text)
@@ -72,9 +72,30 @@ check("a form", 415, head(post, length, "Content-Type: multipart/form-data; boun
 check("broken chunks", 400, head(post, chunked) + b"zz\r\n" + head("GET /health HTTP/1.1"))
 check("chunks beyond the limit", 413, head(post, chunked) + chunk % (len(large), large))
 check("chunks", 200, head(post, chunked, "Connection: close") + chunk % (len(text), text))
+deep = b'{"input": ' + b"[" * 90000
+check("values within values", 422, head(post, f"Content-Length: {len(deep)}", "Connection: close") + deep)
 fields = ", ".join(f'"{i}": 0' for i in range(9000)).join("{}").encode()
 check("many fields", 422, head(post, f"Content-Length: {len(fields)}", "Connection: close") + fields)
 twice = b'{"input": "a", "input": "b"}'
 check("a field twice", 400, head(post, f"Content-Length: {len(twice)}", "Connection: close") + twice)
+
+# A body that is announced as too large is refused before it comes, whether its client waits, asks, or sends all the same.
+announced = head(post, "Content-Length: 99999999")
+for name, request in (("waits", announced), ("asks", head(post, "Content-Length: 99999999", "Expect: 100-continue"))):
+    with socket.create_connection(("127.0.0.1", port), timeout=3) as connection:
+        connection.sendall(request)
+        if not connection.recv(65536).startswith(b"HTTP/1.1 413 "):
+            failures += 1
+            print(f"a client that announces too much and {name}: no 413")
+check("a body that is too large", 413, head(post, "Content-Length: 3000000") + large * 15)
+check("a large body elsewhere", 404, head("POST /nowhere HTTP/1.1", f"Content-Length: {len(large)}") + large)
+
+# Answers come whole and as they are, whatever a request asks for: no ranges of them, and no compression.
+whole = exchange(head(post, length, "Connection: close") + text)
+for name, field in (("ranges", "Range: bytes=" + ",".join(["0-"] * 1000)), ("a range", "Range: bytes=0-3"),
+                    ("a range beyond the end", "Range: bytes=9000-"), ("gzip", "Accept-Encoding: gzip, br")):
+    if exchange(head(post, length, field, "Connection: close") + text) != whole:
+        failures += 1
+        print(f"a request with {name}: another answer than without")
 print(f"{failures} failures")
 sys.exit(failures != 0)

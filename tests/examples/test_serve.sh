@@ -56,8 +56,9 @@ answers() {
   same "$name" "$value" "$("$json_at" "$pointer" <"$work/answer")"
 }
 
+ln -s "$models/tiny-mlm" "$work/linked"
 start --model "$models/tiny-mlm" --model "$models/tiny-classifier" --embedder "$models/tiny-mlm" --max-texts 8 \
-  --max-body 100000
+  --max-body 100000 --max-tokens 1000 --reranker "ranks/well=$models/tiny-classifier" --embedder "$work/linked"
 answers "health" 200 /status ok /health
 same "the page" 200 "$(ask /)"
 grep -q '<title>ultrafastbert</title>' "$work/answer" || complain "no page"
@@ -70,11 +71,17 @@ answers "an embedding of four dimensions in base64" 200 /data/0/embedding "6R91v
 answers "tokens" 200 /results/0/tokens# 6 /tokenize '{"input": "a\tb [c]"}'
 same "a drawing" 200 "$(ask /routes '{"input": "The cat sat.", "layer": 1}')"
 grep -q '^<svg' "$work/answer" || complain "no drawing: $(head -c 200 "$work/answer")"
-answers "three models" 200 /data# 3 /v1/models
+answers "five models" 200 /data# 5 /v1/models
+answers "one of them" 200 /endpoint /rerank /v1/models/ranks/well
+answers "one that is not there" 404 /error/param model /v1/models/large
+answers "a model by the name of a link" 200 /model linked /v1/embeddings '{"input": "a", "model": "linked"}'
+answers "documents in order" 200 /results# 2 /rerank '{"query": "a", "documents": ["b", "c"], "model": "ranks/well"}'
+answers "what is used" 200 /usage/prompt_tokens 5 /v1/embeddings '{"input": ["a b", "c"]}'
 answers "a pair, of which one text is empty" 200 /results/0/tokens# 4 /tokenize '{"input": {"text": "a", "text_pair": ""}}'
 
 answers "no such path" 404 /error/code no_such_endpoint /nowhere
-answers "a task that no model has" 404 /error/code no_model /rerank '{"query": "a", "documents": ["b"]}'
+answers "another method" 405 /error/code method_not_allowed /classify
+answers "a task that no model has" 404 /error/code no_model /entities '{"input": "a"}'
 answers "a model that is not there" 404 /error/param model /classify '{"input": "a", "model": "large"}'
 answers "no JSON" 400 /error/code bad_json /classify '{"input": '
 answers "no object" 422 /error/code bad_type /classify '[1]'
@@ -82,9 +89,14 @@ answers "no input" 422 /error/param input /classify '{}'
 answers "a field that is not known" 422 /error/param flavor /classify '{"input": "a", "flavor": 1}'
 answers "a text that is none" 422 /error/param 'input[1]' /classify '{"input": ["a", 5]}'
 answers "too many texts" 422 /error/code too_many_texts /classify '{"input": [1, 2, 3, 4, 5, 6, 7, 8, 9]}'
+answers "no dimensions" 422 /error/param dimensions /v1/embeddings '{"input": "a", "dimensions": 0}'
+answers "no documents" 422 /error/param top_n /rerank '{"query": "a", "documents": ["b"], "top_n": 0}'
+answers "ids of tokens" 422 /error/param 'input[0]' /v1/embeddings '{"input": [[5, 6], [8]]}'
 answers "too many dimensions" 422 /error/param dimensions /v1/embeddings '{"input": "a", "dimensions": 193}'
 long=$(awk 'BEGIN { for (i = 0; i < 2000; ++i) printf "the " }')
 answers "a text with too many tokens" 422 /error/param 'input[1]' /classify "{\"input\": [\"a\", \"$long\"]}"
+answers "an embedding of one" 422 /error/param 'input[0]' /v1/embeddings "{\"input\": \"$long\"}"
+answers "its tokens" 422 /error/code too_many_tokens /tokenize "{\"input\": \"$long\"}"
 answers "the same, cut" 200 /results# 2 /classify "{\"input\": [\"a\", \"$long\"], \"truncate\": true}"
 awk 'BEGIN { for (i = 0; i < 101000; ++i) printf "x" }' >"$work/large"
 answers "a body that is too large" 413 /error/code too_large /classify "@$work/large"
@@ -153,7 +165,31 @@ for pid in $asking; do
 done
 same "what was read is answered" "answered $asked requests" "$(grep '^answered' "$work/server")"
 
-refused "no model" 2 "--model or --embedder"
+# A client that sends a byte now and then does not keep the server from ending. A server of its own cuts where it is told.
+start --model "$models/tiny-classifier" --truncate --timeout 1
+answers "a long text where texts are cut" 200 /results# 1 /classify "{\"input\": \"$long\"}"
+python3 - "$port" <<'END' &
+import socket
+import sys
+import time
+
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    try:
+        for byte in b"POST /classify HTTP/1.1" * 20:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.1)
+    except OSError:
+        pass
+END
+slow=$!
+sleep 0.5
+refused "a port in use" 1 "Address already in use" --model "$models/tiny-classifier" --port "$port"
+begin=$(date +%s)
+stop
+[ $(($(date +%s) - begin)) -lt 15 ] || complain "a slow client holds the end up"
+wait "$slow" || true
+
+refused "no model" 2 "--model, --embedder or --reranker"
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000
 refused "a time-out that is none" 2 "--timeout" --model "$models/tiny-mlm" --timeout 10000000000

@@ -30,7 +30,7 @@ done
 
 ufb_configure "$folder/source" "$folder" -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_COMPILER="${CXX:-g++}" \
   -D CMAKE_CXX_FLAGS="-O0 --coverage -fprofile-update=atomic -w" \
-  -D UFB_BUILD_EXAMPLES=OFF -D UFB_BUILD_BENCH=OFF -D UFB_INSTALL=OFF >/dev/null
+  -D UFB_BUILD_EXAMPLES=OFF -D UFB_BUILD_BENCH=OFF -D UFB_INSTALL=OFF -D UFB_TEST_TIMEOUT=3000 >/dev/null
 cmake --build "$folder" --parallel "$jobs" \
   --target ufb_test_io ufb_test_tokenizer ufb_test_folders ufb_test_hub ufb_test_model ufb_golden >"$folder/log" 2>&1 ||
   { cat "$folder/log"; exit 1; }

@@ -175,6 +175,7 @@ class text_model {
         core::report_progress(options.progress, folder_, " texts", i, count);
       }
       noticed.texts.push_back(i);
+      noticed.tokens.push_back(row.size());
       packed.add(i, std::move(row));
     };
     for (std::size_t i = 0; i < count; ++i) {

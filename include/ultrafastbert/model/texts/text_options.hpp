@@ -28,6 +28,7 @@ struct text_report {
   std::size_t left_out = 0;   ///< tokens that they lost; those that came back as further rows do not count
   /// For each row that was computed the number of its text: the rows of the results where a text may have several.
   std::vector<std::size_t> texts{};
+  std::vector<std::size_t> tokens{};  ///< of each of these rows, special ones included
 };
 
 /// What becomes of texts with more tokens than a model takes. Without truncation such a text is an error, as silence
