@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154  # called by tests/run.sh, whose variables these are
 #
-# throughput and latency of examples/serve, and two of them behind HAProxy, one of which is killed on the way
+# throughput and latency of examples/serve, its page in Chromium, and two servers behind HAProxy, one of which is killed on
+# the way
 
 # start_server FOLDER ARGUMENT...: a server whose words go to FOLDER/server; leaves $port, and its process last in
 # $servers.
@@ -25,7 +26,7 @@ answered() {
 
 campaign() {
   # shellcheck disable=SC2086  # lists of words
-  ufb_require_packages $UFB_TEST_PACKAGES haproxy
+  ufb_require_packages $UFB_TEST_PACKAGES haproxy python3-selenium chromium-driver
   build build all -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER="${CXX:-g++}" -D UFB_BUILD_TESTS=ON \
     -D UFB_BUILD_EXAMPLES=ON
   local work models=$root/examples/models client=$root/build/tests/ufb_serve_client
@@ -42,6 +43,14 @@ campaign() {
   done
   kill -TERM "${servers[0]}"
   wait "${servers[0]}"  # its status has to be 0
+  servers=()
+
+  say "the page in a browser"
+  start_server "$work/page" --model "$models/tiny-mlm" --model "$models/tiny-classifier" --embedder "$models/tiny-mlm" \
+    --reranker "ranks=$models/tiny-classifier"
+  /usr/bin/python3 -B "$root/tests/examples/serve_page.py" "$port"  # Debian's, which has its packages
+  kill -TERM "${servers[0]}"
+  wait "${servers[0]}"
   servers=()
 
   local ports=() i

@@ -133,6 +133,20 @@ TEST_CASE("FFF layers whose rows are no one tree need a configuration", "[bert]"
   CHECK(problem->found() == "FFF layers of 6 nodes, which are no one tree");
 }
 
+TEST_CASE("FFF layers that claim more rows than any tree has are refused by name", "[bert]") {
+  random_numbers random(605);
+  const folder_copy folder = copy_of("bert_mlm_full_names");
+  const std::string rows = "bert.encoder.layer.0.ffn.linear_in.weight";
+  folder.add_tensor(rows, {1, 0}, std::vector<float>{});
+  folder.edit_header([&](ordered_json& header) { header[rows]["shape"] = {std::uint64_t{0xffffffff}, 0}; });
+  const auto problem = load_error(folder);
+  REQUIRE(problem);
+  CHECK(name(problem->code()) == "bad_value");
+  CHECK(problem->file() == (folder.path() / "model.safetensors").string());
+  CHECK(problem->where() == rows);
+  CHECK(problem->expected() == "a row for each node of a tree of depth 30 at most");
+}
+
 TEST_CASE("Thresholds and shared rows of a BERT's FFF layers are found by their tensors", "[bert]") {
   random_numbers random(602);
   const folder_copy folder = copy_of("bert_mlm_full_names");

@@ -112,6 +112,14 @@ TEST_CASE("A sparse file of a terabyte is refused by its size") {
   }
 }
 
+TEST_CASE("A claim of a long header over zeros costs no memory") {
+  const folder_copy folder(golden_model("e2e_fff"));
+  const std::uint64_t claim = 99'999'999;
+  folder.write("model.safetensors", std::string(reinterpret_cast<const char*>(&claim), sizeof claim));
+  if (::truncate((folder.path() / "model.safetensors").c_str(), std::int64_t{1} << 30U) != 0) return;
+  check_code(guarded_error(folder), error_code::bad_json);
+}
+
 TEST_CASE("Weights that change while they are read are read as they were opened, or refused") {
   const std::string whole = ufb_test::text_of(golden_model("e2e_fff") / "model.safetensors");
   const auto plain = masked_lm<float>::load(golden_model("e2e_fff"));
@@ -204,12 +212,22 @@ TEST_CASE("A configuration of huge sizes beside small weights is refused before 
       arch["embedding"]["pos_embedding"] = positions;
     });
   }
-  check_arch([](ordered_json& arch) {
-    arch["hidden_size"] = 1U << 20U;
-    arch["embedding"]["embedding_dim"] = 1U << 20U;
-    arch["embedding"]["pos_embedding"] = nullptr;
-    arch["attention"]["rotary_embedding"] = true;
-  });
+  for (const ordered_json& rotary : {ordered_json(true), ordered_json("llama"), ordered_json("sanity")}) {
+    INFO(rotary);
+    check_arch([&](ordered_json& arch) {
+      arch["hidden_size"] = 1U << 20U;
+      arch["embedding"]["embedding_dim"] = 1U << 20U;
+      arch["embedding"]["max_seq_length"] = 1024;
+      arch["embedding"]["pos_embedding"] = nullptr;
+      arch["attention"]["num_attention_heads"] = 1;
+      arch["attention"]["rotary_embedding"] = rotary;
+    });
+    check_arch([&](ordered_json& arch) {
+      arch["num_transformer_layers"] = 4096;
+      arch["embedding"]["max_seq_length"] = 1024;
+      arch["attention"]["rotary_embedding"] = rotary;
+    });
+  }
   check_arch([](ordered_json& arch) { arch["embedding"]["vocab_size"] = 1'000'000'000; });
   check_arch([](ordered_json& arch) { arch["intermed_depth"] = 30; });
   check_arch([](ordered_json& arch) { arch["intermed_size"] = 1U << 24U; });

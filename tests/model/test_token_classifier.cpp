@@ -6,9 +6,11 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/support.hpp"
+#include "ultrafastbert/model/auto_model.hpp"
 #include "ultrafastbert/model/heads/entities.hpp"
 #include "ultrafastbert/model/tasks/token_classifier.hpp"
 #include "ultrafastbert/tokenizer/tokenizer.hpp"
@@ -229,4 +231,27 @@ TEST_CASE("Token classifiers need no classification head's configuration, but th
   REQUIRE(e);
   CHECK(name(e->code()) == "unsupported");
   CHECK(e->where() == "$.architectures");
+}
+
+TEST_CASE("A head of very many classes is refused, as every token would get a score for each") {
+  for (const auto& [model, classes] : {std::pair{"tok_fff_5", 16'385}, std::pair{"bert_seq_3", 131'073}}) {
+    INFO(model);
+    const folder_copy folder(golden_model(model));
+    std::string head;
+    folder.edit_header([&](ordered_json& header) {
+      for (const auto& [key, value] : header.items()) {
+        if (key == "head.weight" || key == "classifier.weight") head = key;
+      }
+      REQUIRE(!head.empty());
+      header["spare"] = header[head];
+      header.erase(head);
+    });
+    folder.add_tensor(head, {static_cast<std::size_t>(classes), 1},
+                      std::vector<float>(static_cast<std::size_t>(classes)));
+    const auto problem = error_of([&] { static_cast<void>(auto_model<float>::load(folder.path())); });
+    REQUIRE(problem);
+    CHECK(name(problem->code()) == "limit_exceeded");
+    CHECK(problem->where() == head);
+    CHECK(problem->found() == std::to_string(classes));
+  }
 }

@@ -28,6 +28,7 @@ server	tests/run.sh --build-only && { build/examples/serve --model examples/mode
 c	tests/run.sh --build-only && python3 examples/c_api/ufb.py build/examples/libufb_c.so examples/models/tiny-mlm "a cup of <mask>"
 mpi	tests/run.sh --build-only && mpirun --allow-run-as-root --oversubscribe -np 2 build/examples/embed_mpi --model examples/models/tiny-mlm --in README.md --out vectors.npy
 consumer	tests/consumer/run.sh
+install	block() { awk -v open='```'"$1" '$0 == open { on = 1; next } $0 == "```" { on = 0 } on' README.md; } && block sh >install.sh && apt-get update && sh -ex install.sh && mkdir app && block cpp >app/app.cpp && { echo 'cmake_minimum_required(VERSION 3.22)' && echo 'project(app CXX)' && echo 'add_executable(app app.cpp)' && block cmake; } >app/CMakeLists.txt && cmake -S app -B app/build && cmake --build app/build && app/build/app
 bench	bench/run.sh --quick --batch 1,128
 encoder	bench/run.sh encoder --quick --shapes 1x16
 depth	bench/run.sh depth --quick

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numeric>
 #include <random>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -26,13 +27,15 @@ bpe_merge_table random_merges(std::mt19937& generator, token_id letters, std::ui
   std::vector<std::uint32_t> ranks(count);
   std::iota(ranks.begin(), ranks.end(), 0U);
   std::shuffle(ranks.begin(), ranks.end(), generator);
+  std::set<std::pair<token_id, token_id>> pairs;
   for (std::uint32_t i = 0; i < count; ++i) {
     const token_id made = letters + static_cast<token_id>(i);
     std::uniform_int_distribution<token_id> any(0, (std::min)(made, letters + 4) - 1);
     const token_id left = any(generator);
     const token_id right = i % 2 == 0 ? left : any(generator);
-    if (table.find(left, right) == nullptr) table.add(left, right, {.rank = ranks[i], .merged = made});
+    if (pairs.emplace(left, right).second) table.add(left, right, {.rank = ranks[i], .merged = made});
   }
+  table.seal();
   return table;
 }
 
@@ -85,6 +88,7 @@ TEST_CASE("Candidates leave a queue by rank in the order in which they leave a h
     std::uniform_int_distribution<std::uint32_t> any_place(0, 300);
     bpe_heap heap;
     bpe_ranked_queue by_rank;
+    by_rank.restart(ranks);
     std::size_t different = 0;
     const auto take = [&] {
       const bpe_candidate expected = heap.pop();
@@ -108,4 +112,32 @@ TEST_CASE("Candidates leave a queue by rank in the order in which they leave a h
     CHECK(by_rank.empty());
     CHECK(different == 0);
   }
+}
+
+TEST_CASE("Merges that would share the places of a table with a known hash are spread over it", "[tokenizer][bpe]") {
+  constexpr token_id ids = 3000;
+  constexpr std::size_t count = 20'000;
+  const auto place = [](std::uint64_t left, std::uint64_t right) {
+    std::uint64_t mixed = (left << 32U | right) * 0x9e3779b97f4a7c15U;
+    mixed = (mixed ^ (mixed >> 32U)) * 0xd6e8feb86659fd93U;
+    return static_cast<std::uint32_t>(mixed >> 32U) % 65'536U;
+  };
+  bpe_merge_table table(count);
+  std::vector<std::pair<token_id, token_id>> pairs;
+  for (token_id left = 0; left < ids; ++left) {
+    for (token_id right = 0; right < ids && pairs.size() < count; ++right) {
+      if (place(static_cast<std::uint64_t>(left), static_cast<std::uint64_t>(right)) >= 160) continue;
+      table.add(left, right, {.rank = static_cast<std::uint32_t>(pairs.size()), .merged = left});
+      pairs.emplace_back(left, right);
+    }
+  }
+  REQUIRE(pairs.size() > count / 2);
+  table.seal();
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const bpe_merge* merge = table.find(pairs[i].first, pairs[i].second);
+    if (merge != nullptr && merge->rank == i) ++found;
+  }
+  CHECK(found == pairs.size());
+  CHECK(table.longest_chain() < 64);
 }

@@ -399,3 +399,49 @@ TEST_CASE("Unigram covers are those of a walk from every place, also among equal
     CHECK(tokenizer.encode(text).ids == expected);
   }
 }
+
+TEST_CASE("Spellings of a thousand bytes for single characters are bounded together", "[tokenizer][limits]") {
+  const auto t = parse_changed([](json& d) {
+    const std::string prefix(1000, '#');
+    d["model"] = {{"type", "WordPiece"},
+                  {"unk_token", "<unk>"},
+                  {"continuing_subword_prefix", prefix},
+                  {"max_input_chars_per_word", 1'000'000},
+                  {"vocab", {{"<unk>", 0}, {"a", 1}, {prefix + "a", 2}}}};
+    d["added_tokens"] = json::array();
+    d["post_processor"] = nullptr;
+    d["normalizer"] = nullptr;
+  });
+  CHECK(t.encode(std::string(1000, 'a')).tokens.back().size() == 1001);
+  const auto error = error_of([&] { static_cast<void>(t.encode(std::string(100'000, 'a'))); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "tokens");
+}
+
+TEST_CASE("Further encodings with long templates, or that repeat almost all, hold a bounded number of tokens",
+          "[tokenizer][limits]") {
+  const auto t = parse_changed(with_template(4000, 1));
+  const auto parts = [&](const std::string& text, std::size_t room, std::size_t stride) {
+    return error_of(
+        [&] { static_cast<void>(t.encode(text, {.max_length = 4000 + room, .overflow = true, .stride = stride})); });
+  };
+  CHECK_FALSE(parts(repeat("the ", 1000), 4, 0));
+  const auto many = parts(repeat("the ", 3000), 2, 0);
+  REQUIRE(many);
+  CHECK(many->code() == error_code::limit_exceeded);
+  CHECK(many->where() == "overflow");
+  CHECK(parts(repeat("the ", 6000), 2000, 1999));
+}
+
+TEST_CASE("Steps that take long for each byte may pass over a text a few times only", "[tokenizer][limits]") {
+  const auto passes = [](std::size_t steps, const char* form) {
+    const auto t = parse_changed([&](json& d) {
+      d["normalizer"] = sequence("normalizers", json(steps, {{"type", form}}));
+    });
+    return !error_of([&] { static_cast<void>(t.encode(std::string(1'000'000, 'a'))); });
+  };
+  CHECK(passes(16, "NFKC"));
+  CHECK_FALSE(passes(40, "NFKC"));
+  CHECK(passes(60, "Lowercase"));
+}

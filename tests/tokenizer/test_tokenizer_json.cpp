@@ -339,8 +339,17 @@ TEST_CASE("Limits hold for patterns, replacements and steps", "[tokenizer][json]
        "$.normalizer.normalizers[256]", "at most 256 steps", ""},
       {set("/post_processor",
            {{"type", "Sequence"},
-            {"processors", json(257, {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}})}}),
-       error_code::limit_exceeded, "$.post_processor.processors[256]", "at most 256 steps", ""},
+            {"processors", json(9, {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}})}}),
+       error_code::limit_exceeded, "$.post_processor.processors[8]", "at most 8 steps that trim places", ""},
+      {set("/decoder", {{"type", "Sequence"}, {"decoders", json(33, {{"type", "Fuse"}})}}), error_code::limit_exceeded,
+       "$.decoder", "at most 32 steps", ""},
+      {set("/padding", {{"strategy", {{"Fixed", 20'000'000}}},
+                        {"direction", "Right"},
+                        {"pad_to_multiple_of", nullptr},
+                        {"pad_id", 0},
+                        {"pad_type_id", 0},
+                        {"pad_token", "[PAD]"}}),
+       error_code::bad_value, "$.padding.strategy.Fixed", "an integer from 1 to 1048576", "20000000"},
   });
   CHECK(parse_changed(set("/normalizer/normalizers", json(256, {{"type", "NFD"}}))).encode("cat").size() == 2);
 }

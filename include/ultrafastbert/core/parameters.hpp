@@ -50,6 +50,10 @@ class parameter_list {
     parameters_.push_back({.name = std::move(name), .shape = std::move(shape), .take = std::move(take)});
   }
 
+  /// Notes what a layer does once all parameters are read: tables that it computes from its shape alone belong here, so
+  /// that a shape which no tensor bears out costs no memory. Throws: std::bad_alloc.
+  void add_step(std::function<void()> step) { steps_.push_back(std::move(step)); }
+
   /// Notes the name of a tensor of another class: where it is there and a parameter is not, `check` refuses the source
   /// with `reason`, which names the class. Throws: std::bad_alloc.
   void refuse(std::string name, std::string reason) { others_.push_back({std::move(name), std::move(reason)}); }
@@ -79,14 +83,15 @@ class parameter_list {
     fail_missing(source, wrong, advice);
   }
 
-  /// Reads every parameter. Throws: as `check`, before anything is read; then what reading throws.
+  /// Reads every parameter, then takes the steps behind them. Throws: as `check`, before anything is read; then what
+  /// reading and the steps throw.
   void load(const tensor_source& source) const {
     check(source);
     read(source);
   }
 
   /// The same without the check; `progress` counts numbers, and is called after each parameter. Pre: `check`
-  /// succeeded. Throws: what reading throws, canceled.
+  /// succeeded. Throws: what reading and the steps throw, canceled.
   void read(const tensor_source& source, const progress_callback& progress = {}) const {
     std::size_t total = 0;
     for (const parameter& wanted : parameters_) total += numbers_of(wanted);
@@ -97,6 +102,7 @@ class parameter_list {
       done += numbers_of(wanted);
       core::report_progress(progress, source.name(), " numbers", done, total);
     }
+    for (const std::function<void()>& step : steps_) step();
   }
 
  private:
@@ -161,6 +167,7 @@ class parameter_list {
 
   std::vector<parameter> parameters_{};
   std::vector<other_form> others_{};
+  std::vector<std::function<void()>> steps_{};
 };
 
 }  // namespace ultrafastbert

@@ -86,7 +86,7 @@ class attention {
     if (shape.causal && shape.operation != score_operation::softmax) {
       fail_input("causal", "false with an operation that knows no mask", std::string(name(shape.operation)));
     }
-    if (shape.rotary.kind != rotary_kind::none) rotary_.emplace(shape.rotary, width() / heads(), options.isa);
+    if (shape.rotary.kind != rotary_kind::none) layers::check_rotary(shape.rotary, width() / heads());
     choose_kernels(options.isa);
   }
 
@@ -150,6 +150,9 @@ class attention {
     }
     if (whole_) whole_->parameters(self + "sequence_op.", list);
     if (dense_) dense_->parameters(prefix + "dense.", list);
+    if (shape_.rotary.kind != rotary_kind::none) {
+      list.add_step([this] { rotary_.emplace(shape_.rotary, width() / heads(), query_key_value_.options().isa); });
+    }
   }
 
   [[nodiscard]] const attention_shape& shape() const noexcept { return shape_; }  ///< as given

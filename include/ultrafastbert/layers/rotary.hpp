@@ -45,16 +45,22 @@ struct head_parts {
   matrix_view<const Scalar> values{};
 };
 
+/// Throws invalid_input unless there can be such positions for heads of a width: a kind without positions, an odd
+/// width.
+inline void check_rotary(const rotary_shape& shape, std::size_t width) {
+  if (shape.positions == 0) fail_input("rotary.positions", "at least 1", "0");
+  if (width % 2 != 0) fail_input("rotary", "heads of an even width", std::to_string(width));
+}
+
 /// The sines and cosines of rotary positions. Immutable after construction; safe from any number of threads.
 template <class Scalar>
 class rotary_table {
  public:
   /// Computed in float32 step by step, as the training code does; a table in double differs from the trained one by up
   /// to positions * 6e-8. Float runs kernels of the level `isa`. `width`: of a head.
-  /// Throws: invalid_input (a kind without positions, or positions without a kind; an odd width), unsupported (the
-  ///   processor lacks the level), overflow, std::bad_alloc.
+  /// Pre: `check_rotary` accepts them. Throws: unsupported (the processor lacks the level), overflow, std::bad_alloc.
   rotary_table(const rotary_shape& shape, std::size_t width, isa_level isa)
-      : shape_(shape), rows_(isa), cosines_({checked(shape, width), width}), sines_({shape.positions, width}) {
+      : shape_(shape), rows_(isa), cosines_({shape.positions, width}), sines_({shape.positions, width}) {
     const bool halves = shape.kind == rotary_kind::halves;
     for (std::size_t i = 0; i < width / 2; ++i) {
       const float exponent = static_cast<float>(2 * i) / static_cast<float>(width);
@@ -111,13 +117,6 @@ class rotary_table {
       rows_.product(width, x, cosines_.row(s), memory.data());
       rows_.sum(width, memory.data(), y, y);
     }
-  }
-
-  // Returns the number of positions.
-  static std::size_t checked(const rotary_shape& shape, std::size_t width) {
-    if (shape.positions == 0) fail_input("rotary.positions", "at least 1", "0");
-    if (width % 2 != 0) fail_input("rotary", "heads of an even width", std::to_string(width));
-    return shape.positions;
   }
 
   rotary_shape shape_;

@@ -101,7 +101,7 @@ inline void place_added_tokens(std::vector<added_token_entry> entries, tokenizer
   normalized_text content(parts.file);
   std::size_t bytes = 0;
   for (const auto& entry : entries) bytes += entry.token.content.size();
-  constexpr std::size_t most_work = std::size_t{1} << 26U;  // 20,000 tokens of usual lengths through a hundred steps
+  constexpr std::size_t most_work = std::size_t{1} << 28U;  // 20,000 tokens of usual lengths through a hundred steps
   content.restart(bytes, most_work, "$.added_tokens");
   for (auto& entry : entries) {
     entry.token.id = static_cast<token_id>(entry.id);

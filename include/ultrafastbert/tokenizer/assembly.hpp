@@ -34,13 +34,14 @@ class assembly {
         first_(first),
         second_(second),
         options_(options),
-        added_(options.add_special_tokens ? templates.added_tokens(second != nullptr) : 0) {}
+        added_(options.add_special_tokens ? templates.added_tokens(second != nullptr) : 0),
+        text_bytes_(first.text_bytes() + (second == nullptr ? 0 : second->text_bytes())) {}
 
-  /// The encoding, with further ones in its `overflow` if the options ask for them.
+  /// The encoding, with further ones in its `overflow` if the options ask for them. To be called once.
   /// Throws: invalid_input (truncation cannot be done as the options say), limit_exceeded (more encodings than
-  ///   `most_encodings`).
+  ///   `most_encodings`, very many tokens in them, or spellings out of proportion to the text).
   /// Complexity: linear in the tokens of the texts and in those of the result.
-  [[nodiscard]] encoding build() const {
+  [[nodiscard]] encoding build() {
     check_truncation(options_, added_);
     const text_lengths lengths{
         .first = first_.size(), .second = second_ == nullptr ? 0 : second_->size(), .is_pair = second_ != nullptr};
@@ -56,7 +57,7 @@ class assembly {
  private:
   /// Adds the further encodings. Their order is that of the reference: the further parts of the first text come before
   /// those of the second.
-  void add_overflow(encoding& out, const text_lengths& lengths, const text_lengths& kept) const {
+  void add_overflow(encoding& out, const text_lengths& lengths, const text_lengths& kept) {
     const auto of_first = all_windows(lengths.first, kept.first, lengths.is_pair ? "first text" : "text", options_);
     const auto of_second = all_windows(lengths.second, kept.second, "second text", options_);
     if (of_first.size() > most_encodings / of_second.size()) {
@@ -66,6 +67,7 @@ class assembly {
             .found = std::to_string(of_first.size()) + " parts of the first text times " +
                      std::to_string(of_second.size()) + " of the second"});
     }
+    check_overflow(of_first.size() * of_second.size() * (kept.first + kept.second + added_));
     std::vector<encoding> further(of_first.size() * of_second.size() - 1);
     auto next = further.begin();
     for (std::size_t a = 1; a < of_first.size(); ++a) {
@@ -75,8 +77,38 @@ class assembly {
     out.overflow = std::move(further);
   }
 
+  /// Refuses encodings that hold so many tokens together: short texts and templates of thousands of tokens, or a stride
+  /// that repeats almost all of each, would multiply without end.
+  void check_overflow(std::size_t tokens) const {
+    constexpr std::size_t allowance = std::size_t{1} << 22U;
+    const std::size_t most = allowance + 64 * (first_.size() + (second_ == nullptr ? 0 : second_->size()));
+    if (tokens <= most) return;
+    fail(error_code::limit_exceeded,
+         {.where = "overflow",
+          .expected = "encodings of a text or pair with at most " + std::to_string(most) + " tokens together",
+          .found = std::to_string(tokens)});
+  }
+
+  /// Appends a spelling. A token may stand for one character and be a thousand bytes long, so that a short vocabulary
+  /// could make gigabytes of a short text: in the mean of a text and of its tokens they are bounded.
+  /// Throws: limit_exceeded.
+  void put_spelling(std::string_view spelling, std::vector<std::string>& to) {
+    constexpr std::size_t allowance = std::size_t{1} << 20U;
+    constexpr std::size_t bytes_of_each = 64;
+    spelled_ += spelling.size();
+    ++tokens_;
+    if (spelled_ > allowance + bytes_of_each * (text_bytes_ + tokens_)) {
+      fail(error_code::limit_exceeded, {.where = "tokens",
+                                        .expected = "spellings of " + std::to_string(bytes_of_each) +
+                                                    " bytes for each byte of a text and each token",
+                                        .found = std::to_string(spelled_) + " bytes for " +
+                                                 std::to_string(text_bytes_) + " and " + std::to_string(tokens_)});
+    }
+    to.emplace_back(spelling);
+  }
+
   /// Fills an empty encoding.
-  void assemble(const token_window& of_first, const token_window& of_second, encoding& out) const {
+  void assemble(const token_window& of_first, const token_window& of_second, encoding& out) {
     const std::size_t held = of_first.end - of_first.begin + of_second.end - of_second.begin;
     out.left_out = first_.size() + (second_ == nullptr ? 0 : second_->size()) - held;
     out.truncated = out.left_out != 0;
@@ -109,26 +141,29 @@ class assembly {
 
   /// Writes the tokens of a part of a text from place `at` on, which it moves behind them.
   void put_text(encoding& out, std::size_t& at, const text_tokens& text, const token_window& part,
-                const text_marks& marks) const {
+                const text_marks& marks) {
     for (std::size_t i = part.begin; i < part.end; ++i, ++at) {
       const located_token& token = text[i];
       out.ids[at] = token.id;
       out.type_ids[at] = marks.type_id;
       out.sequence_ids[at] = marks.sequence;
-      out.tokens.emplace_back(text.spelling(i, known_));
+      put_spelling(text.spelling(i, known_), out.tokens);
       text_span span = token.span;
-      for (const offset_trim& trim : trims_) span = trimmed(span, out.tokens.back(), i == part.begin, trim);
+      if (!trims_.empty()) {
+        const blank_ends blanks = count_blank_ends(out.tokens.back());
+        for (const offset_trim& trim : trims_) span = trimmed(span, blanks, i == part.begin, trim);
+      }
       out.offsets[at] = span;
       out.byte_offsets[at] = text.bytes(span);
     }
   }
 
   /// Writes special tokens from place `at` on, which it moves behind them.
-  void put_special(encoding& out, std::size_t& at, const template_piece& piece) const {
+  void put_special(encoding& out, std::size_t& at, const template_piece& piece) {
     for (const token_id id : piece.ids) {
       out.ids[at] = id;
       out.type_ids[at] = piece.type_id;
-      out.tokens.emplace_back(known_.token(id).value_or(std::string_view{}));
+      put_spelling(known_.token(id).value_or(std::string_view{}), out.tokens);
       out.special_tokens_mask[at] = 1;
       ++at;
     }
@@ -141,6 +176,9 @@ class assembly {
   const text_tokens* second_;
   const encode_options& options_;
   std::size_t added_;
+  std::size_t text_bytes_;
+  std::size_t spelled_ = 0;  // bytes of all spellings so far
+  std::size_t tokens_ = 0;   // and their number
 };
 
 }  // namespace ultrafastbert::tokenizers

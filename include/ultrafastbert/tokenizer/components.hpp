@@ -110,8 +110,14 @@ inline constexpr component<decoder_reader> decoder_components[] = {
     {"Replace", read_replace_decoder},
 };
 
-/// Most steps of a normalizer, a pre-tokenizer or a decoder; each of them passes over the text.
+/// Most steps of a normalizer or a pre-tokenizer; each of them passes over the text.
 inline constexpr std::size_t most_steps = 256;
+
+/// Most steps of a decoder, each of which passes over the spelling of every token; published ones have up to five.
+inline constexpr std::size_t most_decoders = 32;
+
+/// Most steps of a post-processor that trim the places of tokens; each of them looks at every token.
+inline constexpr std::size_t most_trims = 8;
 
 /// Most regular expressions among the steps of one of the three; a short one may hold large sets. Counted is what a
 /// file calls so, also where it turns out to be a fixed text.
@@ -208,7 +214,7 @@ inline void read_processor(const json_value& value, const vocabulary& tokens, bo
   post_processor next = reader_of(post_processor_components, type, "null, Sequence")(value, tokens);
   std::vector<offset_trim> trims = std::move(out.trims);
   trims.insert(trims.end(), next.trims.begin(), next.trims.end());
-  if (trims.size() > most_steps) io::fail_limit(value.file(), value.path(), "steps", most_steps);
+  if (trims.size() > most_trims) io::fail_limit(value.file(), value.path(), "steps that trim places", most_trims);
   if (type.as_string() != "ByteLevel") {
     if (has_template)
       type.fail_unsupported("one template in a sequence", excerpt(type.as_string()) + " as a second one");
@@ -231,6 +237,7 @@ inline void read_processor(const json_value& value, const vocabulary& tokens, bo
   step_list<decoder_list> out;
   if (const auto value = find_non_null(root, "decoder")) {
     read_steps(decoder_components, *value, "decoders", "null, Sequence", out);
+    if (out.steps.size() > most_decoders) io::fail_limit(value->file(), value->path(), "steps", most_decoders);
   } else {
     out.steps.push_back(std::make_unique<const spaced_decoder>());
   }

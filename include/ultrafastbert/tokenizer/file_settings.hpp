@@ -55,6 +55,10 @@ namespace ultrafastbert::tokenizers {
   return out;
 }
 
+/// The longest padding that a file may ask for. No model takes so many tokens, and without a bound a short file would
+/// make gigabytes of a short text.
+inline constexpr std::uint64_t most_padding = std::uint64_t{1} << 20U;
+
 /// Reads `padding`. Throws: bad_type, bad_value, missing_key.
 [[nodiscard]] inline std::optional<padding_options> read_file_padding(const json_value& root) {
   const auto value = find_settings(root, "padding");
@@ -65,7 +69,7 @@ namespace ultrafastbert::tokenizers {
                       .type_id = static_cast<std::uint32_t>(value->at("pad_type_id").as_unsigned(0, most_types)),
                       .pad_id = static_cast<token_id>(value->at("pad_id").as_unsigned(0, last_id))};
   if (const json_value strategy = value->at("strategy"); strategy.is_object()) {
-    out.length = strategy.at("Fixed").as_unsigned(1, padding_options::max_length);
+    out.length = strategy.at("Fixed").as_unsigned(1, most_padding);
     out.keep_longer = true;
   } else if (strategy.as_string() != "BatchLongest") {
     strategy.fail_value("BatchLongest or an object with the key Fixed", excerpt(strategy.as_string()));
@@ -73,7 +77,7 @@ namespace ultrafastbert::tokenizers {
   if (is_left(value->at("direction"))) out.direction = padding_direction::left;
   if (const auto multiple = find_non_null(*value, "pad_to_multiple_of")) {
     // As in the reference, a multiple of 0 is none.
-    const std::uint64_t wanted = multiple->as_unsigned(0, padding_options::max_length);
+    const std::uint64_t wanted = multiple->as_unsigned(0, most_padding);
     out.multiple = wanted == 0 ? 1 : wanted;
   }
   return out;

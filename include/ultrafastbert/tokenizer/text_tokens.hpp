@@ -31,6 +31,7 @@ class text_tokens {
   /// Starts with a text as the caller gave it.
   /// Pre: it has fewer than 2^32 bytes.
   void assign(std::string_view text) {
+    bytes_ = text.size();
     tokens_.clear();
     spellings_.clear();
     byte_starts_.clear();
@@ -58,6 +59,7 @@ class text_tokens {
     tokens_.push_back({.id = id, .span = span, .spelling = spelling});
   }
 
+  [[nodiscard]] std::size_t text_bytes() const noexcept { return bytes_; }                            ///< of the text
   [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }                          ///< tokens
   [[nodiscard]] const located_token& operator[](std::size_t i) const noexcept { return tokens_[i]; }  ///< token i
 
@@ -75,6 +77,7 @@ class text_tokens {
   }
 
  private:
+  std::size_t bytes_ = 0;
   std::vector<located_token> tokens_{};
   std::vector<std::string> spellings_{};
   std::vector<std::uint32_t> byte_starts_{};  // of each code point; empty for an ASCII text

@@ -66,7 +66,8 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
   pre_tokenized_text& text = scratch.text;
   text.join();
   for (const auto& step : parts.pre_tokenizers) {
-    text.text().begin_step();
+    constexpr std::size_t cost_of_byte = 4;
+    text.text().begin_step(cost_of_byte);
     step->apply(text);
   }
   const normalized_text& bytes = text.text();

@@ -132,6 +132,13 @@ struct config_keys {
           .expected = "intermed_type, intermed_depth and intermed_size",
           .found = "FFF layers of " + std::to_string(nodes) + " nodes, which are no one tree"});
   }
+  if (nodes > (std::size_t{2} << cmm::tree::max_depth) - 1) {
+    fail(error_code::bad_value,
+         {.file = weights.name(),
+          .where = stored_rows,
+          .expected = "a row for each node of a tree of depth " + std::to_string(cmm::tree::max_depth) + " at most",
+          .found = std::to_string(nodes) + " rows"});
+  }
   shape.depth = static_cast<std::size_t>(std::bit_width(nodes + 1)) - 2;
   shape.parallel_size = 1;
   return shape.with_tensors_of(weights, first_layer);

@@ -49,6 +49,13 @@ enum class score_function : std::uint8_t {
 
 namespace models {
 
+/// Most classes of a classifier of sequences, of which each text gets a label and a score for each.
+inline constexpr std::size_t most_sequence_classes = std::size_t{1} << 17U;
+
+/// Most classes of a classifier of tokens, each of which gets a score for each: a narrow head of a million rows would
+/// make gigabytes of a text of a hundred words.
+inline constexpr std::size_t most_token_classes = std::size_t{1} << 14U;
+
 /// The number of a classifier's classes: the rows of its head, whatever the configuration says. At least 1, so that a
 /// missing head is reported as such.
 [[nodiscard]] inline std::size_t class_count(const model_loader& loader) {
@@ -116,9 +123,17 @@ inline void check_class_count(const json_value& root, std::size_t classes) {
 }
 
 /// The labels of the model that is being loaded. Where its head is missing, nothing is compared with it, because the
-/// missing tensor is what has to be said. Throws: as `read_labels`.
-[[nodiscard]] inline std::vector<std::string> labels_of(const model_loader& loader) {
-  if (loader.rows_of(loader.description().head_prefix + "weight") == 0) return {"LABEL_0"};
+/// missing tensor is what has to be said. Throws: limit_exceeded (more than `most` classes), as `read_labels`.
+[[nodiscard]] inline std::vector<std::string> labels_of(const model_loader& loader, std::size_t most) {
+  const std::string head = loader.description().head_prefix + "weight";
+  const std::size_t rows = loader.rows_of(head);
+  if (rows == 0) return {"LABEL_0"};
+  if (rows > most) {
+    fail(error_code::limit_exceeded, {.file = loader.source().name(),
+                                      .where = head,
+                                      .expected = "at most " + std::to_string(most) + " classes",
+                                      .found = std::to_string(rows)});
+  }
   return read_labels(loader.config(), class_count(loader));
 }
 

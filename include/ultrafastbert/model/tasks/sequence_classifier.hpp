@@ -77,7 +77,7 @@ class sequence_classifier
   using head_type = linear<Scalar, Backend>;
 
   sequence_classifier(model_loader& loader, const pooler_shape& pooling)
-      : base(loader, models::labels_of(loader)),
+      : base(loader, models::labels_of(loader, models::most_sequence_classes)),
         pooler_(pooling, loader.head_options()),
         head_({.output_width = models::class_count(loader), .input_width = pooler_.output_width(), .bias = true},
               loader.head_options()),

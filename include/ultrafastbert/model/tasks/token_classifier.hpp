@@ -84,7 +84,7 @@ class token_classifier
   using head_type = linear<Scalar, Backend>;
 
   explicit token_classifier(model_loader& loader)
-      : base(loader, models::labels_of(loader)),
+      : base(loader, models::labels_of(loader, models::most_token_classes)),
         head_({.output_width = models::class_count(loader), .input_width = base::hidden_size(), .bias = true},
               loader.head_options()) {
     this->note_head_memory({.held = hidden_size() * sizeof(Scalar)});

@@ -189,7 +189,10 @@ class bpe_merge_reader {
   }
 
   /// The table. This cannot be used afterwards.
-  [[nodiscard]] bpe_merge_table take() { return std::move(table_); }
+  [[nodiscard]] bpe_merge_table take() {
+    table_.seal();
+    return std::move(table_);
+  }
 
  private:
   const vocabulary& tokens_;

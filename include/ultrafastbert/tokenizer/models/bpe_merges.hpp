@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <unordered_map>
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
@@ -23,29 +22,56 @@ struct bpe_merge {
   token_id merged = 0;     ///< the symbol that takes the place of both
 };
 
-/// Merges by pair, in a table with open addressing. Immutable once it is filled.
+/// Merges by pair, in a table with open addressing. Immutable once it is sealed. Its hash depends on all of its merges,
+/// so that no file can be made whose merges share a few places of the table: nobody can tell the places before all
+/// merges are chosen.
 class bpe_merge_table {
  public:
   bpe_merge_table() = default;
 
   /// Makes room for `count` merges.
-  explicit bpe_merge_table(std::size_t count) {
-    std::size_t size = 16;
-    while (size < 2 * count) size *= 2;
-    slots_.resize(size);
-  }
+  explicit bpe_merge_table(std::size_t count) { added_.reserve(count); }
 
-  /// Adds a merge; of several for one pair the last one counts. Pre: there is room for it.
+  /// Adds a merge; of several for one pair the last one counts.
   void add(token_id left, token_id right, const bpe_merge& merge) {
-    slot& place = slots_[find_slot(key_of(left, right))];
-    place = {.key = key_of(left, right), .merge = merge};
+    const std::uint64_t key = key_of(left, right);
+    first_ = (first_ ^ key) * 0x9e3779b97f4a7c15U;
+    first_ ^= first_ >> 29U;
+    second_ = (second_ ^ key) * 0xd6e8feb86659fd93U;
+    second_ ^= second_ >> 32U;
+    ranks_ = (std::max)(ranks_, std::size_t{merge.rank} + 1);
+    added_.push_back({.key = key, .merge = merge});
   }
 
-  /// The merge of a pair, or null.
+  /// Ends the adding. Throws: std::bad_alloc.
+  void seal() {
+    first_ |= 1U;
+    second_ |= 1U;
+    std::size_t size = 16;
+    while (size < 2 * added_.size()) size *= 2;
+    slots_.resize(size);
+    for (const slot& each : added_) slots_[find_slot(each.key)] = each;
+    std::vector<slot>().swap(added_);
+  }
+
+  /// The merge of a pair, or null. Pre: the table is sealed.
   [[nodiscard]] const bpe_merge* find(token_id left, token_id right) const noexcept {
     if (slots_.empty()) return nullptr;
     const slot& place = slots_[find_slot(key_of(left, right))];
     return place.key == none ? nullptr : &place.merge;
+  }
+
+  [[nodiscard]] std::size_t ranks() const noexcept { return ranks_; }  ///< all ranks are below this
+
+  /// The longest row of occupied places, which bounds the steps of a search.
+  [[nodiscard]] std::size_t longest_chain() const noexcept {
+    std::size_t longest = 0;
+    std::size_t now = 0;
+    for (const slot& each : slots_) {
+      now = each.key == none ? 0 : now + 1;
+      longest = (std::max)(longest, now);
+    }
+    return longest;
   }
 
  private:
@@ -62,14 +88,18 @@ class bpe_merge_table {
 
   [[nodiscard]] std::size_t find_slot(std::uint64_t key) const noexcept {
     const std::size_t mask = slots_.size() - 1;
-    std::uint64_t mixed = key * 0x9e3779b97f4a7c15U;
-    mixed = (mixed ^ (mixed >> 32U)) * 0xd6e8feb86659fd93U;
+    std::uint64_t mixed = key * first_;
+    mixed = (mixed ^ (mixed >> 32U)) * second_;
     std::size_t at = static_cast<std::size_t>(mixed >> 32U) & mask;
     while (slots_[at].key != none && slots_[at].key != key) at = (at + 1) & mask;
     return at;
   }
 
+  std::vector<slot> added_{};
   std::vector<slot> slots_{};
+  std::uint64_t first_ = 0;  // factors of the hash; odd, once the table is sealed
+  std::uint64_t second_ = 0;
+  std::size_t ranks_ = 0;
 };
 
 /// A merge that may be due: the pair whose left symbol is number `at`. Lower ranks come first, and of one rank the
@@ -107,15 +137,27 @@ class bpe_heap {
 };
 
 /// Candidates by rank, for long rows: the places of one rank lie together and are sorted once, so that memory is walked
-/// along. Gives them in the order of a heap.
+/// along. Gives them in the order of a heap. Its memory serves one row after the other, and ranks are found by their
+/// number, which no choice of ranks makes slow.
 class bpe_ranked_queue {
  public:
+  /// Forgets all candidates. `ranks`: all ranks that come are below it. Throws: std::bad_alloc.
+  void restart(std::size_t ranks) {
+    if (marks_.size() < ranks || row_ == (std::numeric_limits<std::uint32_t>::max)()) {
+      marks_.assign(ranks, mark{});
+      row_ = 0;
+    }
+    ++row_;
+    places_.clear();
+    waiting_.clear();
+  }
+
   [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }  ///< whether there is none left
 
   /// Takes the first candidate out. Pre: not empty().
   [[nodiscard]] bpe_candidate pop() {
     const std::uint32_t rank = waiting_.front();
-    places& own = ranks_.find(rank)->second;
+    places& own = places_[marks_[rank].place];
     const bpe_candidate next{.merge = {.rank = rank, .merged = own.merged}, .at = own.take()};
     if (own.empty()) {
       own = {};
@@ -125,9 +167,14 @@ class bpe_ranked_queue {
     return next;
   }
 
-  /// Adds a candidate.
+  /// Adds a candidate. Pre: its rank is below that of `restart`.
   void push(const bpe_candidate& next) {
-    places& own = ranks_[next.merge.rank];
+    mark& known = marks_[next.merge.rank];
+    if (known.row != row_) {
+      known = {.row = row_, .place = static_cast<std::uint32_t>(places_.size())};
+      places_.emplace_back();
+    }
+    places& own = places_[known.place];
     if (own.empty()) {
       own.merged = next.merge.merged;
       waiting_.push_back(next.merge.rank);
@@ -162,7 +209,15 @@ class bpe_ranked_queue {
     }
   };
 
-  std::unordered_map<std::uint32_t, places> ranks_{};
+  /// Where the places of a rank are, if it came in this row.
+  struct mark {
+    std::uint32_t row = 0;
+    std::uint32_t place = 0;
+  };
+
+  std::vector<mark> marks_{};  // by rank
+  std::vector<places> places_{};
+  std::uint32_t row_ = 0;
   std::vector<std::uint32_t> waiting_{};  // a heap of the ranks that have places
 };
 
@@ -202,8 +257,8 @@ class bpe_symbols {
     if (row_.size() < long_row) {
       merge_in(heap_, merges);
     } else {
-      bpe_ranked_queue by_rank;
-      merge_in(by_rank, merges);
+      by_rank_.restart(merges.ranks());
+      merge_in(by_rank_, merges);
     }
   }
 
@@ -265,6 +320,7 @@ class bpe_symbols {
   std::vector<symbol> row_{};
   std::size_t left_ = 0;
   bpe_heap heap_{};
+  bpe_ranked_queue by_rank_{};
 };
 
 }  // namespace ultrafastbert::tokenizers

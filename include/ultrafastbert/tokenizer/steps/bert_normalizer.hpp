@@ -65,6 +65,7 @@ class space_bert_ideographs : public normalizer {
 /// Drops combining marks of category Mn (`strip_accents`, which applies after NFD).
 class strip_bert_accents : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 32; }
   void apply(normalized_text& text) const override {
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, const byte_range& place) {

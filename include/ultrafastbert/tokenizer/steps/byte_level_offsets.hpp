@@ -41,12 +41,11 @@ struct blank_ends {
   return out;
 }
 
-/// The place of a token without its blanks. `is_first` says that it is the first token of an encoding's part of a text;
-/// where `trim` says that a space was added, the only blank of that one is taken for it, and not counted.
-/// Source: the reference, step by step.
-[[nodiscard]] inline text_span trimmed(text_span span, std::string_view spelling, bool is_first,
+/// The place of a token without its blanks, of which its spelling has so many. `is_first` says that it is the first
+/// token of an encoding's part of a text; where `trim` says that a space was added, the only blank of that one is taken
+/// for it, and not counted. Source: the reference, step by step.
+[[nodiscard]] inline text_span trimmed(text_span span, blank_ends blanks, bool is_first,
                                        const offset_trim& trim) noexcept {
-  blank_ends blanks = count_blank_ends(spelling);
   if (blanks.leading > 0) {
     const bool was_added = trim.add_prefix_space && blanks.leading == 1 && (is_first || span.begin == 0);
     if (was_added) blanks.leading = 0;

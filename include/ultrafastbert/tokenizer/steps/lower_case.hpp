@@ -4,6 +4,7 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "ultrafastbert/io/json_document.hpp"
@@ -16,6 +17,7 @@ namespace ultrafastbert::tokenizers {
 /// Puts each code point into lower case by itself, without regard to its context.
 class lower_case : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 8; }
   void apply(normalized_text& text) const override {
     for (char& c : text.bytes()) c = lower_ascii(c);
     if (text.ascii()) return;

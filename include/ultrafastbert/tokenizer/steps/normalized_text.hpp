@@ -40,8 +40,8 @@ class normalized_text {
   /// grow to, and the work of the steps, so that neither many steps nor many parts multiply a text without end.
   void restart(std::size_t bytes) { restart(bytes, work_per_byte * bytes + free_work, "$"); }
 
-  /// The same with another bound on the work: bytes that steps pass over, and steps of regular expressions. `where` is
-  /// the place in the file that errors about it name, and must outlive this.
+  /// The same with another bound on the work: what steps cost for each byte, and steps of regular expressions. `where`
+  /// is the place in the file that errors about it name, and must outlive this.
   void restart(std::size_t bytes, std::size_t work, std::string_view where) {
     text_.clear();
     where_ = where;
@@ -51,11 +51,11 @@ class normalized_text {
     work_left_ = work;
   }
 
-  /// Counts the work of a step that is about to pass over the text, also over one of no bytes.
+  /// Counts the work of a step that is about to pass over the text, also over one of no bytes. `cost`: of a byte.
   /// Throws: limit_exceeded (more than `restart` allowed).
-  void begin_step() {
+  void begin_step(std::size_t cost) {
     constexpr std::size_t start_of_step = 16;
-    const std::size_t work = text_.size() + start_of_step;
+    const std::size_t work = cost * text_.size() + start_of_step;
     if (work > work_left_) fail_work();
     work_left_ -= work;
   }
@@ -174,7 +174,7 @@ class normalized_text {
   // many; hostile steps could grow a text, or pass over it, without end.
   static constexpr std::size_t growth = 24;
   static constexpr std::size_t allowance = 4096;
-  static constexpr std::size_t work_per_byte = 1024;
+  static constexpr std::size_t work_per_byte = 512;  // published files take less than 64
   static constexpr std::size_t free_work = std::size_t{1} << 22U;
 
   /// Ends the text before this one.

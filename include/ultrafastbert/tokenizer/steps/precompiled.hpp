@@ -119,6 +119,7 @@ class delayed_form_writer {
 
 class precompiled : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 32; }
   explicit precompiled(character_map map) : map_(std::move(map)) {}
 
   void apply(normalized_text& text) const override {

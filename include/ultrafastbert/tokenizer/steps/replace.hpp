@@ -25,6 +25,7 @@ namespace ultrafastbert::tokenizers {
 /// Replaces a fixed string (`Replace` with a `String` pattern).
 class replace_string : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 8; }
   /// Pre: `pattern` is not empty.
   replace_string(std::string pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}

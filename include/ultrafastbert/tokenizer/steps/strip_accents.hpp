@@ -5,6 +5,7 @@
 // Layer: tokenizer.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "ultrafastbert/io/json_document.hpp"
@@ -17,6 +18,7 @@ namespace ultrafastbert::tokenizers {
 /// Drops combining marks: the categories Mn, Mc and Me.
 class strip_accents : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 16; }
   void apply(normalized_text& text) const override {
     if (text.ascii()) return;
     rewrite_non_ascii(text, [&text](char32_t c, const byte_range& place) {

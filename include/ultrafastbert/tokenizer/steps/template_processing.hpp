@@ -52,12 +52,12 @@ class template_specials {
 
   /// The ids of a token. Throws: missing_key, bad_type, bad_value, bad_vocabulary, limit_exceeded.
   [[nodiscard]] const std::vector<token_id>& ids(const std::string& name) {
-    const json_value declared = processor_.at("special_tokens");
-    if (specials_.empty()) {
-      for (auto& [key, value] : declared.members()) specials_.try_emplace(std::move(key), std::move(value));
+    if (!declared_) {
+      declared_ = processor_.at("special_tokens");
+      for (auto& [key, value] : declared_->members()) specials_.try_emplace(std::move(key), std::move(value));
     }
     const auto found = specials_.find(name);
-    if (found == specials_.end()) declared.fail_missing(name);
+    if (found == specials_.end()) declared_->fail_missing(name);
     description& special = found->second;
     if (!special.ids) special.ids = read_special_ids(special.value, tokens_);
     return *special.ids;
@@ -72,6 +72,7 @@ class template_specials {
 
   const json_value& processor_;
   const vocabulary& tokens_;
+  std::optional<json_value> declared_{};
   std::map<std::string, description, std::less<>> specials_{};
 };
 

@@ -288,6 +288,7 @@ class form_decomposer {
 /// linear otherwise.
 class unicode_form : public normalizer {
  public:
+  [[nodiscard]] std::size_t cost() const noexcept override { return 32; }
   explicit unicode_form(const unicode_form_options& options = {}) : options_(options) {}
 
   void apply(normalized_text& text) const override {
