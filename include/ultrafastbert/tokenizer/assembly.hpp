@@ -92,7 +92,7 @@ class assembly {
   /// Appends a spelling. A token may stand for one character and be a thousand bytes long, so that a short vocabulary
   /// could make gigabytes of a short text: in the mean of a text and of its tokens they are bounded.
   /// Throws: limit_exceeded.
-  void put_spelling(std::string_view spelling, std::vector<std::string>& to) {
+  void put_spelling(std::string_view spelling, token_spellings& to) {
     constexpr std::size_t allowance = std::size_t{1} << 20U;
     constexpr std::size_t bytes_of_each = 64;
     spelled_ += spelling.size();
@@ -104,7 +104,7 @@ class assembly {
                                         .found = std::to_string(spelled_) + " bytes for " +
                                                  std::to_string(text_bytes_) + " and " + std::to_string(tokens_)});
     }
-    to.emplace_back(spelling);
+    to.push_back(spelling);
   }
 
   /// Fills an empty encoding.

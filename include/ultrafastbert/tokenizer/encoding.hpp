@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ultrafastbert/core/token.hpp"
+#include "ultrafastbert/tokenizer/token_spellings.hpp"
 
 namespace ultrafastbert {
 
@@ -30,7 +31,7 @@ struct encoding {
   std::vector<token_id> ids{};                 ///< rows of the word embedding
   std::vector<std::uint32_t> type_ids{};       ///< types as the template gives them to texts and special tokens
   std::vector<std::int8_t> sequence_ids{};     ///< 0 for the first text, 1 for the second, -1 for neither
-  std::vector<std::string> tokens{};           ///< spellings of the ids; those of added tokens as the text has them
+  token_spellings tokens{};                    ///< spellings of the ids; those of added tokens as the text has them
   std::vector<text_span> offsets{};            ///< code points of the text; {0, 0} for tokens of neither text
   std::vector<text_span> byte_offsets{};       ///< bytes of the text; {0, 0} for tokens of neither text
   std::vector<std::uint8_t> attention_mask{};  ///< 0 for padding and 1 for all other tokens

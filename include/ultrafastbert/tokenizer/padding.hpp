@@ -73,13 +73,15 @@ struct length_range {
 inline void pad_to(encoding& out, std::size_t length, const pad_token& token) {
   if (out.size() >= length) return;
   const std::size_t count = length - out.size();
+  const bool behind = token.direction == padding_direction::right;
+  if (!behind) out.tokens.push_front(count, token.spelling);
+  for (std::size_t i = 0; behind && i < count; ++i) out.tokens.push_back(token.spelling);
   const auto fill = [&](auto& values, const auto& value) {
-    values.insert(token.direction == padding_direction::right ? values.end() : values.begin(), count, value);
+    values.insert(behind ? values.end() : values.begin(), count, value);
   };
   fill(out.ids, token.id);
   fill(out.type_ids, token.type_id);
   fill(out.sequence_ids, std::int8_t{-1});
-  fill(out.tokens, std::string(token.spelling));
   fill(out.offsets, text_span{});
   fill(out.byte_offsets, text_span{});
   fill(out.attention_mask, std::uint8_t{0});
