@@ -7,7 +7,7 @@ set -eu
 export LC_ALL=C
 name=$(basename "$1")
 help=$("$1" --help)
-options=$(printf '%s\n' "$help" | sed -n 's/^  \(-[a-z],\)\{0,1\}\(--[a-z][a-z-]*\).*$/\2/p' | paste -sd ' ' -)
+options=$(printf '%s\n' "$help" | sed -n 's/^  \(-[a-z,-]*\).*$/\1/p' | tr , '\n' | sed -n '/^--/p' | paste -sd ' ' -)
 [ -n "$options" ] || {
   echo "completion.sh: '$1 --help' lists no option" >&2
   exit 1

@@ -143,8 +143,8 @@ int main(int argc, char** argv) {
   CLI::App app{"Classifies sentences", "classify"};
   app.add_option("--model", wanted.model, "checkpoint folder")->required();
   examples::add_texts(app, "sentences", "sentences; the lines of standard input if none is given");
-  app.add_option("--file", wanted.file, "file with a sentence, a tab and its label on every line, instead of sentences")
-      ->check(examples::not_empty);
+  app.add_option("--file", wanted.file,
+                 "file with a sentence, a tab and its label on every line, instead of sentences");
   app.add_flag("--json", wanted.json,
                "one JSON line per sentence: label, classes, scores, with --truncate truncated; and one for a file: "
                "accuracy, n");

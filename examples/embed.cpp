@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -20,7 +19,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -56,10 +54,7 @@ class npy_file {
  public:
   /// Throws: std::runtime_error, also where the texts are read from that very file.
   npy_file(const std::string& name, std::size_t columns) : name_(name), columns_(columns) {
-    std::error_code ignored;
-    if (std::filesystem::equivalent(name, "/dev/stdin", ignored) && std::filesystem::is_regular_file(name, ignored)) {
-      throw std::runtime_error(name + " is what the texts are read from");
-    }
+    examples::refuse_overwriting(name, examples::standard_input);
     out_.open(name, std::ios::binary);
     write_header();
   }
@@ -144,13 +139,14 @@ void run(options wanted) {
   std::vector<std::vector<float>> kept;
   examples::text_reader reader(std::move(wanted.texts));
   examples::bad_texts bad(wanted.skip_bad);
-  examples::progress progress;
+  examples::progress progress(0, examples::has_terminal(!file && !wanted.similarity, reader.reads_input()));
   std::size_t texts = 0;
   for (examples::text_group group; reader.next(group);) {
     const std::vector<std::string_view> views(group.texts.begin(), group.texts.end());
     const auto outcomes = model.try_embed(views, workspace, wanted.how, threads);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].problem) {
+        progress.clear();
         bad.add(*outcomes[i].problem, reader.name(group.first + i));
         continue;
       }
@@ -166,6 +162,7 @@ void run(options wanted) {
     texts += group.texts.size();
     progress.add(group.texts.size());
   }
+  progress.end();
   if (file) file->finish();
   if (wanted.similarity) print_similarities(kept, wanted.json);
   bad.print(texts);
@@ -179,14 +176,12 @@ int main(int argc, char** argv) {
   app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   auto* json = app.add_flag("--json", wanted.json, "one JSON line per text: index, embedding");
-  auto* npy = app.add_option("--npy", wanted.npy, "write the vectors to this file, for NumPy")
-                  ->check(examples::not_empty)
-                  ->excludes(json);
+  auto* npy = app.add_option("--npy", wanted.npy, "write the vectors to this file, for NumPy")->excludes(json);
   auto* similarity =
       app.add_flag("--similarity", wanted.similarity, "print the cosines of all pairs of texts instead of vectors")
           ->excludes(npy);
-  auto* prompt = app.add_option("--prompt-name", wanted.how.prompt_name, "the folder's prompt to put before every text")
-                     ->check(examples::not_empty);
+  auto* prompt =
+      app.add_option("--prompt-name", wanted.how.prompt_name, "the folder's prompt to put before every text");
   auto* dimensions = app.add_option("--dimensions", wanted.how.dimensions, "the first columns alone, of length 1 again")
                          ->check(examples::positive);
   auto* length = app.add_option("--max-length", wanted.max_length, "tokens at which texts are cut (as the folder says)")

@@ -5,8 +5,9 @@
 // Every rank loads the model, takes the next lines that nobody has taken, and writes their vectors to their place in
 // the one file that all of them share. A vector does not depend on the other lines, so the file has the same bytes
 // whatever the number of ranks. Beside it lies vectors.npy.progress until all is done: a run that was killed goes on
-// behind the lines that it finished. Without --in and --out it is a filter, one line of numbers for each line of text,
-// for schedulers that split the input themselves.
+// behind the lines that it finished. Where there are several ranks, the first one says every now and then how far all
+// of them are. Without --in and --out it is a filter, one line of numbers for each line of text, for schedulers that
+// split the input themselves.
 #include <fcntl.h>
 #include <mpi.h>
 #include <sys/file.h>
@@ -52,6 +53,7 @@ struct options {
   ufb::weight_storage projection = ufb::weight_storage::float32;
   std::string prompt_name{};
   std::size_t chunk = 256;
+  std::optional<std::size_t> progress{};
   bool skip_bad = false;
 };
 
@@ -271,6 +273,12 @@ void run_filter(const options& wanted) {
   bad.print(texts);
 }
 
+/// How long rank 0 waits between two lines that say how far the run is. What starts several ranks reads their standard
+/// error from pipes, so that whoever waits at a terminal sees such lines or nothing.
+std::chrono::seconds pause_of(const options& wanted, int ranks) {
+  return std::chrono::seconds(wanted.progress.value_or(ranks > 1 ? 10 : 0));
+}
+
 void run_file(const options& wanted, int rank, int ranks) {
   const auto start = std::chrono::steady_clock::now();
   const file in(wanted.in, O_RDONLY | O_CLOEXEC);
@@ -327,7 +335,9 @@ void run_file(const options& wanted, int rank, int ranks) {
 
   shared_counter counter;
   std::uint64_t skipped = 0;
-  examples::progress shown(in.size());
+  std::size_t counted = 0;  // chunks that stand in what is shown
+  const bool on_terminal = wanted.progress.value_or(1) != 0 && examples::has_terminal(false, false);
+  examples::progress shown(in.size(), on_terminal, pause_of(wanted, ranks));
   for (std::size_t chunk = counter.next(); chunk < chunks; chunk = counter.next()) {
     if (done[chunk] == 'x') continue;
     const std::size_t first = chunk * per_chunk;
@@ -341,6 +351,7 @@ void run_file(const options& wanted, int rank, int ranks) {
         const std::string message =
             wanted.in + ", line " + std::to_string(first + i + 1) + ": " + outcomes[i].problem->what();
         if (!wanted.skip_bad) throw std::runtime_error(message);
+        shown.clear();
         std::cerr << "skipped " + message + '\n';
         ++skipped;
         continue;
@@ -350,12 +361,19 @@ void run_file(const options& wanted, int rank, int ranks) {
     }
     out.write(examples::npy_header_bytes + first * columns * sizeof(float), bytes_of(numbers));
     progress.note(chunk);
-    if (rank == 0) shown.add(end - first, starts[end]);
+    if (rank != 0) continue;
+    // Chunks are taken in their order: those before this one are done, too, or nearly so.
+    std::size_t texts = 0;
+    for (; counted <= chunk; ++counted) {
+      if (done[counted] != 'x') texts += std::min(per_chunk, rows - counted * per_chunk);
+    }
+    shown.add(texts, starts[end]);
   }
   std::uint64_t skipped_by_all = 0;
   MPI_Reduce(&skipped, &skipped_by_all, 1, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank != 0) return;
+  shown.end();
   ::unlink(progress_name.c_str());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::cerr << rows << (rows == 1 ? " line" : " lines") << ", " << columns << " columns, " << ranks
@@ -377,21 +395,26 @@ int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Embeds the lines of a file on many processors, or as a filter", "embed_mpi"};
   app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
-  auto* in = app.add_option("--in", wanted.in, "file of texts, one a line")->check(examples::not_empty);
-  auto* out =
-      app.add_option("--out", wanted.out, "file for the vectors, in NumPy's format")->check(examples::not_empty);
+  auto* in = app.add_option("--in", wanted.in, "file of texts, one a line");
+  auto* out = app.add_option("--out", wanted.out, "file for the vectors, in NumPy's format");
   in->needs(out);
   out->needs(in);
   auto* chunk = app.add_option("--chunk", wanted.chunk, "lines that a rank takes at a time")
                     ->check(examples::positive)
                     ->capture_default_str();
   chunk->needs(in);
+  app.add_option(
+         "--progress", wanted.progress,
+         "seconds between lines on standard error that say how far all ranks are, one for each percent at most; "
+         "0: none (10, but 0 for one rank). Where that is a terminal, which it is not under mpirun, one line is "
+         "written over instead")
+      ->check(CLI::Range(0, 86'400))
+      ->needs(in);
   examples::add_word(app, "--isa", wanted.isa, std::string(ufb::name(wanted.isa)),
                      "level of the kernels, for machines that differ: portable, neon, avx2 or avx512", find_isa);
   examples::add_storage(app, "--projection", wanted.projection, examples::projection_storages,
                         "weights of attention and dense layers: f32, bf16 or int8");
-  app.add_option("--prompt-name", wanted.prompt_name, "the folder's prompt to put before every text")
-      ->check(examples::not_empty);
+  app.add_option("--prompt-name", wanted.prompt_name, "the folder's prompt to put before every text");
   app.add_flag("--skip-bad", wanted.skip_bad, "NaN for texts that cannot be computed, which are named and counted");
   // Before MPI, so that --help needs none of it.
   const auto end = examples::parse(

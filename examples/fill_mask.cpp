@@ -141,8 +141,7 @@ int main(int argc, char** argv) {
                             "one JSON line per mask: text, position, candidates, with --truncate truncated");
   auto* ids =
       examples::add_word(app, "--ids", wanted.ids, "", "token ids instead of sentences, for --dump-logits", read_ids);
-  auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids")
-                   ->check(examples::not_empty);
+  auto* dump = app.add_option("--dump-logits", wanted.dump_logits, "file for the logits of all tokens of --ids");
   ids->needs(dump);
   dump->needs(ids);
   examples::add_storage(app, "--storage", wanted.storage, examples::plain_storages,

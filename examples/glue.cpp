@@ -144,6 +144,10 @@ struct judgment {
   }
 };
 
+void print_passed_over(std::size_t lines) {
+  if (lines != 0) std::cerr << "passed over: " << lines << " blank or short line" << (lines == 1 ? "\n" : "s\n");
+}
+
 void parse_only(const options& wanted, const examples::glue_task& task) {
   examples::glue_reader reader(task, wanted.data);
   examples::bad_texts bad(wanted.skip_bad, true);
@@ -164,7 +168,7 @@ void parse_only(const options& wanted, const examples::glue_task& task) {
       bad.add(problem);
     }
   }
-  if (reader.skipped() != 0) std::cerr << "passed over: " << reader.skipped() << " blank or short lines\n";
+  print_passed_over(reader.skipped());
   bad.print(count);
 }
 
@@ -178,45 +182,49 @@ class run {
         threads_(wanted.threads),
         workspace_(model_.make_workspace()),
         bad_(wanted.skip_bad, wanted.json),
-        submission_(open_submission(wanted.submission)) {}
+        reader_(task, wanted.data),
+        submission_(open_submission(wanted)),
+        progress_(size_of(wanted.data), examples::has_terminal(true, false)) {}
 
   void all() {
-    examples::glue_reader reader(task_, wanted_.data);
-    {
-      std::error_code unknown;
-      const auto bytes = std::filesystem::file_size(wanted_.data, unknown);
-      examples::progress progress(unknown ? 0 : static_cast<std::size_t>(bytes));
-      std::vector<examples::glue_example> some;
-      for (bool more = true; more;) {
-        some.clear();
-        const std::size_t shown = count_;
-        while (more && some.size() < at_a_time) more = read_one(reader, some);
-        answer(some);
-        progress.add(count_ - shown, reader.bytes_read());
-      }
+    std::vector<examples::glue_example> some;
+    for (bool more = true; more;) {
+      some.clear();
+      const std::size_t shown = count_;
+      while (more && some.size() < at_a_time) more = read_one(some);
+      answer(some);
+      progress_.add(count_ - shown, reader_.bytes_read());
     }
+    progress_.end();
     if (submission_ && !submission_->flush()) throw std::runtime_error("cannot write " + wanted_.submission);
     if (wanted_.truncation.wanted) examples::print_truncated(truncated_, count_);
-    if (reader.skipped() != 0) std::cerr << "passed over: " << reader.skipped() << " blank or short lines\n";
+    print_passed_over(reader_.skipped());
     bad_.print(count_);
-    print_metrics(reader.skipped());
+    print_metrics(reader_.skipped());
   }
 
  private:
   static constexpr std::size_t at_a_time = 16;
 
-  static std::optional<std::ofstream> open_submission(const std::string& file) {
-    if (file.empty()) return std::nullopt;
-    std::ofstream out(file);
-    if (!out) throw std::runtime_error("cannot write " + file);
+  static std::size_t size_of(const std::string& file) {
+    std::error_code unknown;
+    const auto bytes = std::filesystem::file_size(file, unknown);
+    return unknown ? 0 : static_cast<std::size_t>(bytes);
+  }
+
+  static std::optional<std::ofstream> open_submission(const options& wanted) {
+    if (wanted.submission.empty()) return std::nullopt;
+    examples::refuse_overwriting(wanted.submission, wanted.data);
+    std::ofstream out(wanted.submission);
+    if (!out) throw std::runtime_error("cannot write " + wanted.submission);
     out << "index\tprediction\n";
     return out;
   }
 
   // Labels are checked here, so that a wrong one is found before anything is computed from its line.
-  bool read_one(examples::glue_reader& reader, std::vector<examples::glue_example>& some) {
+  bool read_one(std::vector<examples::glue_example>& some) {
     try {
-      auto example = reader.next();
+      auto example = reader_.next();
       if (!example) return false;
       if (example->label) check_label(*example);
       some.push_back(*std::move(example));
@@ -224,6 +232,7 @@ class run {
       if (problem.code() == ufb::error_code::io_error) throw;
       answer(some);  // the lines before it come first
       some.clear();
+      progress_.clear();
       bad_.add(problem);
       ++count_;
     }
@@ -255,6 +264,7 @@ class run {
     truncated_ += report.truncated;
     for (std::size_t i = 0; i < some.size(); ++i) {
       if (results[i].problem) {
+        progress_.clear();
         bad_.add(*results[i].problem, wanted_.data + ", line " + std::to_string(some[i].line));
       } else {
         add(some[i], *results[i].result);
@@ -316,7 +326,9 @@ class run {
   ufb::thread_pool threads_;
   ufb::workspace workspace_;
   examples::bad_texts bad_;
+  examples::glue_reader reader_;
   std::optional<std::ofstream> submission_;
+  examples::progress progress_;
   judgment judged_{};
   std::size_t count_ = 0;
   std::size_t truncated_ = 0;
@@ -341,11 +353,9 @@ int main(int argc, char** argv) {
   auto* only =
       app.add_flag("--parse-only", wanted.parse_only, "no model: print a JSON line per example, with a, b, label");
   auto* labels =
-      app.add_option("--labels", wanted.labels, "the task's labels in the order of the model's classes, with commas")
-          ->check(examples::not_empty);
+      app.add_option("--labels", wanted.labels, "the task's labels in the order of the model's classes, with commas");
   auto* submission =
-      app.add_option("--submission", wanted.submission, "file that takes index and prediction of every example")
-          ->check(examples::not_empty);
+      app.add_option("--submission", wanted.submission, "file that takes index and prediction of every example");
   app.add_flag("--json", wanted.json,
                "one JSON line per example: index, prediction, score; then one: task, metrics, n, texts, skipped");
   auto* threads = examples::add_threads(app, wanted.threads);

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lists.hpp"
@@ -137,6 +138,7 @@ class glue_reader {
 
  private:
   bool read_line() {
+    if (std::exchange(is_held_, false)) return true;
     if (!std::getline(stream_, text_)) return false;
     bytes_ += text_.size() + 1;
     if (++line_ == 1 && text_.starts_with("\xEF\xBB\xBF")) text_.erase(0, 3);
@@ -146,13 +148,11 @@ class glue_reader {
 
   // A header tells files without labels apart. CoLA has one in test files alone.
   void read_header() {
-    const auto start = stream_.tellg();
     static_cast<void>(read_line());
     const auto names = split(text_, '\t');
     const bool is_test = names.front() == "index" && names.size() == 2;
     if (!task_->has_header && !is_test) {
-      stream_.seekg(start);
-      line_ = bytes_ = 0;
+      is_held_ = true;  // a pipe cannot be read twice
       return;
     }
     width_ = names.size();
@@ -224,6 +224,7 @@ class glue_reader {
   std::size_t width_ = 0;
   std::size_t skipped_ = 0;
   bool exact_ = false;
+  bool is_held_ = false;  // the line in text_ is yet to be read
 };
 
 }  // namespace examples

@@ -220,7 +220,13 @@ void run(const options& wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Says what a checkpoint folder holds, and what would be refused and why", "inspect"};
-  app.add_option("folder", wanted.folder, "checkpoint folder")->required();
+  auto* folder = app.add_option("folder", wanted.folder, "checkpoint folder");
+  auto* model = app.add_option("--model", wanted.folder, "the same, as other programs take it")->excludes(folder);
   app.add_flag("--json", wanted.json, "one JSON line: folder, config, architecture, weights, tokenizer, load, refused");
-  return examples::run_program(app, argc, argv, {"@ examples/models/tiny-mlm"}, [&] { run(wanted); });
+  app.final_callback([&] {
+    if (folder->count() + model->count() == 0) throw CLI::RequiredError("folder or --model");
+  });
+  return examples::run_program(app, argc, argv,
+                               {"@ examples/models/tiny-mlm", "@ --model examples/models/tiny-mlm --json"},
+                               [&] { run(wanted); });
 }

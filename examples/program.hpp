@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,7 +24,8 @@
 
 namespace examples {
 
-/// Checks of options: a number from 1 on, which takes no "-1" for a large one, and a value that is not empty.
+/// Checks of options: a number from 1 on, which takes no "-1" for a large one, and a value that is not empty, which
+/// `parse` asks of every option without a default.
 inline const auto positive = [](const std::string& value) {
   constexpr std::uint64_t most = 1'000'000'000'000'000;
   std::uint64_t number = 0;
@@ -68,8 +71,20 @@ struct exit_status {
   static constexpr int wrong_command_line = 2;
 };
 
+/// Refuses "--option=" with nothing behind it, as the parser would take the next argument for the value.
+/// Throws: CLI::ValidationError.
+inline void refuse_open_ends(std::span<char* const> arguments) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") return;
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+      throw CLI::ValidationError(std::string(argument.substr(0, argument.size() - 1)), "expected a value behind =");
+    }
+  }
+}
+
 /// Reads the command line, with --version, and with a help that ends with examples of calls, in which "@" stands for
-/// the program's name, and with the exit statuses. Returns the status if there is nothing left to do.
+/// the program's name, and with the exit statuses. Refuses empty values, but of options that have a default. Returns
+/// the status if there is nothing left to do.
 inline std::optional<int> parse(CLI::App& app, int argc, char** argv, std::initializer_list<std::string_view> calls) {
   using version = ultrafastbert::version;
   app.name(std::filesystem::path(argc > 0 ? argv[0] : app.get_name().c_str()).filename().string());
@@ -82,9 +97,14 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv, std::initi
     const std::size_t name = call.find('@');
     footer.append("  ").append(call.substr(0, name)).append(app.get_name()).append(call.substr(name + 1)).append("\n");
   }
+  // What has no default names something, a folder say, and would be looked for by an empty name, too.
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0 && option->get_default_str().empty()) option->check(not_empty);
+  }
   app.footer(footer +
              "\nExit status:\n  0  done\n  1  failed, behind a message on standard error\n  2  wrong command line");
   try {
+    refuse_open_ends({argv, static_cast<std::size_t>(std::max(argc, 0))});
     app.parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::ParseError& end) {

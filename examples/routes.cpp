@@ -107,8 +107,9 @@ void run(options wanted) {
   const bool certified = ufb::is_certified(how.fast_feedforward.storage_in);
   const auto model = model_type::load(wanted.model, examples::with_loading_line(how));
   examples::route_corpus all(model.stack().config(), wanted.words);
-  if (!wanted.svg.empty() && !std::ofstream(wanted.svg)) {
-    throw std::runtime_error(wanted.svg + ": cannot be written");  // before anything is computed for it
+  if (!wanted.svg.empty()) {
+    examples::refuse_overwriting(wanted.svg, examples::standard_input);
+    if (!std::ofstream(wanted.svg)) throw std::runtime_error(wanted.svg + ": cannot be written");  // before the work
   }
   ufb::thread_pool threads(wanted.threads);
   auto workspace = model.make_workspace();
@@ -155,8 +156,7 @@ int main(int argc, char** argv) {
       "summary: texts, tokens and layers, each with trees of leaves (visits from left to right), used_leaves, "
       "entropy_bits and words (tokens that share a leaf)");
   app.add_option("--svg", wanted.svg, "write a drawing of all trees and what was visited to this file")
-      ->type_name("FILE")
-      ->check(examples::not_empty);
+      ->type_name("FILE");
   app.add_option("--words", wanted.words, "tokens that the summary names of each leaf, the most frequent ones")
       ->check(examples::positive)
       ->capture_default_str();

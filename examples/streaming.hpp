@@ -10,8 +10,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -23,6 +26,16 @@
 
 namespace examples {
 
+inline constexpr const char* standard_input = "/dev/stdin";  ///< as the name of a file
+
+/// Refuses to write over the file that texts are read from, of which nothing would be left.
+/// Throws: std::runtime_error.
+inline void refuse_overwriting(const std::string& output, const std::string& input) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(output, input, ignored) && std::filesystem::is_regular_file(output, ignored)) {
+    throw std::runtime_error(output + " is what the texts are read from");
+  }
+}
 /// Some neighboring texts of the input.
 struct text_group {
   std::size_t first = 0;  ///< number of the first one, from 0
@@ -53,6 +66,9 @@ class text_reader {
     }
     return !group.texts.empty();
   }
+
+  /// Whether the texts are read from standard input.
+  [[nodiscard]] bool reads_input() const noexcept { return given_.empty(); }
 
   /// What messages call a text.
   [[nodiscard]] std::string name(std::size_t number) const {
@@ -95,38 +111,81 @@ class text_reader {
   std::size_t searched_ = 0;  // bytes at their beginning without an end of line
 };
 
-/// How far a program is, on one line of standard error that is written over; only if that is a terminal and standard
-/// output is none, as the two would mix.
+/// Whether standard error is a terminal that nothing else is written to meanwhile: neither results, which go to
+/// standard output if there are any, nor what is typed there for a program that reads standard input.
+inline bool has_terminal(bool prints_results, bool reads_input) {
+  return ::isatty(STDERR_FILENO) == 1 && !(prints_results && ::isatty(STDOUT_FILENO) == 1) &&
+         !(reads_input && ::isatty(STDIN_FILENO) == 1);
+}
+
+/// How far a program is, on standard error: one line that is written over, or lines now and then.
 class progress {
  public:
-  /// `bytes`: of the whole input, or 0 if nobody knows.
-  explicit progress(std::size_t bytes = 0)
-      : shown_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0), bytes_(bytes) {}
+  using milliseconds = std::chrono::milliseconds;
+
+  /// `bytes`: of the whole input, or 0 if nobody knows. `on_terminal`: whether there is a line to write over. Elsewhere
+  /// a line follows another one when `pause` is over and the percent is a new one; without a pause there are none.
+  progress(std::size_t bytes, bool on_terminal, milliseconds pause = milliseconds(0))
+      : bytes_(bytes),
+        on_terminal_(on_terminal),
+        silent_(!on_terminal && pause == milliseconds(0)),
+        pause_(on_terminal ? milliseconds(100) : pause),
+        next_(start_ + pause_) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
-  ~progress() {
-    // Not through the stream: it would first flush standard output, which throws if that takes no more.
-    if (shown_ && count_ != 0) std::cerr.rdbuf()->sputc('\n');
-  }
+  ~progress() { end(); }
 
   /// `bytes_read`: of the input so far.
   void add(std::size_t texts, std::size_t bytes_read = 0) {
     count_ += texts;
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    if (!shown_ || seconds - last_ < 0.1) return;
-    last_ = seconds;
-    std::cerr << '\r' << count_ << " texts, " << std::fixed << std::setprecision(1)
-              << static_cast<double>(count_) / seconds << " a second";
-    if (bytes_ != 0) std::cerr << ", " << 100 * std::min(bytes_read, bytes_) / bytes_ << " %";
-    std::cerr << std::flush;
+    const auto now = clock::now();
+    if (silent_ || now < next_) return;
+    std::optional<std::size_t> percent;
+    if (bytes_ != 0) percent = 100 * std::min(bytes_read, bytes_) / bytes_;
+    if (!on_terminal_ && percent && percent == percent_) return;
+    percent_ = percent;
+    next_ = now + pause_;
+    std::ostringstream line;  // written at once, as ranks write to one log
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    line << count_ << (count_ == 1 ? " text, " : " texts, ") << std::fixed << std::setprecision(1)
+         << static_cast<double>(count_) / seconds << " a second";
+    if (percent) line << ", " << *percent << " %";
+    print(line.str());
+  }
+
+  /// Empties the line, which the next call of `add` fills again, for a message to stand there.
+  void clear() {
+    if (width_ != 0) write('\r' + std::string(std::exchange(width_, 0), ' ') + '\r');
+  }
+  /// Leaves the line as it is, and says no more.
+  void end() {
+    if (std::exchange(width_, 0) != 0) write("\n");
+    silent_ = true;
   }
 
  private:
-  bool shown_;
+  using clock = std::chrono::steady_clock;
+
+  void print(const std::string& line) {
+    if (!on_terminal_) return write(line + '\n');
+    const std::size_t before = std::exchange(width_, line.size());
+    write('\r' + line + std::string(before > width_ ? before - width_ : 0, ' '));
+  }
+
+  // Not through the stream: it would first flush standard output, which throws if that takes no more.
+  static void write(const std::string& text) {
+    std::cerr.rdbuf()->sputn(text.data(), static_cast<std::streamsize>(text.size()));
+  }
+
   std::size_t bytes_;
+  bool on_terminal_;
+  bool silent_;
+  milliseconds pause_;
   std::size_t count_ = 0;
-  double last_ = 0.0;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::optional<std::size_t> percent_{};  // that was said last
+  std::size_t width_ = 0;                 // of the line that is on the terminal
+  clock::time_point start_ = clock::now();
+  clock::time_point next_;
 };
 
 /// Texts that cannot be computed: the first of them ends the program, or with --skip-bad they are counted.
@@ -170,7 +229,7 @@ class bad_texts {
 template <class Answer>
 std::size_t answer_each(std::vector<std::string> given, bad_texts& bad, const Answer& answer) {
   text_reader reader(std::move(given));
-  progress shown;
+  progress shown(0, has_terminal(true, reader.reads_input()));
   std::size_t texts = 0;
   for (text_group group; reader.next(group);) {
     for (const std::string& text : group.texts) {
@@ -178,6 +237,7 @@ std::size_t answer_each(std::vector<std::string> given, bad_texts& bad, const An
       try {
         answer(text, number);
       } catch (const ultrafastbert::error& problem) {
+        shown.clear();
         bad.add(problem, reader.name(number));
       }
       shown.add(1);

@@ -114,7 +114,8 @@ void run(options wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Shows how texts become tokens", "tokenize"};
-  app.add_option("--tokenizer", wanted.tokenizer, "folder with tokenizer.json, vocab.txt or vocab.json, or such a file")
+  app.add_option("--tokenizer,--model", wanted.tokenizer,
+                 "folder with tokenizer.json, vocab.txt or vocab.json, or such a file")
       ->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   app.add_flag(
@@ -147,8 +148,8 @@ int main(int argc, char** argv) {
     }
   });
   return examples::run_program(
-      app, argc, argv,
-      {"@ --tokenizer examples/models/tiny-mlm \"a cup of tea\"", "@ --tokenizer FOLDER --json < FILE"}, [&] {
+      app, argc, argv, {"@ --model examples/models/tiny-mlm \"a cup of tea\"", "@ --tokenizer FOLDER --json < FILE"},
+      [&] {
         wanted.reports = length->count() > 0 || file_settings->count() > 0;
         wanted.how.overflow = stride->count() > 0;
         run(std::move(wanted));

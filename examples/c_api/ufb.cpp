@@ -41,17 +41,16 @@ void write(char* to, std::size_t size, std::string_view text) noexcept {
   to[length] = '\0';
 }
 
-// Calls `work`; what it throws becomes a status and a message.
+// Calls `work`; what it throws becomes a status and a message. `refused`: that of what the library refuses, which is up
+// to the call: the same code may be about a folder where one is loaded, and about a text where one is computed.
 template <class Work>
-ufb_status guarded(char* message, std::size_t size, const Work& work) noexcept {
+ufb_status guarded(ufb_status refused, char* message, std::size_t size, const Work& work) noexcept {
   try {
     work();
     return UFB_OK;
   } catch (const ufb::error& problem) {
     write(message, size, problem.what());
-    const bool by_call = problem.code() == ufb::error_code::invalid_input ||
-                         problem.code() == ufb::error_code::in_use || problem.code() == ufb::error_code::missing_token;
-    return by_call ? UFB_BAD_INPUT : UFB_BAD_FOLDER;
+    return refused;
   } catch (const std::bad_alloc&) {
     write(message, size, "out of memory");
     return UFB_NO_MEMORY;
@@ -99,9 +98,12 @@ auto with_labels(const ufb_model* model, const Use& use) noexcept {
 }  // namespace
 
 ufb_status ufb_load(const char* folder, ufb_model** model, char* message, size_t size) {
-  return guarded(message, size, [&] {
+  const ufb_status given = guarded(UFB_BAD_INPUT, message, size, [&] {
     need(folder, "folder");
     need(model, "model");
+  });
+  if (given != UFB_OK) return given;
+  return guarded(UFB_BAD_FOLDER, message, size, [&] {
     auto any = ufb::auto_model<float>::load(folder);
     std::string task = any.task();
     auto loaded = std::move(any).take();
@@ -116,7 +118,7 @@ ufb_status ufb_load(const char* folder, ufb_model** model, char* message, size_t
 void ufb_free(ufb_model* model) { delete model; }
 
 ufb_status ufb_open(ufb_session** session, char* message, size_t size) {
-  return guarded(message, size, [&] {
+  return guarded(UFB_BAD_INPUT, message, size, [&] {
     need(session, "session");
     *session = new ufb_session;
   });
@@ -143,7 +145,7 @@ const char* ufb_label(const ufb_model* model, size_t label) {
 
 ufb_status ufb_embed(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
                      float* vectors, char* message, size_t size) {
-  return guarded(message, size, [&] {
+  return guarded(UFB_BAD_INPUT, message, size, [&] {
     const auto& embedder = need_task<ufb::embedder<float>>(model, "an embedder");
     need(session, "session");
     const auto all = views(texts, count);
@@ -158,7 +160,7 @@ ufb_status ufb_embed(const ufb_model* model, ufb_session* session, const char* c
 
 ufb_status ufb_classify(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
                         float* scores, char* message, size_t size) {
-  return guarded(message, size, [&] {
+  return guarded(UFB_BAD_INPUT, message, size, [&] {
     const auto& classifier = need_task<ufb::sequence_classifier<float>>(model, "a sequence_classifier");
     need(session, "session");
     const auto all = views(texts, count);
@@ -174,7 +176,7 @@ ufb_status ufb_classify(const ufb_model* model, ufb_session* session, const char
 
 ufb_status ufb_fill_mask(const ufb_model* model, ufb_session* session, const char* text, size_t top,
                          ufb_candidate* candidates, size_t capacity, size_t* found, char* message, size_t size) {
-  return guarded(message, size, [&] {
+  return guarded(UFB_BAD_INPUT, message, size, [&] {
     const auto& filler = need_task<ufb::masked_lm<float>>(model, "a masked_lm");
     need(session, "session");
     need(text, "text");

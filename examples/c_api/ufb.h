@@ -27,8 +27,9 @@ typedef struct ufb_session ufb_session; /* scratch memory of one thread */
 
 typedef enum ufb_status {
   UFB_OK = 0,
-  UFB_BAD_INPUT = 1, /* an argument or text is outside what the call takes; also a call for another task */
-  UFB_BAD_FOLDER = 2, /* the folder holds no model that can be loaded */
+  UFB_BAD_INPUT = 1,  /* an argument or text is outside what the call takes, or the model: too many tokens, say, or a
+                       * word that its vocabulary has but its weights lack; also a call for another task */
+  UFB_BAD_FOLDER = 2, /* of ufb_load alone: the folder holds no model that can be loaded */
   UFB_NO_MEMORY = 3,
   UFB_INTERNAL = 4 /* anything else; a fault of this library */
 } ufb_status;
@@ -49,23 +50,23 @@ UFB_API void ufb_free(ufb_model* model); /* may be null */
 UFB_API ufb_status ufb_open(ufb_session** session, char* message, size_t size);
 UFB_API void ufb_close(ufb_session* session); /* may be null */
 
-UFB_API const char* ufb_task(const ufb_model* model);    /* "embedder", "sequence_classifier" or "masked_lm", say */
-UFB_API size_t ufb_dimensions(const ufb_model* model);   /* numbers of an embedding; 0 for other tasks */
-UFB_API size_t ufb_labels(const ufb_model* model);       /* classes of a classifier; 0 for other tasks */
+UFB_API const char* ufb_task(const ufb_model* model);  /* "embedder", "sequence_classifier" or "masked_lm", say */
+UFB_API size_t ufb_dimensions(const ufb_model* model); /* numbers of an embedding; 0 for other tasks */
+UFB_API size_t ufb_labels(const ufb_model* model);     /* classes of a classifier; 0 for other tasks */
 UFB_API const char* ufb_label(const ufb_model* model, size_t label); /* its name, or null if there is no such class */
 
 /* One vector for each text. vectors: count * ufb_dimensions numbers, one text behind another. */
 UFB_API ufb_status ufb_embed(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
-                     float* vectors, char* message, size_t size);
+                             float* vectors, char* message, size_t size);
 
 /* The score of each label for each text. scores: count * ufb_labels numbers. */
 UFB_API ufb_status ufb_classify(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
-                        float* scores, char* message, size_t size);
+                                float* scores, char* message, size_t size);
 
 /* The best `top` words for each mask of a text, mask after mask. At most `capacity` of them are written to
  * candidates; *found is how many there are. */
 UFB_API ufb_status ufb_fill_mask(const ufb_model* model, ufb_session* session, const char* text, size_t top,
-                         ufb_candidate* candidates, size_t capacity, size_t* found, char* message, size_t size);
+                                 ufb_candidate* candidates, size_t capacity, size_t* found, char* message, size_t size);
 
 #ifdef __cplusplus
 }

@@ -78,6 +78,7 @@ class services {
   static std::pair<std::string, std::string> split(const std::string& what) {
     const std::size_t equals = what.find('=');
     if (equals != std::string::npos && equals != 0 && !std::filesystem::exists(what)) {
+      if (equals + 1 == what.size()) throw std::runtime_error(what + " names no folder");
       return {what.substr(0, equals), what.substr(equals + 1)};
     }
     std::filesystem::path folder = std::filesystem::absolute(what).lexically_normal();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * usage: ufb_c_interface MODELS
- * The C interface as a program in C uses it: every call, every kind of refusal. */
+ * usage: ufb_c_interface MODELS ODD
+ * The C interface as a program in C uses it: every call, every kind of refusal. ODD: folders of models whose vocabulary
+ * does not fit them (see CMakeLists.txt). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +30,61 @@ static ufb_model* load(const char* models, const char* name) {
   return model;
 }
 
+/* What the library would call a fault of the vocabulary: found in a text it is one of the text, found in a folder that
+ * is loaded, of the folder. */
+static void check_odd_vocabularies(const char* folders, ufb_session* session) {
+  char message[512] = "";
+  char folder[4096];
+  float numbers[256];
+  ufb_candidate candidate;
+  size_t found = 0;
+  ufb_model* none = NULL;
+  const char* fine[] = {"known"};
+  const char* without_row[] = {"known rare"};
+  const char* endless[] = {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+
+  ufb_model* embedder = load(folders, "embedder");
+  check(ufb_dimensions(embedder) <= 256, "room for a vector");
+  check(ufb_embed(embedder, session, fine, 1, numbers, message, sizeof message) == UFB_OK, "a word of the embedder");
+  check(ufb_embed(embedder, session, without_row, 1, numbers, message, sizeof message) == UFB_BAD_INPUT &&
+            strstr(message, "bad_vocabulary") != NULL,
+        "a word that the embedder has no weights for");
+  check(ufb_embed(embedder, session, endless, 1, numbers, message, sizeof message) == UFB_BAD_INPUT &&
+            strstr(message, "limit_exceeded") != NULL,
+        "a text that grows without end");
+  ufb_free(embedder);
+
+  ufb_model* classifier = load(folders, "classifier");
+  check(ufb_labels(classifier) <= 256, "room for the scores");
+  check(ufb_classify(classifier, session, fine, 1, numbers, message, sizeof message) == UFB_OK,
+        "a word of the classifier");
+  check(ufb_classify(classifier, session, without_row, 1, numbers, message, sizeof message) == UFB_BAD_INPUT &&
+            strstr(message, "bad_vocabulary") != NULL,
+        "a word that the classifier has no weights for");
+  ufb_free(classifier);
+
+  ufb_model* filler = load(folders, "filler");
+  check(ufb_fill_mask(filler, session, "known [MASK]", 1, &candidate, 1, &found, message, sizeof message) == UFB_OK &&
+            found == 1,
+        "a mask of the language model");
+  check(ufb_fill_mask(filler, session, "rare [MASK]", 1, &candidate, 1, &found, message, sizeof message) ==
+                UFB_BAD_INPUT &&
+            strstr(message, "bad_vocabulary") != NULL,
+        "a word that the language model has no weights for");
+  ufb_free(filler);
+
+  snprintf(folder, sizeof folder, "%s/unmarked", folders);
+  check(ufb_load(folder, &none, message, sizeof message) == UFB_BAD_FOLDER && none == NULL &&
+            strstr(message, "missing_token") != NULL,
+        "a vocabulary without a word for the start of a text");
+}
+
 int main(int count, char** arguments) {
   char message[512] = "";
   char tiny[8];
   ufb_session* session = NULL;
   ufb_model* none = NULL;
-  if (count != 2) return 2;
+  if (count != 3) return 2;
 
   check(ufb_open(&session, message, sizeof message) == UFB_OK, "a session opens");
   check(ufb_load("/no/such/folder", &none, message, sizeof message) == UFB_BAD_FOLDER, "a folder that is not there");
@@ -42,6 +92,7 @@ int main(int count, char** arguments) {
   check(ufb_load("/no/such/folder", &none, tiny, sizeof tiny) == UFB_BAD_FOLDER && strlen(tiny) == 7, "a cut message");
   check(ufb_load("/no/such/folder", &none, NULL, 0) == UFB_BAD_FOLDER, "nobody reads the message");
   check(ufb_load(NULL, &none, message, sizeof message) == UFB_BAD_INPUT, "no folder");
+  check(ufb_load("/no/such/folder", NULL, message, sizeof message) == UFB_BAD_INPUT, "no place for the model");
 
   ufb_model* filler = load(arguments[1], "tiny-mlm");
   ufb_candidate candidates[3];
@@ -83,6 +134,7 @@ int main(int count, char** arguments) {
         "a text that is null");
   check(ufb_classify(classifier, session, NULL, 0, NULL, message, sizeof message) == UFB_OK, "no texts");
   ufb_free(classifier);
+  check_odd_vocabularies(arguments[2], session);
 
   check(ufb_embed(NULL, session, texts, 2, scores, message, sizeof message) == UFB_BAD_INPUT, "no model");
   ufb_free(NULL);

@@ -144,6 +144,15 @@ true" "$("$json_at" /truncated <"$work/cut")"
   ! "$json_at" /truncated <"$work/whole" >"$work/none" 2>&1 || complain "a text says truncated, but nobody asked for it"
 }
 
+# on_terminal COMMAND: what a shell's COMMAND writes where standard input, output and error are a terminal, with a line for
+# each time that a line is begun anew. False where there are no terminals to be had, as in a bare chroot.
+on_terminal() {
+  script -qc true /dev/null </dev/null >/dev/null 2>&1 || return 1
+  # From a pipe that never ends: at the end of its input "script" may leave before the command does.
+  [ -e "$work/endless" ] || mkfifo "$work/endless"
+  script -qc "$1" /dev/null <>"$work/endless" | tr -s '\r' '\n'
+}
+
 # check_manners: --version, --help, and what bash makes of it. The examples that the help ends with are run from the top of the repository, but
 # for those that name a FILE or FOLDER of the reader's, and what does not end by itself.
 check_manners() {
@@ -153,6 +162,10 @@ check_manners() {
     "$repository/include/ultrafastbert/core/version.hpp")
   same "--version" "$program_name (ultrafastbert) $version" "$("$program" --version </dev/null 2>&1)"
   "$program" --help >"$work/help" 2>&1 </dev/null || complain "--help: exit status $?"
+  if grep -q -- '--model ' "$work/help"; then
+    refused "a folder without a name" 2 "expected a value that is not empty" --model ""
+    refused "a folder without a name behind =" 2 "--model: expected a value behind =" --model= a
+  fi
   same "the end of --help" "Exit status:
   0  done
   1  failed, behind a message on standard error

@@ -22,7 +22,11 @@ cut=$("$json_at" /truncated_texts <"$work/cut")
 same "the texts that are cut are counted" "truncated: $cut of" "$(cut -d ' ' -f 1-3 "$work/err")"
 [ "$("$json_at" /tokens <"$work/cut")" -lt "$("$json_at" /tokens <"$work/same")" ] || complain "no token is cut off"
 awk 'BEGIN { for (i = 0; i < 2000; ++i) printf "the " }' >"$work/long"
-refused "a text that is too long" 1 "truncation" --model "$model" --file "$work/long"
+refused "a text that is too long" 1 "$work/long, line 1: " --model "$model" --file "$work/long"
+{ printf 'a text\n\n\r\n' && cat "$work/long"; } >"$work/third"
+refused "a long line behind empty ones" 1 "$work/third, line 4: " --model "$model" --file "$work/third"
+# shellcheck disable=SC2002  # a pipe is what is meant
+same "lines of a pipe" "$(cat "$work/int8")" "$(cat "$work/lines" | "$program" --model "$model" --file /dev/stdin --json)"
 refused "a length without truncation" 2 "--truncate" --model "$model" --max-length 8
 
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"

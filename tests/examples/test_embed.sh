@@ -27,6 +27,25 @@ same "a row for each text" "3" "$(wc -l <"$work/similar")"
 same "a header of 128 bytes and two rows of floats" "$((128 + 2 * 192 * 4))" "$(wc -c <"$work/vectors.npy")"
 same "the header says so" "1" "$(head -c 128 "$work/vectors.npy" | grep -ac "'shape': (2, 192)")"
 
+# A terminal shows how far the program is, unless results or what is typed stand there.
+seq 64 >"$work/group"
+slowly="(cat '$work/group'; sleep 0.3; cat '$work/group')"
+embeds="'$program' --model '$model'"
+if on_terminal "$slowly | $embeds --npy '$work/shown.npy'" >"$work/shown"; then
+  same "progress beside a file" "1" "$(grep -cx '128 texts, [0-9.]* a second' "$work/shown")"
+  on_terminal "$slowly | $embeds >'$work/out'" >"$work/shown"
+  same "progress beside results in a file" "1" "$(grep -cx '128 texts, [0-9.]* a second' "$work/shown")"
+  on_terminal "$slowly | $embeds --similarity" >"$work/shown"
+  same "progress before results" "128 texts" "$(grep -m 1 . "$work/shown" | cut -d , -f 1)"
+  on_terminal "$slowly | $embeds" >"$work/shown"
+  same "no progress among results" "" "$(grep 'a second' "$work/shown" || true)"
+  on_terminal "$slowly | $embeds --npy '$work/shown.npy' 2>'$work/err'" >"$work/shown"
+  same "no progress where there is no terminal" "" "$(cat "$work/shown" "$work/err")"
+  on_terminal "(cat '$work/group'; sleep 0.3; echo 1; echo '$long'; sleep 0.3; echo 2) |
+    $embeds --npy '$work/shown.npy' --refuse-long --skip-bad" >"$work/shown"
+  grep -q '^skipped line 66: ' "$work/shown" || complain "a message and progress on one line: $(cat "$work/shown")"
+fi
+
 check_pipes "a house" --model "$model" --json
 "$program" --model "$model" --npy "$work/closed.npy" a >&- || complain "nothing is printed with --npy"
 

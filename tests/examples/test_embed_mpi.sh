@@ -46,6 +46,51 @@ done_of() { tail -c +257 "$1.progress" 2>/dev/null | tr -cd x | wc -c; }
 # ranks_of MPIRUN: the processes that it started. Their parent is the second number behind the name in brackets.
 ranks_of() { cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) .*) [A-Z] $1 .*/\1/p"; }
 
+# begin NAME ARGUMENT...: a run of two ranks in the background, which stands still before it is done. What it says goes to
+# $work/NAME.err, its number and those of its ranks to $work/NAME.mpirun and $work/NAME.ranks.
+begin() {
+  begun=$1
+  shift
+  mkdir "$work/$begun.mpi"
+  TMPDIR=$work/$begun.mpi mpirun --oversubscribe -np 2 "$program" --model "$model" --in "$work/more" --chunk 1 \
+    --out "$work/$begun.npy" "$@" >/dev/null 2>"$work/$begun.err" &
+  echo $! >"$work/$begun.mpirun"
+  tries=0
+  until [ "$(done_of "$work/$begun.npy")" -gt 5 ] || [ $tries -gt 3000 ]; do
+    tries=$((tries + 1))
+    sleep 0.01
+  done
+  ranks_of "$(cat "$work/$begun.mpirun")" >"$work/$begun.ranks"
+  # shellcheck disable=SC2046  # a list of numbers
+  kill -STOP $(cat "$work/$begun.ranks")
+}
+
+# end NAME: lets it go on, and waits for it. What it said before the last line is left in $work/NAME.said.
+end() {
+  # shellcheck disable=SC2046  # a list of numbers
+  kill -CONT $(cat "$work/$1.ranks")
+  rm "$work/$1.ranks"
+  wait "$(cat "$work/$1.mpirun")" || complain "$1: $(cat "$work/$1.err")"
+  cmp -s "$work/more_single.npy" "$work/$1.npy" || complain "$1: other bytes"
+  sed '$d' "$work/$1.err" >"$work/$1.said"
+}
+
+# What stands still does not stay behind, whatever happens.
+leave() {
+  # shellcheck disable=SC2046  # a list of numbers
+  kill -KILL $(cat "$work"/*.ranks 2>/dev/null) 2>/dev/null || true
+  rm -rf "$work"
+}
+trap leave EXIT
+
+# Three runs that stand still until the end of this test, so that the time is there that they need to say something.
+cat "$work/lines" "$work/lines" "$work/lines" "$work/lines" >"$work/more"
+"$embed" --model "$model" --npy "$work/more_single.npy" <"$work/more" || complain "more lines"
+begin patient
+begin silent --progress 0
+begin asked --progress 1
+stopped=$(date +%s)
+
 # Killed on the way, all ranks at once: any that lived on would soon be done with the rest. There are lines enough for a
 # second.
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do cat "$work/lines"; echo; done >"$work/many"
@@ -82,8 +127,6 @@ else
 fi
 
 # Two runs do not write one file, and without its output a progress is worth nothing.
-cat "$work/lines" "$work/lines" "$work/lines" "$work/lines" >"$work/more"
-"$embed" --model "$model" --npy "$work/more_single.npy" <"$work/more" || complain "more lines"
 "$program" --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>/dev/null &
 running=$!
 tries=0
@@ -102,6 +145,29 @@ rm "$work/shared.npy"
 ranks 2 --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>"$work/err" || complain "no output"
 ! grep -q '^going on' "$work/err" || complain "it went on without an output"
 cmp -s "$work/more_single.npy" "$work/shared.npy" || complain "other bytes where the output was gone"
+
+# Somebody waits for several ranks: there are lines after 10 seconds, or sooner if that is asked for, or none.
+line='^[0-9]* texts, [0-9.]* a second, [0-9]* %$'
+while [ $(($(date +%s) - stopped)) -lt 11 ]; do sleep 0.1; done
+end patient
+end silent
+end asked
+grep -q "$line" "$work/patient.said" || complain "a run of 10 seconds says nothing: $(cat "$work/patient.err")"
+grep -q "$line" "$work/asked.said" || complain "a run that is asked says nothing: $(cat "$work/asked.err")"
+same "it says nothing else" "" "$(grep -v "$line" "$work/patient.said" "$work/asked.said" || true)"
+same "no line for any percent twice" "" "$(grep -o '[0-9]* %' "$work/asked.said" | uniq -d)"
+same "a run that is not to say anything" "" "$(cat "$work/silent.said")"
+"$program" --model "$model" --in "$work/more" --out "$work/alone.npy" --progress 1 2>"$work/err" || complain "one rank"
+same "one rank that is soon done" "" "$(sed '$d' "$work/err" | grep -v "$line" || true)"
+wide="'$program' --model '$model' --in '$work/more' --out '$work/wide.npy' --chunk 1"
+if on_terminal "$wide" >"$work/shown"; then
+  grep -q "$line" "$work/shown" || complain "a terminal shows no progress: $(cat "$work/shown")"
+  grep -q '^2801 lines' "$work/shown" || complain "the last line is no line of its own: $(cat "$work/shown")"
+  on_terminal "$wide --progress 0" >"$work/shown"
+  same "a terminal that is not to show any" "1" "$(wc -l <"$work/shown" | tr -d ' ')"
+fi
+refused "progress of a filter" 2 "--in" --model "$model" --progress 1
+refused "a time that is none" 2 "--progress" --model "$model" --in "$work/three" --out "$work/x.npy" --progress -1
 
 # Nothing is written over what is read.
 cp "$work/three" "$work/kept.npy.progress"

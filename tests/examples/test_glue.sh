@@ -26,7 +26,7 @@ dull${tab}null${tab}0
 not a film${tab}null${tab}1
 good${tab}null${tab}null
 very very good${tab}null${tab}1" "$("$json_at" /a /b /label <"$work/parsed")"
-same "a blank line is counted" "passed over: 1 blank or short lines" "$(cat "$work/err")"
+same "a blank line is counted" "passed over: 1 blank or short line" "$(cat "$work/err")"
 
 "$program" --task SST2 --data "$work/dev.tsv" --model "$work/two" --json --submission "$work/submission" \
   >"$work/lines" 2>"$work/err" || complain "SST-2: $(cat "$work/err")"
@@ -64,6 +64,29 @@ refused "labels that are not the task's" 1 "--labels" --task qnli --data "$work/
 refused "a head of another size" 1 "3 classes for MNLI" --task mnli --data "$work/qnli.tsv" --model "$work/two"
 refused "labels for scores" 1 "--labels" --task stsb --data "$work/pairs.tsv" --model "$work/one" --labels a
 
+# A pipe gives all its lines, with a header and without, and odd ones are texts as they are.
+printf 'gj04\t1\t\t[a] (good) {film}\ngj04\t0\t*\t  bad \377 film \ngj04\t0\t*\t\n' >"$work/cola.tsv"
+for file in cola dev; do
+  task=cola
+  [ "$file" = cola ] || task=sst-2
+  "$program" --task $task --data "$work/$file.tsv" --model "$work/two" >"$work/lines" 2>/dev/null || complain "$file"
+  # shellcheck disable=SC2002  # a pipe is what is meant
+  cat "$work/$file.tsv" | "$program" --task $task --data /dev/stdin --model "$work/two" >"$work/piped" 2>/dev/null ||
+    complain "$file by a pipe"
+  cmp -s "$work/lines" "$work/piped" || complain "$file: a pipe gives other lines: $(cat "$work/piped")"
+done
+same "odd texts" "$(printf '[a] (good) {film}\n  bad \357\277\275 film \n')" \
+  "$("$program" --task cola --data "$work/cola.tsv" --parse-only | "$json_at" /a)"
+
+# A submission is written over nothing that is read, nor for a file that is not there.
+cp "$work/dev.tsv" "$work/kept.tsv"
+refused "a submission that is the data" 1 "is what the texts are read from" --task sst-2 --data "$work/kept.tsv" \
+  --model "$work/two" --submission "$work/kept.tsv"
+cmp -s "$work/dev.tsv" "$work/kept.tsv" || complain "the data is not what it was"
+refused "a submission for nothing" 1 "$work/nowhere" --task sst-2 --data "$work/nowhere" --model "$work/two" \
+  --submission "$work/none"
+[ ! -e "$work/none" ] || complain "a submission for nothing is there"
+
 # Bad lines end the run, or are counted.
 printf 'sentence\tlabel\ngood\t1\nbad\nbad\t2\ngood\t1\n' >"$work/bad.tsv"
 "$program" --task sst-2 --data "$work/bad.tsv" --model "$work/two" >"$work/out" 2>"$work/err" && complain "bad lines"
@@ -76,6 +99,8 @@ same "their codes stand in their places" "bad_value bad_value" \
 same "what is left counts" "2" "$(tail -n 1 "$work/lines" | "$json_at" /n)"
 
 refused "a file without a header" 1 "line 1" --task cola --data "$work/dev.tsv" --model "$work/two"
+: >"$work/empty"
+refused "an empty file" 1 "$work/empty" --task cola --data "$work/empty" --model "$work/two"
 refused "a file that is not there" 1 "$work/nowhere" --task cola --data "$work/nowhere" --parse-only
 refused "a task that is none" 2 "CoLA, MNLI" --task sst-3 --data "$work/dev.tsv" --parse-only
 refused "a model of another kind" 1 "masked_lm" --task sst-2 --data "$work/dev.tsv" --model "$models/tiny-mlm"

@@ -19,6 +19,7 @@ same "the tokenizer" "tokenizer.json${tab}8192${tab}<mask>" \
 same "nothing is refused" "0${tab}0${tab}0" "$("$json_at" '/refused#' '/load/unused#' /load/words_without_row <"$work/mlm")"
 same "the labels of a classifier" "7" "$("$program" "$models/tiny-classifier" --json | "$json_at" '/load/labels#')"
 "$program" "$model" >"$work/plain" || complain "plain"
+same "the folder as other programs take it" "$(cat "$work/plain")" "$("$program" --model "$model")"
 grep -qx "architecture.loader: masked_lm" "$work/plain" || complain "the plain form: $(head -n 5 "$work/plain")"
 
 # What is refused does not hide the rest.
@@ -37,5 +38,7 @@ same "another family" "config${tab}unsupported" "$("$json_at" /refused/0/part /r
 
 check_output_errors "" "$model"
 refused "a folder that is not there" 1 "$work/nowhere" "$work/nowhere"
-refused "no folder" 2 "folder"
+refused "no folder" 2 "folder or --model"
+refused "a folder twice" 2 "excludes" "$model" --model "$model"
+refused "a folder without a name" 2 "folder: expected a value that is not empty" ""
 finish

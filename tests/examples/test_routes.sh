@@ -87,6 +87,11 @@ same "bad texts are counted" "skipped: 1 of 2 texts" "$(cat "$work/err")"
 same "its code stands in its place" "invalid_input" "$(head -n 1 "$work/skipped" | "$json_at" /error)"
 same "nor do they count" "1" "$(tail -n 1 "$work/skipped" | "$json_at" /summary/texts)"
 
+cp "$work/lines" "$work/kept"
+found=0
+"$program" --model "$model" --svg "$work/kept" <"$work/kept" >/dev/null 2>"$work/err" || found=$?
+same "a drawing over the texts: exit status" 1 "$found"
+cmp -s "$work/lines" "$work/kept" || complain "a drawing is written over the texts"
 refused "a model without trees" 1 "dense feedforward" --model "$models/../../tests/golden/models/mlm_ff_gelu" a
 refused "a wrong folder" 1 "config.json" --model "$work" a
 refused "an unknown option" 2 "--jsno" --model "$model" --jsno a

@@ -190,6 +190,7 @@ stop
 wait "$slow" || true
 
 refused "no model" 2 "--model, --embedder or --reranker"
+refused "a name without a folder" 1 "lm= names no folder" --model lm=
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000
 refused "a time-out that is none" 2 "--timeout" --model "$models/tiny-mlm" --timeout 10000000000

@@ -25,6 +25,8 @@ same "a pair" '["[CLS]","a","[SEP]","b","[SEP]"]'"${tab}[0,0,0,1,1]" \
   "$("$program" --tokenizer "$bert" --json --pair "a${tab}b" | "$json_at" /tokens /type_ids)"
 same "special tokens in brackets" '["[CLS]","[CLS]","a","[MASK]","[SEP]","[SEP]"]' \
   "$("$program" --tokenizer "$bert" --json "[CLS] a [MASK] [SEP]" | "$json_at" /tokens)"
+same "the folder as other programs take it" "$(tokens "a house")" \
+  "$("$program" --model "$folder" --json "a house" | "$json_at" /tokens)"
 same "nothing for an empty pipe" "" "$("$program" --tokenizer "$folder" </dev/null)"
 
 check_pipes "a house" --tokenizer "$folder" --json
@@ -54,4 +56,7 @@ refused "no room for a text" 1 "max_length" --tokenizer "$bert" --truncate --max
 refused "a folder that is not there" 1 "$work/nowhere" --tokenizer "$work/nowhere" a
 refused "an unknown option" 2 "-x" --tokenizer "$folder" -x a
 refused "no tokenizer" 2 "--tokenizer" a
+refused "two tokenizers" 2 "--tokenizer" --tokenizer "$folder" --model "$folder" a
+same "the completion of the other name" "--model" "$(bash -c 'eval "$1" && COMP_WORDS=(it --mo) COMP_CWORD=1 && _tokenize &&
+  echo "${COMPREPLY[*]}"' _ "$(sh "$(dirname "$0")/../../.cmake/completion.sh" "$program")")"
 finish

@@ -66,6 +66,25 @@ function(consume variable)
   set(${variable} "${configured}${printed}" PARENT_SCOPE)
 endfunction()
 
+# look_for(<variable> LANGUAGE <language> FIND <argument>... [OPTIONS <argument>...]): a project of one language asks for the
+# package and can do without it; <variable> gets all that CMake writes, and at the end whether it was found.
+function(look_for variable)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LANGUAGE" "FIND;OPTIONS")
+  list(JOIN arg_FIND " " find)
+  file(REMOVE_RECURSE "${WORK}/asking")
+  file(WRITE "${WORK}/asking/CMakeLists.txt" "cmake_minimum_required(VERSION 3.22)
+project(asking LANGUAGES ${arg_LANGUAGE})
+find_package(ultrafastbert ${find})
+message(STATUS \"found: \${ultrafastbert_FOUND}\")
+")
+  if(arg_LANGUAGE STREQUAL "CXX")
+    list(APPEND arg_OPTIONS -D CMAKE_CXX_COMPILER=${COMPILER})
+  endif()
+  run(output "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${WORK}/asking" -B "${WORK}/asking/build"
+      -D CMAKE_PREFIX_PATH=${prefix} ${arg_OPTIONS})
+  set(${variable} "${output}" PARENT_SCOPE)
+endfunction()
+
 # check_places(<file>...): no file tells where it came from.
 function(check_places)
   foreach(file IN LISTS ARGN)
@@ -157,6 +176,25 @@ elseif(CASE STREQUAL "find_package_refuses")
   own_blas_options(options absent interface)
   configure(output FAILS WAY find_package COMPONENT layers PROGRAM layers OPTIONS ${options})
   expect("${output}" "a program with <cblas.h> does not compile and link:.*libabsent.so")
+
+  # Who can do without the package is told why it is not there, or nothing if it was asked for quietly.
+  look_for(output LANGUAGE C FIND COMPONENTS layers)
+  expect("${output}" "the language CXX has to be enabled.*found: 0")
+  look_for(output LANGUAGE CXX FIND COMPONENTS layers OPTIONS ${no_eigen})
+  expect("${output}" "Eigen 3.4 or later is needed.*found: 0")
+  look_for(output LANGUAGE CXX FIND COMPONENTS layers)
+  expect("${output}" "ultrafastbert: (no )?BLAS.*found: 1")
+  set(loud "ultrafastbert: |ultrafastbert-config|ultrafastbert_FOUND")
+  expect("${output}" "${loud}")
+  look_for(quiet_1 LANGUAGE CXX FIND QUIET)
+  look_for(quiet_2 LANGUAGE CXX FIND QUIET OPTIONS -D UFB_BLAS=OFF)
+  look_for(quiet_3 LANGUAGE CXX FIND QUIET OPTIONS ${no_eigen})
+  look_for(quiet_4 LANGUAGE C FIND QUIET)
+  expect("${quiet_1}${quiet_2}" "found: 1.*found: 1")
+  expect("${quiet_3}${quiet_4}" "found: 0.*found: 0")
+  if("${quiet_1}${quiet_2}${quiet_3}${quiet_4}" MATCHES "${loud}")
+    message(FATAL_ERROR "this was to be silent:\n${quiet_1}${quiet_2}${quiet_3}${quiet_4}")
+  endif()
 
   run(output FAILS "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE}" -B "${WORK}/programs" -D UFB_BUILD_TESTS=OFF
       -D CMAKE_CXX_COMPILER=${COMPILER} -D UFB_BUILD_EXAMPLES=OFF -D UFB_INSTALL_PROGRAMS=ON)

@@ -26,18 +26,14 @@ using ultrafastbert::token_id;
 class hex_pre_tokenizer : public tokenizers::pre_tokenizer {
  public:
   void apply(tokenizers::pre_tokenized_text& pieces) const override {
-    auto& text = pieces.text();
-    for (auto& piece : pieces.pieces()) {
-      const std::size_t begin = text.next_size();
+    pieces.rewrite_pieces([](tokenizers::normalized_text& text, const tokenizers::byte_range& piece) {
       for (std::size_t i = piece.begin; i < piece.end; ++i) {
         constexpr std::string_view digits = "0123456789abcdef";
         const auto byte = static_cast<unsigned char>(text.text()[i]);
         const std::array<char, 2> spelled{digits[byte >> 4U], digits[byte & 15U]};
         text.put(std::string_view(spelled.data(), 2), text.origin(i));
       }
-      piece = {.begin = begin, .end = text.next_size()};
-    }
-    text.commit();
+    });
   }
 };
 

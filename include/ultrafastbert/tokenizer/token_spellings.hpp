@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The spellings of an encoding's tokens. A text may have more tokens than bytes, and a string for each of them would
-// take more memory than all the rest of an encoding: here they stand one behind the other. Layer: tokenizer.
+// take more memory than all the rest of an encoding: here they stand one behind the other.
+// Layer: tokenizer.
 #pragma once
 
 #include <compare>

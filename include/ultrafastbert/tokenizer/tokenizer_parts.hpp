@@ -71,7 +71,7 @@ inline void add_pieces(const tokenizer_parts& parts, call_scratch& scratch, text
     step->apply(text);
   }
   const normalized_text& bytes = text.text();
-  for (const byte_range& piece : text.pieces()) {
+  for (const byte_range piece : text.pieces()) {
     const std::string_view written = bytes.text().substr(piece.begin, piece.end - piece.begin);
     parts.model->tokenize(written, *scratch.model);
     out.make_room(scratch.model->tokens.size());

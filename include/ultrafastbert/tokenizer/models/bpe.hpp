@@ -78,6 +78,7 @@ class bpe : public token_model {
       const std::size_t end = (std::min)((std::max)(at, begin + 1), piece.size());
       scratch.tokens.emplace_back(id, byte_range{.begin = begin, .end = end});
     });
+    symbols.trim();
   }
 
   [[nodiscard]] std::optional<std::string> unknown_token() const override { return options_.unknown_token; }

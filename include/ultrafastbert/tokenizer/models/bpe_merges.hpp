@@ -239,6 +239,13 @@ class bpe_symbols {
     left_ = 0;
   }
 
+  /// Gives the memory of a long row back; that of others serves the next row.
+  void trim() {
+    if (row_.capacity() < long_row) return;
+    std::vector<symbol>().swap(row_);
+    left_ = 0;
+  }
+
   /// Number of symbols that are left.
   [[nodiscard]] std::size_t left() const noexcept { return left_; }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -17,6 +18,17 @@
 
 namespace ultrafastbert::tokenizers {
 
+/// A piece of a text: the bytes from `begin` to `end` without the one at `end`. A text may have one for each byte, and
+/// has fewer than 2^32 of them, so that pieces are small.
+struct text_piece {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+
+  text_piece(std::size_t first, std::size_t last) noexcept
+      : begin(static_cast<std::uint32_t>(first)), end(static_cast<std::uint32_t>(last)) {}
+  operator byte_range() const noexcept { return {.begin = begin, .end = end}; }  ///< the same as a range
+};
+
 /// A text on its way to the model: the normalized text and the pieces it is cut into so far. Pieces are ranges of its
 /// bytes, in order; what lies between two pieces, such as white space, never reaches the model.
 class pre_tokenized_text {
@@ -27,14 +39,12 @@ class pre_tokenized_text {
   [[nodiscard]] normalized_text& text() noexcept { return text_; }              ///< to read or to rewrite
   [[nodiscard]] const normalized_text& text() const noexcept { return text_; }  ///< to read
 
-  /// The pieces. A pre-tokenizer that rewrites the text replaces them by ranges of the new text.
-  [[nodiscard]] std::vector<byte_range>& pieces() noexcept { return pieces_; }
-  [[nodiscard]] std::span<const byte_range> pieces() const noexcept { return pieces_; }  ///< to read
+  [[nodiscard]] std::span<const text_piece> pieces() const noexcept { return pieces_; }  ///< to read
 
   /// Makes the whole text one piece, or no piece if it is empty.
   void join() {
     pieces_.clear();
-    if (!text_.text().empty()) pieces_.push_back({.begin = 0, .end = text_.text().size()});
+    if (!text_.text().empty()) pieces_.emplace_back(std::size_t{0}, text_.text().size());
   }
 
   /// Cuts every piece into smaller ones. `cut(piece, part)` gets the bytes of a piece and calls `part(begin, end)`,
@@ -42,10 +52,9 @@ class pre_tokenized_text {
   template <class Cut>
   void cut_pieces(const Cut& cut) {
     next_.clear();
-    for (const byte_range& piece : pieces_) {
-      cut(text_.text().substr(piece.begin, piece.end - piece.begin), [&](std::size_t begin, std::size_t end) {
-        next_.push_back({.begin = piece.begin + begin, .end = piece.begin + end});
-      });
+    for (const byte_range piece : pieces_) {
+      cut(text_.text().substr(piece.begin, piece.end - piece.begin),
+          [&](std::size_t begin, std::size_t end) { next_.emplace_back(piece.begin + begin, piece.begin + end); });
     }
     std::swap(pieces_, next_);
   }
@@ -55,10 +64,10 @@ class pre_tokenized_text {
   template <class Rewrite>
   void rewrite_pieces(const Rewrite& rewrite) {
     next_.clear();
-    for (const byte_range& piece : pieces_) {
+    for (const byte_range piece : pieces_) {
       const std::size_t begin = text_.next_size();
       rewrite(text_, piece);
-      if (begin < text_.next_size()) next_.push_back({.begin = begin, .end = text_.next_size()});
+      if (begin < text_.next_size()) next_.emplace_back(begin, text_.next_size());
     }
     text_.commit();
     std::swap(pieces_, next_);
@@ -66,8 +75,8 @@ class pre_tokenized_text {
 
  private:
   normalized_text text_;
-  std::vector<byte_range> pieces_{};
-  std::vector<byte_range> next_{};  // kept, so that its memory serves the next text
+  std::vector<text_piece> pieces_{};
+  std::vector<text_piece> next_{};  // kept, so that its memory serves the next text
 };
 
 /// One step of cutting. Immutable, so that threads can share it.
