@@ -67,8 +67,9 @@ inline std::optional<refusal> check_frame(const httplib::Request& request) {
 }
 
 /// Sends a body, and closes the connection behind it; an answer to HEAD has no body. With `rest`, which reads what the
-/// client still sends, the connection is closed only when that ends, or some seconds later: a client that is told no
-/// while it sends would otherwise see its connection break, and not the answer.
+/// client still sends, the connection is closed only when that ends, or some seconds later, or when nothing comes for
+/// as long as clients may take: a client that is told no while it sends would otherwise see its connection break, and
+/// not the answer.
 inline void send_and_close(const httplib::Request& request, httplib::Response& response, std::string body,
                            const std::string& type, std::optional<httplib::ContentReader> rest = {}) {
   response.set_header("Connection", "close");

@@ -55,7 +55,8 @@ inline void check_port(const std::string& host, int port) {
 /// Ends all connections to a port that this process has accepted: who reads from them finds their end. Without it a
 /// client that sends a byte now and then would keep the server from ending.
 inline void hang_up(int port) {
-  const long most = std::clamp(::sysconf(_SC_OPEN_MAX), 0L, 65'536L);
+  const long limit = ::sysconf(_SC_OPEN_MAX);
+  const long most = limit < 0 ? 65'536 : std::min(limit, 65'536L);
   for (int descriptor = 0; descriptor < most; ++descriptor) {
     sockaddr_storage own{};
     socklen_t size = sizeof own;

@@ -127,8 +127,8 @@ int main(int argc, char** argv) {
   const auto number = [&](const char* name, std::size_t& to, const char* text) {
     return app.add_option(name, to, text)->check(examples::positive)->capture_default_str();
   };
-  app.add_option("--connections", wanted.web.connections, "connections that are served at a time, up to 4096")
-      ->check(CLI::Range(1, 4096))
+  app.add_option("--connections", wanted.web.connections, "connections that are served at a time, up to 1000")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   number("--max-body", wanted.web.max_body, "bytes of a request, beyond which it gets 413");
   number("--max-texts", wanted.web.max_texts, "texts of a request, beyond which it gets 422");

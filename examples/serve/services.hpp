@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -34,7 +35,10 @@ class services {
  public:
   /// Throws: as the models' own `load`; std::runtime_error (a second model with the same name and endpoint).
   void add(const std::string& what, served_as kind, const ufb::load_options& how, const service_options& options) {
-    const auto [name, folder] = split(what);
+    const named_folder from = split(what);
+    const std::string& name = from.name;
+    const std::string& folder = from.folder;
+    check_name(name, folder);
     if (kind == served_as::embedder) return add_embedder(name, folder, how, options);
     if (kind == served_as::reranker) {
       auto model = ufb::cross_encoder<float>::load(folder, examples::with_loading_line(how));
@@ -58,9 +62,14 @@ class services {
 
   [[nodiscard]] const std::vector<std::unique_ptr<service>>& all() const noexcept { return services_; }
 
-  /// The model of a request: the one it names, or the first one with that endpoint, or any for an empty endpoint.
-  /// Throws: bad_request.
-  [[nodiscard]] service& find(std::string_view endpoint, const std::string& name) const {
+  /// The model of a request: the one it names, or the first one with that endpoint, or any for an empty endpoint; of
+  /// those with trees, if there are some and none is named, for `routed`. Throws: bad_request.
+  [[nodiscard]] service& find(std::string_view endpoint, const std::string& name, bool routed = false) const {
+    if (routed && name.empty()) {
+      for (const auto& each : services_) {
+        if (each->has_routes()) return *each;
+      }
+    }
     std::string names;
     for (const auto& each : services_) {
       if (!endpoint.empty() && each->endpoint() != endpoint) continue;
@@ -74,8 +83,20 @@ class services {
   }
 
  private:
+  struct named_folder {
+    std::string name{};
+    std::string folder{};
+  };
+
+  // Refuses two folders of one name, as requests could not tell them apart; one may be served for several tasks.
+  void check_name(const std::string& name, const std::string& folder) {
+    const auto [known, added] = folders_.try_emplace(name, std::filesystem::weakly_canonical(folder));
+    if (added || known->second == std::filesystem::weakly_canonical(folder)) return;
+    throw std::runtime_error("two folders are called " + name + ": call one of them otherwise, as NAME=FOLDER");
+  }
+
   // NAME=FOLDER, or a folder, whose own name it then is; links have theirs.
-  static std::pair<std::string, std::string> split(const std::string& what) {
+  static named_folder split(const std::string& what) {
     const std::size_t equals = what.find('=');
     if (equals != std::string::npos && equals != 0 && !std::filesystem::exists(what)) {
       if (equals + 1 == what.size()) throw std::runtime_error(what + " names no folder");
@@ -105,6 +126,7 @@ class services {
     services_.push_back(std::move(next));
   }
 
+  std::map<std::string, std::filesystem::path> folders_{};
   std::vector<std::unique_ptr<service>> services_{};
 };
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <ctime>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <sstream>
@@ -124,6 +125,7 @@ class web_server {
     const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(5)); };
     while (!server_.is_running() && !ended_) pause();  // it cannot be stopped before it runs
     server_.stop();
+    stopped_ = true;
     const auto until = clock::now() + wanted_.patience + std::chrono::seconds(1);
     while (!ended_ && clock::now() < until) pause();
     while (!ended_) {
@@ -157,6 +159,7 @@ class web_server {
                                  const httplib::ContentReader& rest) {
       auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
       own.path = request.target.substr(0, request.target.find('?'));
+      own.headers.erase("Content-Encoding");  // what still comes is thrown away, and not unpacked before
       refuse(request, response, is_one_of(post_paths_, request.path) ? too_large : unknown(request), rest);
     });
     // Who asks before sending a body is told at once.
@@ -190,7 +193,7 @@ class web_server {
   [[nodiscard]] refusal unknown(const httplib::Request& request) const {
     const bool post = is_one_of(post_paths_, request.path);
     if (post) return {405, "method_not_allowed", "this endpoint takes POST alone", "POST"};
-    if (is_one_of(get_paths_, request.path)) {
+    if (is_one_of(get_paths_, request.path) || request.path.starts_with("/v1/models/")) {
       return {405, "method_not_allowed", "this endpoint takes GET alone", "GET, HEAD"};
     }
     return {404, "no_such_endpoint", "there is no such endpoint"};
@@ -230,7 +233,7 @@ class web_server {
     });
     on_post("/routes", [this](const fields& request, httplib::Response& response) {
       request.allow({"model", "input", "layer"});
-      service& model = models_.find({}, request.text("model", {}));
+      service& model = models_.find({}, request.text("model", {}), true);
       const auto texts = request.texts("input", 1);
       response.set_content(model.draw_routes(texts.front().first, request.number("layer", 0, 0, 100'000)),
                            "image/svg+xml");
@@ -286,10 +289,15 @@ class web_server {
     metrics_.add_refused(why.status);
     response.status = why.status;
     if (!why.allowed.empty()) response.set_header("Allow", std::string(why.allowed));
+    response.set_header("Connection", "close");
     std::string message(why.message);
     if (why.status == 404) message = request.method + ' ' + request.path + " does not exist";
-    send_and_close(request, response, to_text(error_body(why.status, why.code, message, {})), "application/json",
-                   std::move(rest));
+    std::string body = to_text(error_body(why.status, why.code, message, {}));
+    if (stopped_) {  // all connections end, and cpp-httplib asks no provider any more
+      response.set_content(std::move(body), "application/json");
+    } else {
+      send_and_close(request, response, std::move(body), "application/json", std::move(rest));
+    }
   }
 
   template <class Answer>
@@ -318,8 +326,10 @@ class web_server {
   }
 
   [[nodiscard]] ordered_json tokenize(const service& model, const std::vector<ufb::text_pair>& texts,
-                                      std::optional<bool> pairs) const {
+                                      std::optional<bool> pairs) {
     if (!pairs) throw bad_request(422, "bad_value", "expected either texts or pairs of texts, not both", "input");
+    // One at a time, as a text of some megabytes takes hundreds of them.
+    const std::lock_guard lock(tokenizing_);
     ordered_json results = ordered_json::array();
     std::size_t tokens = 0;
     for (const ufb::text_pair& text : texts) {
@@ -360,7 +370,9 @@ class web_server {
   int port_ = -1;
   std::time_t start_ = std::time(nullptr);
   std::atomic<bool> draining_ = false;
+  std::atomic<bool> stopped_ = false;
   std::atomic<bool> ended_ = false;
+  std::mutex tokenizing_{};
   metrics metrics_{};
   socket_t socket_ = INVALID_SOCKET;  // that listens
   httplib::Server server_{};

@@ -4,8 +4,10 @@
 Requests whose end is in doubt, over plain sockets to a server with a classifier that takes bodies of up to 100,000 bytes:
 each gets its one answer, and its connection is closed, so that nothing of it is taken for somebody's next request.
 """
+import gzip
 import socket
 import sys
+import time
 
 port = int(sys.argv[1])
 failures = 0
@@ -61,6 +63,7 @@ check("a HEAD with a long body", 400,
 check("a HEAD", 200, head("HEAD /health HTTP/1.1", "Connection: close"))
 check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
 check("a PUT", 405, head("PUT /classify HTTP/1.1"))
+check("a DELETE of a model", 405, head("DELETE /v1/models/tiny-mlm HTTP/1.1"))
 check("a POST elsewhere", 404, head("POST /nowhere HTTP/1.1", length) + text)
 check("no length", 411, head(post))
 check("two lengths", 400, head(post, "Content-Length: 4", length) + text)
@@ -89,6 +92,14 @@ for name, request in (("waits", announced), ("asks", head(post, "Content-Length:
             print(f"a client that announces too much and {name}: no 413")
 check("a body that is too large", 413, head(post, "Content-Length: 3000000") + large * 15)
 check("a large body elsewhere", 404, head("POST /nowhere HTTP/1.1", f"Content-Length: {len(large)}") + large)
+# What a refused request still sends is thrown away as it comes: unpacking it could take seconds.
+packed = gzip.compress(b"a" * 200_000_000)
+begin = time.monotonic()
+check("a body that unpacks to very much, elsewhere", 404,
+      head("POST /nowhere HTTP/1.1", f"Content-Length: {len(packed)}", "Content-Encoding: gzip") + packed)
+if time.monotonic() - begin > 2:
+    failures += 1
+    print("a refused body is unpacked")
 
 # Answers come whole and as they are, whatever a request asks for: no ranges of them, and no compression.
 whole = exchange(head(post, length, "Connection: close") + text)

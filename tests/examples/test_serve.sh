@@ -190,6 +190,8 @@ stop
 wait "$slow" || true
 
 refused "no model" 2 "--model, --embedder or --reranker"
+refused "two folders of one name" 1 "two folders are called a" --model "a=$models/tiny-mlm" --model \
+  "a=$models/tiny-classifier"
 refused "a name without a folder" 1 "lm= names no folder" --model lm=
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000

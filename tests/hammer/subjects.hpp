@@ -216,6 +216,7 @@ class result_bytes {
     add(each.raw);
     add(each.sigmoid);
   }
+  void add(const ufb::token_spellings& all) { add(static_cast<std::vector<std::string>>(all)); }
   template <class Each>
   void add(const std::vector<Each>& all) {
     add(all.size());

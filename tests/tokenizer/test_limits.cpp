@@ -445,3 +445,26 @@ TEST_CASE("Steps that take long for each byte may pass over a text a few times o
   CHECK_FALSE(passes(40, "NFKC"));
   CHECK(passes(60, "Lowercase"));
 }
+
+TEST_CASE("Padding that takes memory out of proportion is refused, and leaves what was to be padded",
+          "[tokenizer][limits]") {
+  const auto t = parse_changed([](json& d) {
+    d["padding"] = {{"strategy", {{"Fixed", 1'048'576}}},
+                    {"direction", "Left"},
+                    {"pad_to_multiple_of", nullptr},
+                    {"pad_id", 0},
+                    {"pad_type_id", 0},
+                    {"pad_token", std::string(1024, 'p')}};
+  });
+  std::vector<ultrafastbert::encoding> one{t.encode("the")};
+  const auto error = error_of([&] { t.pad(one, *t.file_padding()); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "padding");
+  CHECK(one.front().size() == t.encode("the").size());
+  t.pad(one, {.length = 1'048'576});
+  CHECK(one.front().size() == 1'048'576);
+  std::vector<ultrafastbert::encoding> many(2000, t.encode("the"));
+  t.pad(many, {.length = 512});
+  CHECK(many.back().size() == 512);
+}

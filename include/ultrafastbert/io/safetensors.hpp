@@ -189,11 +189,10 @@ void safetensors::parse(const Bytes& bytes, const safetensors_limits& limits) {
                                  .reason = "the file ends inside its header",
                                  .byte_offset = bytes.size()});
   }
-  // What does not begin like JSON is not read whole, as its file may be sparse and claim a hundred megabytes.
+  // What cannot be a header is not read whole: files of zeros may claim a hundred megabytes.
   char first = '\0';
   if (length != 0) bytes.read(prefix.size(), std::as_writable_bytes(std::span(&first, 1)));
-  const bool is_json = std::string_view("{ \t\r\n").find(first) != std::string_view::npos;
-  std::string text(is_json ? static_cast<std::size_t>(length) : (std::min<std::size_t>)(length, 1), '\0');
+  std::string text(first == '{' ? static_cast<std::size_t>(length) : (std::min<std::size_t>)(length, 1), '\0');
   bytes.read(prefix.size(), std::as_writable_bytes(std::span(text)));
   data_start_ = prefix.size() + length;
   data_bytes_ = rest - length;

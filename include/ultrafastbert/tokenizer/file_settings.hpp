@@ -55,8 +55,7 @@ namespace ultrafastbert::tokenizers {
   return out;
 }
 
-/// The longest padding that a file may ask for. No model takes so many tokens, and without a bound a short file would
-/// make gigabytes of a short text.
+/// The longest padding that a file may ask for: no model takes so many tokens.
 inline constexpr std::uint64_t most_padding = std::uint64_t{1} << 20U;
 
 /// Reads `padding`. Throws: bad_type, bad_value, missing_key.

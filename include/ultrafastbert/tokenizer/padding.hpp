@@ -69,6 +69,31 @@ struct length_range {
   return length;
 }
 
+/// Refuses padding whose memory is out of proportion: a short file can ask for a long padding, of tokens that are
+/// spelled with a thousand bytes, for each of many encodings. Thousands of tokens for each are fine, and millions
+/// together. Throws: limit_exceeded.
+inline void check_padding(std::span<const encoding> encodings, std::size_t length, const pad_token& token) {
+  constexpr std::size_t bytes_of_token = 32;  // what an encoding keeps of it beside its spelling
+  constexpr std::size_t free_bytes = std::size_t{1} << 27U;
+  constexpr std::size_t bytes_of_encoding = std::size_t{1} << 19U;
+  std::size_t missing = 0;
+  std::size_t count = 0;
+  const auto note = [&](const encoding& each) {
+    missing += length - (std::min)(length, each.size());
+    ++count;
+  };
+  for (const encoding& each : encodings) {
+    note(each);
+    for (const encoding& further : each.overflow) note(further);
+  }
+  const std::size_t most = (free_bytes + count * bytes_of_encoding) / (bytes_of_token + token.spelling.size());
+  if (missing <= most) return;
+  fail(error_code::limit_exceeded, {.where = "padding",
+                                    .expected = "at most " + std::to_string(most) + " tokens of padding for " +
+                                                std::to_string(count) + (count == 1 ? " encoding" : " encodings"),
+                                    .found = std::to_string(missing)});
+}
+
 /// Fills an encoding up to `length`, if it is shorter.
 inline void pad_to(encoding& out, std::size_t length, const pad_token& token) {
   if (out.size() >= length) return;

@@ -35,7 +35,7 @@ class token_spellings {
   using size_type = std::size_t;
   using difference_type = std::ptrdiff_t;
 
-  /// Walks over the spellings.
+  /// Walks over the spellings. Valid until the container is changed, moved or destroyed.
   class const_iterator {
    public:
     using iterator_category = std::random_access_iterator_tag;

@@ -156,6 +156,7 @@ class tokenizer {
     const auto [shortest, longest] = tokenizers::lengths_of(encodings);
     const std::size_t length = tokenizers::padded_length(longest, padding);
     const auto token = pad_token(shortest < length, padding);
+    tokenizers::check_padding(encodings, length, token);
     for (encoding& each : encodings) {
       tokenizers::pad_to(each, length, token);
       for (encoding& further : each.overflow) tokenizers::pad_to(further, length, token);
