@@ -2,28 +2,18 @@
 //
 // The line that says how far the loading of a model is.
 #include <chrono>
-#include <iostream>
-#include <sstream>
 #include <string>
 
 #include "loading.hpp"
 #include "support/catch.hpp"
+#include "support/standard_error.hpp"
 #include "ultrafastbert/model/tasks/masked_lm.hpp"
 
 namespace {
 
 using examples::loading_line;
 using std::chrono::milliseconds;
-
-// What `run` writes to standard error.
-template <class Run>
-std::string said_by(const Run& run) {
-  const std::ostringstream out;
-  auto* const before = std::cerr.rdbuf(out.rdbuf());
-  run();
-  std::cerr.rdbuf(before);
-  return out.str();
-}
+using ufb_test::said_by;
 
 }  // namespace
 

@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <iostream>
 #include <regex>
-#include <sstream>
 #include <string>
 #include <thread>
 
 #include "streaming.hpp"
 #include "support/catch.hpp"
+#include "support/standard_error.hpp"
 
 namespace {
 
@@ -20,11 +20,7 @@ using std::chrono::milliseconds;
 // What `run` writes to standard error, with a "*" for each rate.
 template <class Run>
 std::string said_by(const Run& run) {
-  const std::ostringstream out;
-  auto* const before = std::cerr.rdbuf(out.rdbuf());
-  run();
-  std::cerr.rdbuf(before);
-  return std::regex_replace(out.str(), std::regex("[0-9.]+ a second"), "* a second");
+  return std::regex_replace(ufb_test::said_by(run), std::regex("[0-9.]+ a second"), "* a second");
 }
 
 // Until a line may follow the last one.
