@@ -164,3 +164,17 @@ TEST_CASE("The nearest name differs least, in at most a third of the letters, th
   CHECK(ufb::core::edit_distance("", "abc", 10, cells) == 3);
   CHECK(ufb::core::edit_distance("same", "same", 10, cells) == 0);
 }
+
+TEST_CASE("Steps are taken once all parameters are read, and not where one is missing", "[parameters]") {
+  ufb::memory_source source;
+  source.add("x.scale", {}, {0.5F});
+  scaled_rows layer;
+  ufb::parameter_list list;
+  list.add_step([&layer] { layer.order.emplace_back("a step with scale " + std::to_string(layer.scale)); });
+  layer.parameters("x.", list);
+  CHECK(error_of([&] { list.load(source); }));
+  CHECK(layer.order.empty());
+  source.add("x.rows.weight", {2, 3}, six);
+  list.load(source);
+  CHECK(layer.order == std::vector<std::string>{"x.rows.weight", "x.scale", "a step with scale 0.500000"});
+}

@@ -119,6 +119,7 @@ TEST_CASE("Texts that are too long are refused by number, or cut where that is a
   CHECK(report.truncated == 2);
   CHECK(report.left_out == 81 - 64 + 71 - 64);
   CHECK(report.texts == std::vector<std::size_t>{0, 1, 2, 3, 4});
+  CHECK(report.tokens == std::vector<std::size_t>{2, 64, 3, 64, 64});
   CHECK(got.encodings[1].ids == model.text_tokenizer().encode(some[1], {.max_length = 64}).ids);
   CHECK(got.encodings[1].truncated);
   CHECK(got.encodings[4].size() == 64);
