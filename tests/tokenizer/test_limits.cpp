@@ -468,3 +468,33 @@ TEST_CASE("Padding that takes memory out of proportion is refused, and leaves wh
   t.pad(many, {.length = 512});
   CHECK(many.back().size() == 512);
 }
+
+TEST_CASE("Spellings of 4 GiB together are refused", "[tokenizer][limits]") {
+  constexpr std::size_t most = 0xffffffff;
+  CHECK_FALSE(error_of([] { ultrafastbert::tokenizers::check_spelling_room(most - 3, 3); }));
+  const auto error = error_of([] { ultrafastbert::tokenizers::check_spelling_room(most - 3, 4); });
+  REQUIRE(error);
+  CHECK(error->code() == error_code::limit_exceeded);
+  CHECK(error->where() == "tokens");
+}
+
+TEST_CASE("Spellings are read like a vector of strings and become one", "[tokenizer]") {
+  ultrafastbert::token_spellings some;
+  CHECK(some.empty());
+  const std::vector<std::string> words{"a", "", "##b", std::string("\0c", 2)};
+  for (const std::string& word : words) some.push_back(word);
+  CHECK(some == words);
+  CHECK(std::vector<std::string>(some) == words);
+  CHECK(std::vector<std::string>(some.begin(), some.end()) == words);
+  CHECK(some.front() == "a");
+  CHECK(some.back() == words.back());
+  CHECK(some.end() - some.begin() == 4);
+  CHECK(some.begin()[2] == "##b");
+  const std::string copy = some[2];
+  some.push_front(2, "[PAD]");
+  CHECK(some.size() == 6);
+  CHECK(some[1] == "[PAD]");
+  CHECK(some[4] == copy);
+  CHECK_FALSE(some == words);
+  CHECK(ultrafastbert::token_spellings(words) == words);
+}

@@ -26,6 +26,20 @@ struct token_spelling : std::string_view {
   operator std::string() const { return std::string(data(), size()); }  ///< a copy. Throws: std::bad_alloc
 };
 
+namespace tokenizers {
+
+/// Refuses a spelling of `more` bytes behind `held` bytes of others where their places would not be 32-bit numbers.
+/// Throws: limit_exceeded.
+inline void check_spelling_room(std::size_t held, std::size_t more) {
+  constexpr std::size_t most = (std::numeric_limits<std::uint32_t>::max)();
+  if (more <= most - held) return;
+  fail(error_code::limit_exceeded, {.where = "tokens",
+                                    .expected = "spellings of less than 4 GiB together",
+                                    .found = std::to_string(held) + " and " + std::to_string(more)});
+}
+
+}  // namespace tokenizers
+
 /// Spellings in order, as a container that is read by place or from begin to end and grows at its ends.
 class token_spellings {
  public:
@@ -106,13 +120,7 @@ class token_spellings {
 
   /// Appends one. Throws: limit_exceeded (4 GiB and more of all together), std::bad_alloc.
   void push_back(std::string_view text) {
-    constexpr std::size_t most = (std::numeric_limits<std::uint32_t>::max)();
-    if (text.size() > most - bytes_.size()) {
-      fail(error_code::limit_exceeded,
-           {.where = "tokens",
-            .expected = "spellings of less than 4 GiB together",
-            .found = std::to_string(bytes_.size()) + " and " + std::to_string(text.size())});
-    }
+    tokenizers::check_spelling_room(bytes_.size(), text.size());
     bytes_.append(text);
     ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
   }
