@@ -36,6 +36,7 @@ inline void refuse_overwriting(const std::string& output, const std::string& inp
     throw std::runtime_error(output + " is what the texts are read from");
   }
 }
+
 /// Some neighboring texts of the input.
 struct text_group {
   std::size_t first = 0;  ///< number of the first one, from 0

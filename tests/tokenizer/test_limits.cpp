@@ -462,6 +462,7 @@ TEST_CASE("Padding that takes memory out of proportion is refused, and leaves wh
   CHECK(error->code() == error_code::limit_exceeded);
   CHECK(error->where() == "padding");
   CHECK(one.front().size() == t.encode("the").size());
+  CHECK(error_of([&] { static_cast<void>(t.to_matrices(one, *t.file_padding())); }));
   t.pad(one, {.length = 1'048'576});
   CHECK(one.front().size() == 1'048'576);
   std::vector<ultrafastbert::encoding> many(2000, t.encode("the"));

@@ -67,7 +67,8 @@ class assembly {
             .found = std::to_string(of_first.size()) + " parts of the first text times " +
                      std::to_string(of_second.size()) + " of the second"});
     }
-    check_overflow(of_first.size() * of_second.size() * (kept.first + kept.second + added_));
+    check_overflow(of_first.size() * of_second.size() * (kept.first + kept.second + added_),
+                   lengths.first + lengths.second);
     std::vector<encoding> further(of_first.size() * of_second.size() - 1);
     auto next = further.begin();
     for (std::size_t a = 1; a < of_first.size(); ++a) {
@@ -79,9 +80,10 @@ class assembly {
 
   /// Refuses encodings that hold so many tokens together: short texts and templates of thousands of tokens, or a stride
   /// that repeats almost all of each, would multiply without end.
-  void check_overflow(std::size_t tokens) const {
+  /// `of_texts`: those of the texts. Throws: limit_exceeded.
+  static void check_overflow(std::size_t tokens, std::size_t of_texts) {
     constexpr std::size_t allowance = std::size_t{1} << 22U;
-    const std::size_t most = allowance + 64 * (first_.size() + (second_ == nullptr ? 0 : second_->size()));
+    const std::size_t most = allowance + 64 * of_texts;
     if (tokens <= most) return;
     fail(error_code::limit_exceeded,
          {.where = "overflow",

@@ -25,6 +25,15 @@ struct pad_token {
   padding_direction direction = padding_direction::right;
 };
 
+/// Calls `each(encoding&)` for encodings and for those of their overflow, in order.
+template <class Encoding, class Each>
+void for_each_encoding(std::span<Encoding> encodings, const Each& each) {
+  for (Encoding& one : encodings) {
+    each(one);
+    for (auto& further : one.overflow) each(further);
+  }
+}
+
 /// Length of the longest and of the shortest encoding, overflow included.
 struct length_range {
   std::size_t shortest = 0;
@@ -34,14 +43,10 @@ struct length_range {
 /// Pre: `encodings` is not empty.
 [[nodiscard]] inline length_range lengths_of(std::span<const encoding> encodings) noexcept {
   length_range out{.shortest = encodings.front().size()};
-  const auto note = [&out](const encoding& each) {
+  for_each_encoding(encodings, [&out](const encoding& each) {
     out.shortest = (std::min)(out.shortest, each.size());
     out.longest = (std::max)(out.longest, each.size());
-  };
-  for (const encoding& each : encodings) {
-    note(each);
-    for (const encoding& further : each.overflow) note(further);
-  }
+  });
   return out;
 }
 
@@ -78,14 +83,10 @@ inline void check_padding(std::span<const encoding> encodings, std::size_t lengt
   constexpr std::size_t bytes_of_encoding = std::size_t{1} << 19U;
   std::size_t missing = 0;
   std::size_t count = 0;
-  const auto note = [&](const encoding& each) {
+  for_each_encoding(encodings, [&](const encoding& each) {
     missing += length - (std::min)(length, each.size());
     ++count;
-  };
-  for (const encoding& each : encodings) {
-    note(each);
-    for (const encoding& further : each.overflow) note(further);
-  }
+  });
   const std::size_t most = (free_bytes + count * bytes_of_encoding) / (bytes_of_token + token.spelling.size());
   if (missing <= most) return;
   fail(error_code::limit_exceeded, {.where = "padding",

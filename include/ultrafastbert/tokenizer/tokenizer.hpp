@@ -73,7 +73,8 @@ class tokenizer {
   /// Encodes a text. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
   /// Throws: invalid_input (the options contradict each other, `max_length` leaves no room for the template, the text
   ///   has 4 GiB and more), missing_token (a word is unknown and there is no unknown token), limit_exceeded (the
-  ///   steps multiply the text or take too much work for its size, or there are too many encodings in `overflow`).
+  ///   steps multiply the text or take too much work for its size, there are too many encodings or tokens in
+  ///   `overflow`, or spellings out of proportion to the text).
   /// Complexity: linear in the text and in the encodings.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     check_options(options, false);
@@ -110,7 +111,8 @@ class tokenizer {
   /// Encodes texts and pads the encodings, those of their `overflow` included, to one length: with the pad token, no
   /// place in the text, attention 0 and a special token's mark.
   /// Throws: what `encode` throws, where the message names the text by its number; missing_token (padding is needed and
-  ///   there is no pad token), invalid_input (an encoding is longer than `padding.length`, which cuts nothing).
+  ///   there is no pad token), invalid_input (an encoding is longer than `padding.length`, which cuts nothing),
+  ///   limit_exceeded (padding that takes memory out of proportion).
   /// Complexity: linear in the texts, the encodings and the padding.
   [[nodiscard]] std::vector<encoding> encode_batch(std::span<const std::string_view> texts,
                                                    const encode_options& options = {},
@@ -149,7 +151,8 @@ class tokenizer {
 
   /// Pads encodings, for example those of pairs, as `encode_batch` does.
   /// Throws: missing_token (padding is needed and there is no pad token), invalid_input (an encoding is longer than
-  ///   `padding.length`, or that is out of range); the encodings are untouched then. std::bad_alloc.
+  ///   `padding.length`, or that is out of range), limit_exceeded (padding that takes memory out of proportion); the
+  ///   encodings are untouched then. std::bad_alloc.
   /// Complexity: linear in the padding.
   void pad(std::span<encoding> encodings, const padding_options& padding = {}) const {
     if (encodings.empty()) return;
@@ -157,10 +160,7 @@ class tokenizer {
     const std::size_t length = tokenizers::padded_length(longest, padding);
     const auto token = pad_token(shortest < length, padding);
     tokenizers::check_padding(encodings, length, token);
-    for (encoding& each : encodings) {
-      tokenizers::pad_to(each, length, token);
-      for (encoding& further : each.overflow) tokenizers::pad_to(further, length, token);
-    }
+    tokenizers::for_each_encoding(encodings, [&](encoding& each) { tokenizers::pad_to(each, length, token); });
   }
 
   /// The ids, masks and types of encodings as matrices, padded as `pad` does. The encodings may be padded already.
@@ -172,14 +172,12 @@ class tokenizer {
     const auto [shortest, longest] = tokenizers::lengths_of(encodings);
     const std::size_t columns = (std::max)(tokenizers::padded_length(longest, padding), longest);
     const auto token = pad_token(shortest < columns, padding);
+    tokenizers::check_padding(encodings, columns, token);
     if (padding.direction == padding_direction::right && padding.type_id == 0) {
       return encoding_matrices(encodings, columns, token.id);
     }
     std::vector<encoding> padded(encodings.begin(), encodings.end());
-    for (encoding& each : padded) {
-      tokenizers::pad_to(each, columns, token);
-      for (encoding& further : each.overflow) tokenizers::pad_to(further, columns, token);
-    }
+    tokenizers::for_each_encoding(std::span(padded), [&](encoding& each) { tokenizers::pad_to(each, columns, token); });
     return encoding_matrices(padded, columns, token.id);
   }
 

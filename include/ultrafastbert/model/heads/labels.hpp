@@ -134,7 +134,7 @@ inline void check_class_count(const json_value& root, std::size_t classes) {
                                       .expected = "at most " + std::to_string(most) + " classes",
                                       .found = std::to_string(rows)});
   }
-  return read_labels(loader.config(), class_count(loader));
+  return read_labels(loader.config(), rows);
 }
 
 /// What the classifier's scores are: `problem_type` where it is set; else sigmoid for one class, softmax for several.

@@ -43,7 +43,7 @@ class sequence_classifier
   /// Loads a folder as `encoder_model::load` does, of a class that classifies sequences. The number of classes is the
   /// head's; `id2label` names all of them or is absent, `problem_type` says what their scores are.
   /// Throws: as there; missing_key, bad_type and bad_value also for `classification_head`, `id2label`, `num_labels` and
-  ///   `problem_type`. Nothing is kept of a failed load.
+  ///   `problem_type`; limit_exceeded (more than `models::most_sequence_classes`). Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static sequence_classifier load(const std::filesystem::path& folder, const load_options& options = {});
 

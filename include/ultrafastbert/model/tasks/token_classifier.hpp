@@ -44,7 +44,8 @@ class token_classifier
 
   /// Loads a folder as `encoder_model::load` does, of a class that classifies tokens. The number of classes is the
   /// head's; `id2label` names them, all of them or none.
-  /// Throws: as there; bad_type and bad_value also for `id2label` and `num_labels`. Nothing is kept of a failed load.
+  /// Throws: as there; bad_type and bad_value also for `id2label` and `num_labels`; limit_exceeded (more than
+  ///   `models::most_token_classes`). Nothing is kept of a failed load.
   /// Complexity: one pass over the weights; peak memory is the model's plus one block of rows.
   [[nodiscard]] static token_classifier load(const std::filesystem::path& folder, const load_options& options = {});
 
