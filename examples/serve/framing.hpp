@@ -35,6 +35,13 @@ inline void want_plain_answer(const httplib::Request& request) {
   own.headers.erase("Accept-Encoding");
 }
 
+/// Lets cpp-httplib say that the connection is closed behind the answer, as if the client had asked for that.
+inline void announce_close(const httplib::Request& request) {
+  auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
+  own.headers.erase("Connection");
+  own.set_header("Connection", "close");
+}
+
 /// Whether a request says that its body is longer than this. Pre: its frame is good.
 inline bool is_longer(const httplib::Request& request, std::size_t bytes) {
   return request.has_header("Content-Length") && std::stoull(request.get_header_value("Content-Length")) > bytes;
@@ -72,7 +79,7 @@ inline std::optional<refusal> check_frame(const httplib::Request& request) {
 /// not the answer.
 inline void send_and_close(const httplib::Request& request, httplib::Response& response, std::string body,
                            const std::string& type, std::optional<httplib::ContentReader> rest = {}) {
-  response.set_header("Connection", "close");
+  announce_close(request);
   if (request.method == "HEAD") {
     // cpp-httplib asks for no content of an answer to HEAD, and so would not hear that it broke off.
     const_cast<httplib::Request&>(request).method = "GET";  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own

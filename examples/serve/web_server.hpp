@@ -170,7 +170,7 @@ class web_server {
     });
     server_.set_error_handler(
         httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
-          if (!response.body.empty() || response.has_header("Connection")) return;
+          if (response.has_header("Content-Type")) return;
           want_plain_answer(request);
           if (response.status == 413) return refuse(request, response, too_large);
           if (response.status == 408) return refuse(request, response, {408, "too_slow", "the body took too long"});
@@ -289,11 +289,11 @@ class web_server {
     metrics_.add_refused(why.status);
     response.status = why.status;
     if (!why.allowed.empty()) response.set_header("Allow", std::string(why.allowed));
-    response.set_header("Connection", "close");
     std::string message(why.message);
     if (why.status == 404) message = request.method + ' ' + request.path + " does not exist";
     std::string body = to_text(error_body(why.status, why.code, message, {}));
     if (stopped_) {  // all connections end, and cpp-httplib asks no provider any more
+      announce_close(request);
       response.set_content(std::move(body), "application/json");
     } else {
       send_and_close(request, response, std::move(body), "application/json", std::move(rest));

@@ -35,7 +35,8 @@ def check(name, status, request):
     answer = exchange(request)
     found = answer.split(b" ", 2)[1].decode() if answer.startswith(b"HTTP/1.1 ") else "none"
     answers = answer.count(b"HTTP/1.1 ")
-    if found != str(status) or answers != 1 or answer.endswith(b"open"):
+    once = answer.count(b"Connection: close") == 1 and b"Keep-Alive" not in answer
+    if found != str(status) or answers != 1 or answer.endswith(b"open") or not once:
         failures += 1
         print(f"{name}: expected one answer {status} and an end, found {answers}, {found}: {answer[-200:]!r}")
 
