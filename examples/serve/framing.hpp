@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a request ends. What is left of one on a connection would be taken for the next one, which behind a proxy may
-// be that of somebody else: requests whose end is in doubt are refused, and their connection is closed. Source: RFC
-// 9112, section 6.
+// Where a request begins and ends. What is taken for the end of one decides what the next one is, which behind a proxy
+// may be that of somebody else: requests whose end is in doubt are refused, and their connection is closed. Source: RFC
+// 9112, sections 2 to 7.
 #pragma once
 
-#include <httplib.h>
-
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,84 +19,223 @@ namespace serve {
 /// Why a request is refused before its body is read.
 struct refusal {
   int status = 400;  ///< of HTTP
-  std::string_view code{};
-  std::string_view message{};
-  std::string_view allowed{};  ///< methods, for 405
+  std::string code{};
+  std::string message{};
+  std::string allowed{};  ///< methods, for 405
 };
 
-/// Takes from a request what would change the bytes of its answer: ranges, with which a header of 8 KB asks for
-/// gigabytes, and codings, as cpp-httplib compresses for longer than a model computes. A balancer in front may still
-/// compress.
-inline void want_plain_answer(const httplib::Request& request) {
-  auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
-  own.ranges.clear();
-  own.headers.erase("Range");
-  own.headers.erase("Accept-Encoding");
+/// What follows the head of a request, byte for byte: nothing, a known number of bytes, or chunks.
+class request_body {
+ public:
+  request_body() = default;
+
+  static request_body of_length(std::uint64_t bytes) {
+    request_body out;
+    out.left_ = bytes;
+    out.next_ = bytes == 0 ? state::done : state::plain;
+    return out;
+  }
+
+  static request_body in_chunks() {
+    request_body out;
+    out.next_ = state::size;
+    return out;
+  }
+
+  [[nodiscard]] bool is_done() const noexcept { return next_ == state::done; }  ///< whether its last byte was taken
+
+  /// Takes bytes. Returns how many of them belong to this body, or nothing where its chunks are broken.
+  std::optional<std::size_t> take(std::string_view bytes) {
+    std::size_t at = 0;
+    while (at < bytes.size() && !is_done()) {
+      if (next_ == state::plain || next_ == state::data) {
+        const std::size_t some = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size() - at));
+        at += some;
+        left_ -= some;
+        if (left_ == 0) next_ = next_ == state::plain ? state::done : state::data_cr;
+      } else if (!take_frame(bytes[at++])) {
+        return {};
+      }
+    }
+    return at;
+  }
+
+ private:
+  enum class state : std::uint8_t { plain, size, size_lf, data, data_cr, data_lf, last_cr, last_lf, done };
+
+  // A byte that is none of the data. Neither extensions of chunks nor trailers, which nobody sends to such a server.
+  bool take_frame(char c) {
+    if (next_ == state::size) {
+      constexpr std::string_view digits = "0123456789abcdef";
+      const auto digit = digits.find(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
+      if (digit != std::string_view::npos) {
+        left_ = 16 * left_ + digit;
+        return ++digits_ <= 8;
+      }
+      next_ = state::size_lf;
+      return c == '\r' && digits_ > 0;
+    }
+    switch (next_) {
+      case state::size_lf:
+        next_ = left_ == 0 ? state::last_cr : state::data;
+        digits_ = 0;
+        return c == '\n';
+      case state::data_cr: next_ = state::data_lf; return c == '\r';
+      case state::data_lf: next_ = state::size; return c == '\n';
+      case state::last_cr: next_ = state::last_lf; return c == '\r';
+      default: next_ = state::done; return c == '\n';
+    }
+  }
+
+  state next_ = state::done;
+  std::uint64_t left_ = 0;  // bytes of the body or of a chunk
+  std::size_t digits_ = 0;  // of a chunk's size
+};
+
+/// The head of a request, in the form that cpp-httplib gets it in: the fields that it has to know, and no others.
+struct request_head {
+  std::string text{};  ///< with the empty line
+  request_body body{};
+};
+
+namespace framing {
+
+inline constexpr std::size_t longest_target = 8192;
+
+inline bool is_token(std::string_view text) {
+  const auto is_part = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_part);
 }
 
-/// Lets cpp-httplib say that the connection is closed behind the answer, as if the client had asked for that.
-inline void announce_close(const httplib::Request& request) {
-  auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
-  own.headers.erase("Connection");
-  own.set_header("Connection", "close");
+inline std::string in_lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return out;
 }
 
-/// Whether a request says that its body is longer than this. Pre: its frame is good.
-inline bool is_longer(const httplib::Request& request, std::size_t bytes) {
-  return request.has_header("Content-Length") && std::stoull(request.get_header_value("Content-Length")) > bytes;
+inline std::string_view without_blanks(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
 }
 
-/// What is wrong with the frame of a request, if anything.
-inline std::optional<refusal> check_frame(const httplib::Request& request) {
-  const std::size_t lengths = request.get_header_value_count("Content-Length");
-  const std::size_t codings = request.get_header_value_count("Transfer-Encoding");
-  const std::string length = request.get_header_value("Content-Length");
-  if (request.method != "POST") {
-    if (codings != 0 || lengths > 1 || (lengths == 1 && length != "0")) {
-      return refusal{400, "bad_http", "only a POST may have a body"};
+/// Takes the text before the next end of a line off a head. Pre: the head ends with one.
+inline std::string_view take_line(std::string_view& head) {
+  const std::size_t end = head.find("\r\n");
+  const std::string_view line = head.substr(0, end);
+  head.remove_prefix(end + 2);
+  return line;
+}
+
+/// Whether a text has bytes that end lines for some and not for others, or other control characters than a tab.
+inline bool has_controls(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t') || byte == 0x7F;
+  });
+}
+
+inline refusal bad_http(int status, std::string message) {
+  return {.status = status, .code = "bad_http", .message = std::move(message)};
+}
+
+/// What the fields of a head say of its end.
+struct stated_end {
+  std::size_t lengths = 0;
+  std::size_t codings = 0;
+  std::string length{};
+  std::string coding{};
+};
+
+/// The body that follows, or why it cannot be told.
+inline std::optional<refusal> find_body(bool is_post, bool is_old, const stated_end& end, request_body& body) {
+  if (!is_post) {
+    if (end.codings != 0 || end.lengths > 1 || (end.lengths == 1 && end.length != "0")) {
+      return bad_http(400, "only a POST may have a body");
     }
     return {};
   }
-  if (lengths + codings == 0) return refusal{411, "length_required", "a POST needs a Content-Length"};
-  if (lengths + codings > 1) return refusal{400, "bad_http", "the length of the body is stated more than once"};
-  if (codings == 1 && request.get_header_value("Transfer-Encoding") != "chunked") {
-    return refusal{501, "bad_http", "of the transfer codings this server knows chunked alone"};
+  if (end.lengths + end.codings == 0) {
+    return refusal{.status = 411, .code = "length_required", .message = "a POST needs a Content-Length"};
+  }
+  if (end.lengths + end.codings > 1) return bad_http(400, "the length of the body is stated more than once");
+  if (end.codings == 1) {
+    if (is_old) return bad_http(400, "HTTP/1.0 knows no transfer codings");
+    if (end.coding != "chunked") return bad_http(501, "of the transfer codings this server knows chunked alone");
+    body = request_body::in_chunks();
+    return {};
   }
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (lengths == 1 && (length.empty() || length.size() > 18 || !std::all_of(length.begin(), length.end(), is_digit))) {
-    return refusal{400, "bad_http", "Content-Length is no number of bytes"};
+  if (end.length.empty() || end.length.size() > 18 || !std::all_of(end.length.begin(), end.length.end(), is_digit)) {
+    return bad_http(400, "Content-Length is no number of bytes");
   }
-  if (request.get_header_value("Content-Type").starts_with("multipart/")) {
-    return refusal{415, "bad_media_type", "a body is JSON"};
-  }
+  body = request_body::of_length(std::stoull(end.length));
   return {};
 }
 
-/// Sends a body, and closes the connection behind it; an answer to HEAD has no body. With `rest`, which reads what the
-/// client still sends, the connection is closed only when that ends, or some seconds later, or when nothing comes for
-/// as long as clients may take: a client that is told no while it sends would otherwise see its connection break, and
-/// not the answer.
-inline void send_and_close(const httplib::Request& request, httplib::Response& response, std::string body,
-                           const std::string& type, std::optional<httplib::ContentReader> rest = {}) {
-  announce_close(request);
-  if (request.method == "HEAD") {
-    // cpp-httplib asks for no content of an answer to HEAD, and so would not hear that it broke off.
-    const_cast<httplib::Request&>(request).method = "GET";  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
-    response.set_content_provider(type, [](std::size_t, httplib::DataSink&) { return false; });
-    return;
+}  // namespace framing
+
+/// Reads the head of a request, from its first line to the empty one. Returns what is wrong with it, if anything.
+inline std::optional<refusal> read_head(std::string_view text, request_head& head) {
+  using framing::bad_http;
+  const std::string_view first = framing::take_line(text);
+  const std::size_t blank = first.find(' ');
+  const std::size_t last = first.rfind(' ');
+  if (blank == std::string_view::npos || last == blank || framing::has_controls(first) ||
+      !framing::is_token(first.substr(0, blank))) {
+    return bad_http(400, "the first line is no request");
   }
-  const std::size_t size = body.size();
-  response.set_content_provider(
-      size, type,
-      [text = std::move(body), rest = std::move(rest)](std::size_t offset, std::size_t length,
-                                                       httplib::DataSink& sink) {
-        sink.write(text.data() + offset, length);
-        if (rest) {
-          const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-          (*rest)([until](const char*, std::size_t) { return std::chrono::steady_clock::now() < until; });
-        }
-        return false;  // to cpp-httplib an answer that broke off: it keeps no such connection
-      });
+  constexpr std::array<std::string_view, 9> methods{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                                    "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  if (std::find(methods.begin(), methods.end(), first.substr(0, blank)) == methods.end()) {
+    return bad_http(501, "this server knows no such method");
+  }
+  const std::string_view target = first.substr(blank + 1, last - blank - 1);
+  const std::string_view version = first.substr(last + 1);
+  if (target.size() > framing::longest_target) return bad_http(414, "the target of the request is too long");
+  if (target.empty() || target.find_first_of(" \t") != std::string_view::npos) {
+    return bad_http(400, "the target of the request has blanks");
+  }
+  const bool is_old = version == "HTTP/1.0";
+  if (!is_old && version != "HTTP/1.1") return bad_http(505, "this server speaks HTTP/1.1");
+  head.text.assign(first).append("\r\n");
+  framing::stated_end end;
+  bool closes = is_old;
+  while (true) {
+    const std::string_view line = framing::take_line(text);
+    if (line.empty()) break;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || framing::has_controls(line) || !framing::is_token(line.substr(0, colon))) {
+      return bad_http(400, "a line of the head is no field");
+    }
+    const std::string name = framing::in_lower_case(line.substr(0, colon));
+    const std::string_view value = framing::without_blanks(line.substr(colon + 1));
+    if (name == "content-length") {
+      ++end.lengths;
+      end.length = value;
+    } else if (name == "transfer-encoding") {
+      ++end.codings;
+      end.coding = framing::in_lower_case(value);
+    } else if (name == "connection") {
+      const std::string wish = framing::in_lower_case(value);
+      if (wish.find("close") != std::string::npos) closes = true;
+      if (is_old && wish.find("keep-alive") != std::string::npos) closes = false;
+    } else if (name == "expect") {
+      if (framing::in_lower_case(value) != "100-continue") return bad_http(417, "Expect can be 100-continue alone");
+      head.text.append("Expect: 100-continue\r\n");
+    } else if (name == "content-type" || name == "content-encoding") {
+      head.text.append(line).append("\r\n");
+    }
+  }
+  const bool is_post = first.starts_with("POST ");
+  if (auto wrong = framing::find_body(is_post, is_old, end, head.body)) return wrong;
+  if (end.codings == 1) head.text.append("Transfer-Encoding: chunked\r\n");
+  if (end.lengths == 1) head.text.append("Content-Length: ").append(end.length).append("\r\n");
+  head.text.append(closes ? "Connection: close\r\n\r\n" : "Connection: Keep-Alive\r\n\r\n");
+  return {};
 }
 
 }  // namespace serve

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What cpp-httplib does not do with ports: telling why none can be had, and ending what is connected to one.
+// What cpp-httplib does not do with ports: telling why none can be had.
 #pragma once
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <stdexcept>
@@ -50,22 +48,6 @@ inline void check_port(const std::string& host, int port) {
     if (good) return;
   }
   complain(std::generic_category().message(problem));
-}
-
-/// Ends all connections to a port that this process has accepted: who reads from them finds their end. Without it a
-/// client that sends a byte now and then would keep the server from ending.
-inline void hang_up(int port) {
-  const long limit = ::sysconf(_SC_OPEN_MAX);
-  const long most = limit < 0 ? 65'536 : std::min(limit, 65'536L);
-  for (int descriptor = 0; descriptor < most; ++descriptor) {
-    sockaddr_storage own{};
-    socklen_t size = sizeof own;
-    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &size) != 0) continue;
-    const int its_port = own.ss_family == AF_INET    ? ntohs(reinterpret_cast<const sockaddr_in&>(own).sin_port)
-                         : own.ss_family == AF_INET6 ? ntohs(reinterpret_cast<const sockaddr_in6&>(own).sin6_port)
-                                                     : 0;
-    if (its_port == port) ::shutdown(descriptor, SHUT_RDWR);
-  }
 }
 
 }  // namespace serve

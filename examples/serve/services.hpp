@@ -3,6 +3,7 @@
 // The models that the server has, by name and endpoint.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +21,7 @@
 #include "messages.hpp"
 #include "service.hpp"
 #include "ultrafastbert/model/auto_model.hpp"
+#include "ultrafastbert/tokenizer/steps/utf8.hpp"
 
 namespace serve {
 
@@ -33,6 +35,8 @@ enum class served_as : std::uint8_t {
 /// Name and model of every folder.
 class services {
  public:
+  static constexpr std::size_t longest_name = 255;  ///< bytes
+
   /// Throws: as the models' own `load`; std::runtime_error (a second model with the same name and endpoint).
   void add(const std::string& what, served_as kind, const ufb::load_options& how, const service_options& options) {
     const named_folder from = split(what);
@@ -88,8 +92,17 @@ class services {
     std::string folder{};
   };
 
-  // Refuses two folders of one name, as requests could not tell them apart; one may be served for several tasks.
+  // Refuses names that no request can have or no page of metrics may show, and two folders of one name, as requests
+  // could not tell them apart; one may be served for several tasks.
   void check_name(const std::string& name, const std::string& folder) {
+    const bool has_controls = std::any_of(name.begin(), name.end(), [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte < 0x20 || byte == 0x7F;
+    });
+    if (has_controls || name.size() > longest_name || !ufb::tokenizers::is_valid_utf8(name)) {
+      throw std::runtime_error(folder + ": a model's name is UTF-8 without control characters, of at most " +
+                               std::to_string(longest_name) + " bytes: call it otherwise, as NAME=FOLDER");
+    }
     const auto [known, added] = folders_.try_emplace(name, std::filesystem::weakly_canonical(folder));
     if (added || known->second == std::filesystem::weakly_canonical(folder)) return;
     throw std::runtime_error("two folders are called " + name + ": call one of them otherwise, as NAME=FOLDER");

@@ -25,6 +25,7 @@
 
 #include "connection_threads.hpp"
 #include "framing.hpp"
+#include "http_server.hpp"
 #include "messages.hpp"
 #include "metrics.hpp"
 #include "page.hpp"
@@ -80,11 +81,14 @@ class web_server {
   using clock = std::chrono::steady_clock;
 
  public:
-  web_server(const services& models, const web_options& wanted) : models_(models), wanted_(wanted) {
+  web_server(const services& models, const web_options& wanted)
+      : models_(models),
+        wanted_(wanted),
+        server_(
+            wanted.patience, [this](const httplib::Request& request) { return find_fault(request); },
+            [this](int status) { metrics_.add_refused(status); }) {
     const std::size_t connections = wanted.connections;
     server_.new_task_queue = [connections] { return new connection_threads(connections); };
-    server_.set_read_timeout(wanted.patience);
-    server_.set_write_timeout(wanted.patience);
     server_.set_keep_alive_timeout(std::min<std::time_t>(5, wanted.patience.count()));
     server_.set_keep_alive_max_count(10'000);
     server_.set_tcp_nodelay(true);
@@ -93,7 +97,6 @@ class web_server {
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
       socket_ = socket;
     });
-    add_refusals();
     add_endpoints();
   }
 
@@ -125,78 +128,43 @@ class web_server {
     const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(5)); };
     while (!server_.is_running() && !ended_) pause();  // it cannot be stopped before it runs
     server_.stop();
-    stopped_ = true;
     const auto until = clock::now() + wanted_.patience + std::chrono::seconds(1);
     while (!ended_ && clock::now() < until) pause();
     while (!ended_) {
-      hang_up(port_);
+      server_.hang_up();
       pause();
     }
   }
 
  private:
-  // A path that no request has: what is wrong with a request that cpp-httplib reads the body of is told there, as only
-  // the handler of a path can read what its client still sends.
-  static constexpr const char* refused = "//";
-
-  void add_refusals() {
-    server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-      want_plain_answer(request);
-      if (const auto wrong = check_frame(request)) {
-        refuse(request, response, *wrong);
-      } else if (request.method == "POST") {
-        auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
-        if (!is_one_of(post_paths_, request.path) || is_longer(request, wanted_.max_body)) own.path = refused;
-        return httplib::Server::HandlerResponse::Unhandled;
-      } else if (request.method != "GET" && request.method != "HEAD") {
-        refuse(request, response, unknown(request));
-      } else {
-        return httplib::Server::HandlerResponse::Unhandled;
-      }
-      return httplib::Server::HandlerResponse::Handled;
-    });
-    server_.Post(refused, [this](const httplib::Request& request, httplib::Response& response,
-                                 const httplib::ContentReader& rest) {
-      auto& own = const_cast<httplib::Request&>(request);  // NOLINT(cppcoreguidelines-pro-type-const-cast): its own
-      own.path = request.target.substr(0, request.target.find('?'));
-      own.headers.erase("Content-Encoding");  // what still comes is thrown away, and not unpacked before
-      refuse(request, response, is_one_of(post_paths_, request.path) ? too_large : unknown(request), rest);
-    });
-    // Who asks before sending a body is told at once.
-    server_.set_expect_100_continue_handler([this](const httplib::Request& request, httplib::Response& response) {
-      const auto wrong = check_frame(request);
-      response.status = wrong ? wrong->status : is_longer(request, wanted_.max_body) ? 413 : -1;  // -1: not known yet
-      return response.status == -1 ? 100 : response.status;
-    });
-    server_.set_error_handler(
-        httplib::Server::Handler([this](const httplib::Request& request, httplib::Response& response) {
-          if (response.has_header("Content-Type")) return;
-          want_plain_answer(request);
-          if (response.status == 413) return refuse(request, response, too_large);
-          if (response.status == 408) return refuse(request, response, {408, "too_slow", "the body took too long"});
-          if (response.status == 404) return refuse(request, response, unknown(request));
-          refuse(request, response, {response.status, "bad_http", "this is no request that the server understands"});
-        }));
-    server_.set_exception_handler(
-        [this](const httplib::Request& request, httplib::Response& response, const std::exception_ptr&) {
-          refuse(request, response, {500, "internal", "this request could not be answered"});
-        });
-  }
-
-  static constexpr refusal too_large{413, "too_large", "the body is larger than this server takes"};
-
   static bool is_one_of(const std::vector<std::string>& paths, const std::string& path) {
     return std::find(paths.begin(), paths.end(), path) != paths.end();
   }
 
-  // What is wrong with a request for which there is no handler.
-  [[nodiscard]] refusal unknown(const httplib::Request& request) const {
-    const bool post = is_one_of(post_paths_, request.path);
-    if (post) return {405, "method_not_allowed", "this endpoint takes POST alone", "POST"};
-    if (is_one_of(get_paths_, request.path) || request.path.starts_with("/v1/models/")) {
-      return {405, "method_not_allowed", "this endpoint takes GET alone", "GET, HEAD"};
+  static constexpr std::string_view models_path = "/v1/models/";
+
+  // What is wrong with a request, if that is clear before its body comes.
+  [[nodiscard]] std::optional<refusal> find_fault(const httplib::Request& request) const {
+    const std::string& path = request.path;
+    const bool posts = is_one_of(post_paths_, path);
+    const bool gets =
+        is_one_of(get_paths_, path) || (path.starts_with(models_path) && path.size() > models_path.size() &&
+                                        path.size() <= models_path.size() + services::longest_name);
+    if (!posts && !gets) return refusal{404, "no_such_endpoint", request.method + ' ' + path + " does not exist"};
+    if (posts && request.method != "POST") {
+      return refusal{405, "method_not_allowed", "this endpoint takes POST alone", "POST"};
     }
-    return {404, "no_such_endpoint", "there is no such endpoint"};
+    if (gets && request.method != "GET" && request.method != "HEAD") {
+      return refusal{405, "method_not_allowed", "this endpoint takes GET alone", "GET, HEAD"};
+    }
+    if (request.get_header_value("Content-Type").starts_with("multipart/")) {
+      return refusal{415, "bad_media_type", "a body is JSON"};
+    }
+    if (posts && request.has_header("Content-Length") &&
+        std::stoull(request.get_header_value("Content-Length")) > wanted_.max_body) {
+      return http_server::refusal_of(413);
+    }
+    return {};
   }
 
   void add_endpoints() {
@@ -219,7 +187,7 @@ class web_server {
         [this](const httplib::Request& request, httplib::Response& response) {
           reply(response, 200, to_json(models_.find({}, request.matches[1])));
         },
-        "/v1/models/(.{1,255})");
+        std::string(models_path) + "(.*)");
     for (const char* endpoint : {"/v1/embeddings", "/rerank", "/classify", "/entities", "/fill_mask"}) {
       on_post(endpoint, [this, endpoint](const fields& request, httplib::Response& response) {
         reply(response, 200, models_.find(endpoint, request.text("model", {})).answer(request));
@@ -253,51 +221,22 @@ class web_server {
   template <class Answer>
   void on_post(const std::string& path, Answer answer) {
     // The body as it comes: clients that call their JSON a form would meet the small limit of forms.
-    server_.Post(path, [this, path, answer](const httplib::Request& request, httplib::Response& response,
+    server_.Post(path, [this, path, answer](const httplib::Request&, httplib::Response& response,
                                             const httplib::ContentReader& read) {
       std::string body;
       const auto until = clock::now() + wanted_.patience;
-      const bool is_coded = request.has_header("Content-Encoding");
-      int status = 400;
+      bool fits = true;
       const bool whole = read([&](const char* data, std::size_t length) {
-        if (clock::now() > until) {
-          if (status == 400) status = 408;
-          return false;
-        }
-        if (status == 413 || length > wanted_.max_body - body.size()) {
-          // The client is heard out before it is told, but not with what a few bytes unpack to.
-          status = 413;
-          std::string().swap(body);
-          return !is_coded;
-        }
-        body.append(data, length);
-        return true;
+        fits = length <= wanted_.max_body - body.size();
+        if (fits) body.append(data, length);
+        return fits;
       });
-      if (!whole && status == 400 && clock::now() >= until) status = 408;
-      if (!whole || status != 400) {  // the client may be gone; otherwise the error handler answers
-        response.status = status == 400 ? std::max(response.status, status) : status;
-        return;
-      }
-      timed(path, response, [&] { answer(fields(body), response); });
+      if (whole) return timed(path, response, [&] { answer(fields(body), response); });
+      // The client may be gone; otherwise the error handler answers.
+      response.status = !fits ? 413 : clock::now() >= until ? 408 : std::max(response.status, 400);
+      response.set_header("Connection", "close");
     });
     post_paths_.push_back(path);
-  }
-
-  // An error behind which the connection is closed, as its client and the server may not agree where a request ends.
-  void refuse(const httplib::Request& request, httplib::Response& response, const refusal& why,
-              std::optional<httplib::ContentReader> rest = {}) {
-    metrics_.add_refused(why.status);
-    response.status = why.status;
-    if (!why.allowed.empty()) response.set_header("Allow", std::string(why.allowed));
-    std::string message(why.message);
-    if (why.status == 404) message = request.method + ' ' + request.path + " does not exist";
-    std::string body = to_text(error_body(why.status, why.code, message, {}));
-    if (stopped_) {  // all connections end, and cpp-httplib asks no provider any more
-      announce_close(request);
-      response.set_content(std::move(body), "application/json");
-    } else {
-      send_and_close(request, response, std::move(body), "application/json", std::move(rest));
-    }
   }
 
   template <class Answer>
@@ -370,12 +309,11 @@ class web_server {
   int port_ = -1;
   std::time_t start_ = std::time(nullptr);
   std::atomic<bool> draining_ = false;
-  std::atomic<bool> stopped_ = false;
   std::atomic<bool> ended_ = false;
   std::mutex tokenizing_{};
   metrics metrics_{};
   socket_t socket_ = INVALID_SOCKET;  // that listens
-  httplib::Server server_{};
+  http_server server_;
 };
 
 }  // namespace serve

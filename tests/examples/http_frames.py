@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """usage: http_frames.py PORT
 
-Requests whose end is in doubt, over plain sockets to a server with a classifier that takes bodies of up to 100,000 bytes:
-each gets its one answer, and its connection is closed, so that nothing of it is taken for somebody's next request.
+Requests over plain sockets to a server with a classifier that takes bodies of up to 100,000 bytes. One whose end is in
+doubt gets its one answer, and its connection is closed, so that nothing of it is taken for somebody's next request;
+requests behind one another get one answer each, in order.
 """
 import gzip
 import socket
@@ -63,8 +64,17 @@ check("a HEAD with a long body", 400,
       head("HEAD /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding[1:] + nested + b" ")
 check("a HEAD", 200, head("HEAD /health HTTP/1.1", "Connection: close"))
 check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
-check("a PUT", 405, head("PUT /classify HTTP/1.1"))
-check("a DELETE of a model", 405, head("DELETE /v1/models/tiny-mlm HTTP/1.1"))
+check("a PUT", 405, head("PUT /classify HTTP/1.1", "Connection: close"))
+check("a DELETE of a model", 405, head("DELETE /v1/models/tiny-mlm HTTP/1.1", "Connection: close"))
+check("no model", 404, head("GET /v1/models/ HTTP/1.1", "Connection: close"))
+check("a model with a long name", 404, head(f"GET /v1/models/{'a' * 300} HTTP/1.1", "Connection: close"))
+check("a model with an end of a line", 404, head("GET /v1/models/a%0Ab HTTP/1.1", "Connection: close"))
+check("a method that nobody knows", 501, head("BREW /classify HTTP/1.1"))
+check("a version that nobody knows", 505, head("GET /health HTTP/3.0"))
+check("no version", 400, head("GET /health"))
+check("a long target", 414, head(f"GET /{'a' * 9000} HTTP/1.1"))
+check("a large head", 431, head("GET /health HTTP/1.1", "X: " + "a" * 70000))
+check("a target with a blank", 400, head("GET /health /metrics HTTP/1.1"))
 check("a POST elsewhere", 404, head("POST /nowhere HTTP/1.1", length) + text)
 check("no length", 411, head(post))
 check("two lengths", 400, head(post, "Content-Length: 4", length) + text)
@@ -72,6 +82,21 @@ check("a length and chunks", 400, head(post, length, chunked) + chunk % (len(tex
 check("a length below 0", 400, head(post, "Content-Length: -1"))
 check("a length that is no number", 400, head(post, "Content-Length: abc") + text)
 check("a coding that is not known", 501, head(post, "Transfer-Encoding: gzip, chunked") + chunk % (len(text), text))
+for name, field in (("a blank before the colon of a length", f"Content-Length : {len(text)}"),
+                    ("a blank before the colon of a coding", "Transfer-Encoding : chunked"),
+                    ("a blank before the colon of another field", "Host : localhost"),
+                    ("a line that goes on", "X: a\r\n  b"), ("a line without a colon", "hello"),
+                    ("a line that ends for some", "X: a\nContent-Length: 3"), ("a NUL", "X: a\0b"),
+                    ("no name", ": a"), ("a length of two", f"Content-Length: {len(text)}, {len(text)}")):
+    check(name, 400, head(post, length, field) + text)
+    check(name + ", in a GET", 400, head("GET /health HTTP/1.1", field))
+check("an expectation", 417, head(post, length, "Expect: tea") + text)
+check("chunks in HTTP/1.0", 400, head("POST /classify HTTP/1.0", chunked) + chunk % (len(text), text))
+for size in (b"0x%x", b"-%x", b"+%x", b"%x ", b" %x", b"%x;a=b", b"0000000%x", b""):
+    size = size % len(text) if b"%" in size else size
+    check(f"a chunk of size {size!r}", 400, head(post, chunked) + size + b"\r\n" + text + b"\r\n0\r\n\r\n")
+check("a chunk that goes on", 400, head(post, chunked) + b"%x\r\n%s 0\r\n\r\n" % (len(text), text))
+check("a field behind chunks", 400, head(post, chunked) + (chunk % (len(text), text))[:-2] + b"X: a\r\n\r\n")
 check("a form", 415, head(post, length, "Content-Type: multipart/form-data; boundary=x") + text)
 check("broken chunks", 400, head(post, chunked) + b"zz\r\n" + head("GET /health HTTP/1.1"))
 check("chunks beyond the limit", 413, head(post, chunked) + chunk % (len(large), large))
@@ -82,6 +107,34 @@ fields = ", ".join(f'"{i}": 0' for i in range(9000)).join("{}").encode()
 check("many fields", 422, head(post, f"Content-Length: {len(fields)}", "Connection: close") + fields)
 twice = b'{"input": "a", "input": "b"}'
 check("a field twice", 400, head(post, f"Content-Length: {len(twice)}", "Connection: close") + twice)
+
+# Requests that come before the answers to those before them.
+requests = [
+    (200, head("GET /health HTTP/1.1")),
+    (200, b"\r\n" + head(post, length) + text),
+    (404, head("GET /nowhere HTTP/1.1")),
+    (200, head(post, chunked) + chunk % (len(text), text)),
+    (422, head(post, f"Content-Length: {len(deep)}") + deep),
+    (200, head("HEAD /health HTTP/1.1")),
+    (200, head(post, length) + text),
+    (405, head("PUT /classify HTTP/1.1", "Content-Length: 0")),
+    (200, head("GET /v1/models/tiny-classifier HTTP/1.1", "Connection: close")),
+]
+together = b"".join(request for status, request in requests)
+for size in (len(together), 4096, 1000):
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        for at in range(0, len(together), size):
+            connection.sendall(together[at:at + size])
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    found = [int(part.split(b" ", 1)[0]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+    if found != [status for status, request in requests]:
+        failures += 1
+        print(f"requests behind one another, {size} bytes at a time: {found}")
+if b"Accept-Ranges" in exchange(head("HEAD /health HTTP/1.1", "Connection: close")):
+    failures += 1
+    print("an answer to HEAD promises ranges")
 
 # A body that is announced as too large is refused before it comes, whether its client waits, asks, or sends all the same.
 announced = head(post, "Content-Length: 99999999")

@@ -98,6 +98,7 @@ answers "a text with too many tokens" 422 /error/param 'input[1]' /classify "{\"
 answers "an embedding of one" 422 /error/param 'input[0]' /v1/embeddings "{\"input\": \"$long\"}"
 answers "its tokens" 422 /error/code too_many_tokens /tokenize "{\"input\": \"$long\"}"
 answers "the same, cut" 200 /results# 2 /classify "{\"input\": [\"a\", \"$long\"], \"truncate\": true}"
+answers "no model's name" 404 /error/code no_such_endpoint /v1/models/
 awk 'BEGIN { for (i = 0; i < 101000; ++i) printf "x" }' >"$work/large"
 answers "a body that is too large" 413 /error/code too_large /classify "@$work/large"
 python3 "$(dirname "$0")/http_frames.py" "$port" >"$work/frames" || complain "frames: $(cat "$work/frames")"
@@ -168,12 +169,31 @@ same "what was read is answered" "answered $asked requests" "$(grep '^answered' 
 # A client that sends a byte now and then does not keep the server from ending. A server of its own cuts where it is told.
 start --model "$models/tiny-classifier" --truncate --timeout 1
 answers "a long text where texts are cut" 200 /results# 1 /classify "{\"input\": \"$long\"}"
-python3 - "$port" <<'END' &
+python3 - "$port" <<'END' >"$work/slow" || complain "a slow head: $(cat "$work/slow")"
+import socket
+import sys
+import time
+
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) as connection:
+    begin = time.monotonic()
+    connection.setblocking(False)
+    answer = b""
+    while time.monotonic() - begin < 20 and not answer:
+        try:
+            connection.send(b"X")
+            time.sleep(0.1)
+            answer = connection.recv(100)
+        except BlockingIOError:
+            pass
+    sys.exit(not answer.startswith(b"HTTP/1.1 408 "))
+END
+python3 - "$port" "$work/connected" <<'END' &
 import socket
 import sys
 import time
 
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    open(sys.argv[2], "w").close()
     try:
         for byte in b"POST /classify HTTP/1.1" * 20:
             connection.sendall(bytes([byte]))
@@ -182,7 +202,11 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
         pass
 END
 slow=$!
-sleep 0.5
+tries=0
+until [ -e "$work/connected" ] || [ $tries -gt 300 ]; do
+  tries=$((tries + 1))
+  sleep 0.1
+done
 refused "a port in use" 1 "Address already in use" --model "$models/tiny-classifier" --port "$port"
 begin=$(date +%s)
 stop
@@ -193,6 +217,7 @@ refused "no model" 2 "--model, --embedder or --reranker"
 refused "two folders of one name" 1 "two folders are called a" --model "a=$models/tiny-mlm" --model \
   "a=$models/tiny-classifier"
 refused "a name without a folder" 1 "lm= names no folder" --model lm=
+refused "a name that no request can have" 1 "a model's name" --model "$(printf '\377')=$models/tiny-mlm"
 refused "a folder that is not there" 1 "$work/nowhere" --model "$work/nowhere"
 refused "a port that is none" 2 "--port" --model "$models/tiny-mlm" --port 70000
 refused "a time-out that is none" 2 "--timeout" --model "$models/tiny-mlm" --timeout 10000000000
