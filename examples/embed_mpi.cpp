@@ -10,12 +10,9 @@
 // split the input themselves.
 #include <fcntl.h>
 #include <mpi.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,10 +26,10 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "line_file.hpp"
 #include "loading.hpp"
 #include "npy.hpp"
 #include "program.hpp"
@@ -57,103 +54,6 @@ struct options {
   bool skip_bad = false;
 };
 
-/// A file by its descriptor. Throws: std::system_error that names it.
-class file {
- public:
-  file(std::string name, int flags) : name_(std::move(name)), descriptor_(::open(name_.c_str(), flags, 0644)) {
-    if (descriptor_ < 0) fail();
-  }
-  file(const file&) = delete;
-  file& operator=(const file&) = delete;
-  ~file() { ::close(descriptor_); }
-
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] std::size_t size() const {
-    struct stat what {};
-    if (::fstat(descriptor_, &what) != 0) fail();
-    return static_cast<std::size_t>(what.st_size);
-  }
-  /// Nanoseconds of the system's clock.
-  [[nodiscard]] std::int64_t changed_at() const {
-    struct stat what {};
-    if (::fstat(descriptor_, &what) != 0) fail();
-    return std::int64_t{what.st_mtim.tv_sec} * 1'000'000'000 + what.st_mtim.tv_nsec;
-  }
-  [[nodiscard]] bool is_same_as(const file& other) const {
-    struct stat mine {};
-    struct stat its {};
-    if (::fstat(descriptor_, &mine) != 0) fail();
-    if (::fstat(other.descriptor_, &its) != 0) other.fail();
-    return mine.st_dev == its.st_dev && mine.st_ino == its.st_ino;
-  }
-  /// Locks the file for this process alone, or with others that share it, until it is closed. False if somebody has it.
-  [[nodiscard]] bool lock(bool alone) const {
-    if (::flock(descriptor_, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
-    if (errno != EWOULDBLOCK) fail();
-    return false;
-  }
-  void resize(std::size_t bytes) const {
-    if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail();
-  }
-
-  /// Fewer bytes than asked for only at the end of the file.
-  [[nodiscard]] std::string read(std::size_t at, std::size_t bytes) const {
-    std::string text(bytes, '\0');
-    std::size_t done = 0;
-    while (done < bytes) {
-      const ssize_t count = ::pread(descriptor_, text.data() + done, bytes - done, static_cast<off_t>(at + done));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail();
-      if (count == 0) break;
-      done += static_cast<std::size_t>(count);
-    }
-    text.resize(done);
-    return text;
-  }
-
-  void write(std::size_t at, std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail();
-      at += static_cast<std::size_t>(count);
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-  }
-
- private:
-  [[noreturn]] void fail() const { throw std::system_error(errno, std::generic_category(), name_); }
-
-  std::string name_;
-  int descriptor_;
-};
-
-/// Where the lines of a file begin, and where the last one ends.
-std::vector<std::size_t> line_starts(const file& in) {
-  constexpr std::size_t block = std::size_t{1} << 20U;
-  std::vector<std::size_t> starts{0};
-  std::size_t at = 0;
-  for (std::string text = in.read(0, block); !text.empty(); text = in.read(at, block)) {
-    for (std::size_t i = text.find('\n'); i != std::string::npos; i = text.find('\n', i + 1)) {
-      starts.push_back(at + i + 1);
-    }
-    at += text.size();
-  }
-  if (starts.back() != at) starts.push_back(at);  // the last line has no line break
-  return starts;
-}
-
-std::vector<std::string> split_lines(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    if (lines.back().ends_with('\r')) lines.back().pop_back();
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
 std::string_view bytes_of(std::span<const float> numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
 }
@@ -163,19 +63,19 @@ class progress_file {
  public:
   static constexpr std::size_t head_bytes = 256;
 
-  /// What the work depends on: the input, the parts, and the model by what it makes of a text. A progress of other
-  /// work is not gone on with.
-  static std::string head(const file& in, std::size_t rows, std::size_t chunk,
+  /// What the work depends on: the input, the parts, the model's files, and its options by what it makes of a text. A
+  /// progress of other work is not gone on with.
+  static std::string head(const examples::line_file& in, std::size_t chunk, std::uint64_t files,
                           const ufb::matrix<float>& fixed_vectors) {
-    std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
+    std::uint64_t hash = 0xCBF29CE484222325U ^ files;  // FNV-1a
     for (std::size_t r = 0; r < fixed_vectors.rows(); ++r) {
       for (const char byte : bytes_of(fixed_vectors.view().row_span(r))) {
         hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3U;
       }
     }
     std::ostringstream text;
-    text << "embed_mpi 2: " << rows << " lines of " << in.size() << " bytes from " << in.changed_at() << ", chunks of "
-         << chunk << ", " << fixed_vectors.cols() << " columns, model " << std::hex << hash;
+    text << "embed_mpi 3: " << in.size() << " lines of " << in.bytes() << " bytes from " << in.changed_at()
+         << ", chunks of " << chunk << ", " << fixed_vectors.cols() << " columns, model " << std::hex << hash;
     std::string out = text.str();
     out.resize(head_bytes - 1, ' ');
     return out + '\n';
@@ -195,10 +95,10 @@ class progress_file {
   }
   [[nodiscard]] std::string read(std::size_t chunks) const { return file_.read(head_bytes, chunks); }
   void note(std::size_t chunk) const { file_.write(head_bytes + chunk, "x"); }
-  [[nodiscard]] const file& on_disk() const noexcept { return file_; }
+  [[nodiscard]] const examples::file& on_disk() const noexcept { return file_; }
 
  private:
-  file file_;
+  examples::file file_;
 };
 
 /// A number that ranks take turns to count up, without one of them having to wait for requests.
@@ -281,9 +181,8 @@ std::chrono::seconds pause_of(const options& wanted, int ranks) {
 
 void run_file(const options& wanted, int rank, int ranks) {
   const auto start = std::chrono::steady_clock::now();
-  const file in(wanted.in, O_RDONLY | O_CLOEXEC);
-  const auto starts = line_starts(in);
-  const std::size_t rows = starts.size() - 1;
+  const examples::line_file in(wanted.in);
+  const std::size_t rows = in.size();
   const std::size_t per_chunk = std::min(wanted.chunk, std::max(rows, std::size_t{1}));
   const std::size_t chunks = (rows + per_chunk - 1) / per_chunk;
   const auto model = load(wanted);
@@ -299,24 +198,35 @@ void run_file(const options& wanted, int rank, int ranks) {
                              ("--isa " + std::string(ufb::name(static_cast<ufb::isa_level>(lowest)))));
   }
 
+  // Every rank has counted the lines for itself.
+  std::uint64_t first_counted = in.bytes() ^ (std::uint64_t{rows} << 32U);
+  MPI_Bcast(&first_counted, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+  if (first_counted != (in.bytes() ^ (std::uint64_t{rows} << 32U))) {
+    throw std::runtime_error(wanted.in + " is not the same file for all ranks, or it is changing");
+  }
+
   auto workspace = model.make_workspace();
   const std::string progress_name = wanted.out + ".progress";
   const std::string header = examples::npy_header(rows, columns);
   const std::size_t out_bytes = examples::npy_header_bytes + rows * columns * sizeof(float);
   std::optional<progress_file> begun;  // the first rank keeps it, and its lock, until all have theirs
   if (rank == 0) {
-    const file out(wanted.out, O_RDWR | O_CREAT | O_CLOEXEC);
-    begun.emplace(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
-    if (in.is_same_as(out) || in.is_same_as(begun->on_disk())) {
+    const examples::file out(wanted.out, O_RDWR | O_CREAT | O_CLOEXEC);
+    if (!out.is_regular()) throw std::runtime_error(wanted.out + " is no file that vectors can be put into");
+    const auto keep_input = [&](const examples::file& written) {
+      if (!in.on_disk().is_same_as(written)) return;
       throw std::runtime_error(wanted.in + " would be overwritten; --out has to be another file");
-    }
+    };
+    keep_input(out);
+    begun.emplace(progress_name, O_RDWR | O_CREAT | O_CLOEXEC);
+    keep_input(begun->on_disk());
     if (!begun->on_disk().lock(true)) throw std::runtime_error("another run writes " + wanted.out);
     // The second text is longer than the model takes, and shows where it cuts.
     std::string endless;
     for (int i = 0; i < 10'000; ++i) endless += "embed ";
     const ufb::matrix<float> fixed =
         model.embed({"embed_mpi", endless}, workspace, {.prompt_name = wanted.prompt_name});
-    const std::string head = progress_file::head(in, rows, wanted.chunk, fixed);
+    const std::string head = progress_file::head(in, wanted.chunk, examples::digest_of(wanted.model), fixed);
     const bool has_output = out.size() == out_bytes && out.read(0, header.size()) == header;
     const std::string done = begun->open(head, chunks, has_output);
     const auto finished = static_cast<std::size_t>(std::count(done.begin(), done.end(), 'x'));
@@ -327,7 +237,7 @@ void run_file(const options& wanted, int rank, int ranks) {
     if (!begun->on_disk().lock(false)) throw std::runtime_error("another run writes " + wanted.out);
   }
   MPI_Barrier(MPI_COMM_WORLD);
-  const file out(wanted.out, O_RDWR | O_CLOEXEC);
+  const examples::file out(wanted.out, O_RDWR | O_CLOEXEC);
   const progress_file progress(progress_name, O_RDWR | O_CLOEXEC);
   if (!progress.on_disk().lock(false)) throw std::runtime_error("another run writes " + wanted.out);
   MPI_Barrier(MPI_COMM_WORLD);
@@ -337,12 +247,12 @@ void run_file(const options& wanted, int rank, int ranks) {
   std::uint64_t skipped = 0;
   std::size_t counted = 0;  // chunks that stand in what is shown
   const bool on_terminal = wanted.progress.value_or(1) != 0 && examples::has_terminal(false, false);
-  examples::progress shown(in.size(), on_terminal, pause_of(wanted, ranks));
+  examples::progress shown(in.bytes(), on_terminal, pause_of(wanted, ranks));
   for (std::size_t chunk = counter.next(); chunk < chunks; chunk = counter.next()) {
     if (done[chunk] == 'x') continue;
     const std::size_t first = chunk * per_chunk;
     const std::size_t end = std::min(first + per_chunk, rows);
-    const auto lines = split_lines(in.read(starts[first], starts[end] - starts[first]));
+    const auto lines = in.read(first, end);
     const std::vector<std::string_view> views(lines.begin(), lines.end());
     const auto outcomes = model.try_embed(views, workspace, {.prompt_name = wanted.prompt_name});
     std::vector<float> numbers((end - first) * columns, std::numeric_limits<float>::quiet_NaN());
@@ -367,13 +277,14 @@ void run_file(const options& wanted, int rank, int ranks) {
     for (; counted <= chunk; ++counted) {
       if (done[counted] != 'x') texts += std::min(per_chunk, rows - counted * per_chunk);
     }
-    shown.add(texts, starts[end]);
+    shown.add(texts, in.start(end));
   }
   std::uint64_t skipped_by_all = 0;
   MPI_Reduce(&skipped, &skipped_by_all, 1, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank != 0) return;
   shown.end();
+  in.check_unchanged();
   ::unlink(progress_name.c_str());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::cerr << rows << (rows == 1 ? " line" : " lines") << ", " << columns << " columns, " << ranks
@@ -426,15 +337,10 @@ int main(int argc, char** argv) {
   int ranks = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  int status = 0;
-  try {
-    std::cout.exceptions(std::ios::badbit);
-    run(wanted, rank, ranks);
-    std::cout.flush();
-  } catch (const std::exception& problem) {
-    std::cout.exceptions(std::ios::goodbit);  // what is left in it may not be written, either
-    std::cerr << "embed_mpi: rank " + std::to_string(rank) + ": " + problem.what() + '\n';
-    status = 1;
+  const std::string message = examples::message_of([&] { run(wanted, rank, ranks); });
+  const int status = message.empty() ? examples::exit_status::done : examples::exit_status::failed;
+  if (!message.empty()) {
+    std::cerr << "embed_mpi: rank " + std::to_string(rank) + ": " + message + '\n';
     if (ranks > 1) MPI_Abort(MPI_COMM_WORLD, status);  // the others would wait for this one
   }
   MPI_Finalize();

@@ -71,6 +71,8 @@ struct exit_status {
   static constexpr int wrong_command_line = 2;
 };
 
+inline constexpr const char* unwritten = "standard output cannot be written";
+
 /// Refuses "--option=" with nothing behind it, as the parser would take the next argument for the value.
 /// Throws: CLI::ValidationError.
 inline void refuse_open_ends(std::span<char* const> arguments) {
@@ -109,8 +111,29 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv, std::initi
     return std::nullopt;
   } catch (const CLI::ParseError& end) {
     const int status = app.exit(end) == 0 ? exit_status::done : exit_status::wrong_command_line;
-    return std::cout.flush() ? status : exit_status::failed;
+    if (std::cout.flush()) return status;
+    std::cerr << app.get_name() << ": " << unwritten << '\n';
+    return exit_status::failed;
   }
+}
+
+/// Calls `run`. Returns what went wrong, which may be that an output cannot be written, or nothing.
+template <class Run>
+std::string message_of(const Run& run) {
+  std::string message;
+  try {
+    std::cout.exceptions(std::ios::badbit);  // nothing is computed for an output that takes no more
+    run();
+    std::cout.flush();
+  } catch (const std::ios_base::failure&) {
+    message = unwritten;
+  } catch (const std::exception& problem) {
+    message = problem.what();
+    if (message.empty()) message = "an error without a message";
+  }
+  std::cout.exceptions(std::ios::goodbit);
+  std::cout.flush();  // what was answered before stands before the message
+  return message;
 }
 
 /// Reads the command line and calls `run`. Returns the exit status: not 0, behind a message on standard error, if
@@ -118,19 +141,8 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv, std::initi
 template <class Run>
 int run_program(CLI::App& app, int argc, char** argv, std::initializer_list<std::string_view> calls, const Run& run) {
   if (const auto status = parse(app, argc, argv, calls)) return *status;
-  std::string message;
-  try {
-    std::cout.exceptions(std::ios::badbit);  // nothing is computed for an output that takes no more
-    run();
-    std::cout.flush();
-    return exit_status::done;
-  } catch (const std::ios_base::failure&) {
-    message = "standard output cannot be written";
-  } catch (const std::exception& problem) {
-    message = problem.what();
-  }
-  std::cout.exceptions(std::ios::goodbit);
-  std::cout.flush();  // what was answered before stands before the message
+  const std::string message = message_of(run);
+  if (message.empty()) return exit_status::done;
   std::cerr << app.get_name() << ": " << message << '\n';
   return exit_status::failed;
 }

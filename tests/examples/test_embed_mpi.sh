@@ -146,6 +146,43 @@ ranks 2 --model "$model" --in "$work/more" --out "$work/shared.npy" --chunk 1 2>
 ! grep -q '^going on' "$work/err" || complain "it went on without an output"
 cmp -s "$work/more_single.npy" "$work/shared.npy" || complain "other bytes where the output was gone"
 
+# An input that changes while it is read, with as many lines, with more, or with fewer, is an error that says so.
+# wait_for_parts FILE: waits until some are done.
+wait_for_parts() {
+  tries=0
+  until [ "$(done_of "$1")" -gt 5 ] || [ $tries -gt 3000 ]; do
+    tries=$((tries + 1))
+    sleep 0.01
+  done
+}
+for change in "tr a b" "tr ' ' '\n'" "head -n 1000"; do
+  cp "$work/more" "$work/moving"
+  rm -f "$work/moving.npy" "$work/moving.npy.progress"
+  "$program" --model "$model" --in "$work/moving" --out "$work/moving.npy" --chunk 16 2>"$work/err" &
+  running=$!
+  wait_for_parts "$work/moving.npy"
+  kill -STOP "$running"
+  eval "$change" <"$work/more" >"$work/moving"
+  kill -CONT "$running"
+  found=0
+  wait "$running" || found=$?
+  same "an input that changes by $change: exit status" 1 "$found"
+  grep -q "moving has changed while its lines were read" "$work/err" || complain "$change: $(cat "$work/err")"
+done
+
+# Nor is a run gone on with that another model began, even if both give the same vectors of most texts.
+cp -rL "$model" "$work/model"
+"$program" --model "$work/model" --in "$work/more" --out "$work/other.npy" --chunk 1 2>/dev/null &
+running=$!
+wait_for_parts "$work/other.npy"
+kill -KILL "$running"
+wait "$running" 2>/dev/null || true
+printf ' ' >>"$work/model/tokenizer.json"
+"$program" --model "$work/model" --in "$work/more" --out "$work/other.npy" --chunk 1 2>"$work/err" ||
+  complain "another model: $(cat "$work/err")"
+! grep -q '^going on' "$work/err" || complain "it went on behind another model"
+rm -r "$work/model"
+
 # Somebody waits for several ranks: there are lines after 10 seconds, or sooner if that is asked for, or none.
 # ours FILE...: what the program said. What MPI says of the machine, in brackets, is not ours.
 ours() { cat "$@" | grep -v '^\[' || true; }
@@ -186,6 +223,9 @@ refused "a chunk beyond all numbers" 2 "--chunk" --model "$model" --in "$work/th
 found=0
 "$program" --model "$model" <"$work/three" >/dev/full 2>"$work/err" || found=$?
 same "a full disk: exit status" 1 "$found"
+same "a full disk" "embed_mpi: rank 0: standard output cannot be written" "$(cat "$work/err")"
+refused "an output that holds nothing" 1 "is no file" --model "$model" --in "$work/three" --out /dev/full
+[ ! -e /dev/full.progress ] && [ ! -e "$work/three.progress" ] || complain "a refused run leaves its progress"
 
 # The progress of other work is not gone on with.
 head -n 100 "$work/lines" >"$work/fewer"
