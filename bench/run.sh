@@ -60,9 +60,13 @@ case ${1:-} in
     build_bench ufb_bench_peers $UFB_EXAMPLE_PACKAGES
     set -- ufb_bench_peers --group "$1" --folder "$root/build-bench/peers" --scripts "$root/bench/peers" "${@:2}"
     ;;
-  *)
+  cmm | family | leaves | gpt3 | depth | all | static | choice | encoder | paper | machine | -* | '')
     build_bench ufb_bench_compare $UFB_BENCH_PACKAGES
     set -- ufb_bench_compare "$@"
+    ;;
+  *)
+    echo "bench/run.sh: there is no '$1'; see bench/run.sh --help" >&2
+    exit 2
     ;;
 esac
 

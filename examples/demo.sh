@@ -9,6 +9,10 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/packages.sh"
 
+if [ "$*" = --help ] || [ "$*" = -h ]; then
+  sed -n '4,/^set /{/^set /d; s/^# \{0,1\}//; p}' "${BASH_SOURCE[0]}"
+  exit
+fi
 {
   # shellcheck disable=SC2086  # a list of words
   ufb_require_packages $UFB_EXAMPLE_PACKAGES

@@ -173,7 +173,8 @@ void run(options wanted) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Embeds texts", "embed"};
-  app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
+  app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder or language model")
+      ->required();
   examples::add_texts(app, "texts", "texts; the lines of standard input if none is given");
   auto* json = app.add_flag("--json", wanted.json, "one JSON line per text: index, embedding");
   auto* npy = app.add_option("--npy", wanted.npy, "write the vectors to this file, for NumPy")->excludes(json);

@@ -305,7 +305,8 @@ void run(const options& wanted, int rank, int ranks) {
 int main(int argc, char** argv) {
   options wanted;
   CLI::App app{"Embeds the lines of a file on many processors, or as a filter", "embed_mpi"};
-  app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder")->required();
+  app.add_option("--model", wanted.model, "folder of an embedding model, or of any encoder or language model")
+      ->required();
   auto* in = app.add_option("--in", wanted.in, "file of texts, one a line");
   auto* out = app.add_option("--out", wanted.out, "file for the vectors, in NumPy's format");
   in->needs(out);

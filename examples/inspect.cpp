@@ -153,7 +153,13 @@ class inspection {
                          {"special", special},
                          {"blank", report.blank.count},
                          {"repeated", report.repeated.count},
-                         {"conflicts", report.conflicts.size()}};
+                         {"conflicts", report.conflicts.size()},
+                         {"settings", ordered_json::array()}};
+    for (const auto& each : report.settings) {
+      out_["tokenizer"]["settings"].push_back({{"key", each.key},
+                                               {"used", each.used},
+                                               {"ignored_in", std::filesystem::path(each.file).filename().string()}});
+    }
   }
 
   void load() {

@@ -36,7 +36,10 @@ namespace {
 
 void write(char* to, std::size_t size, std::string_view text) noexcept {
   if (to == nullptr || size == 0) return;
-  const std::size_t length = std::min(text.size(), size - 1);
+  std::size_t length = std::min(text.size(), size - 1);
+  if (length < text.size()) {  // no part of a character
+    while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
+  }
   std::memcpy(to, text.data(), length);
   to[length] = '\0';
 }

@@ -27,8 +27,9 @@ typedef struct ufb_session ufb_session; /* scratch memory of one thread */
 
 typedef enum ufb_status {
   UFB_OK = 0,
-  UFB_BAD_INPUT = 1,  /* an argument or text is outside what the call takes, or the model: too many tokens, say, or a
-                       * word that its vocabulary has but its weights lack; also a call for another task */
+  UFB_BAD_INPUT = 1,  /* an argument or text is outside what the call takes, or the model: too many tokens, say, where
+                       * the call does not cut, or a word that its vocabulary has but its weights lack; also a call for
+                       * another task */
   UFB_BAD_FOLDER = 2, /* of ufb_load alone: the folder holds no model that can be loaded */
   UFB_NO_MEMORY = 3,
   UFB_INTERNAL = 4 /* anything else; a fault of this library */
@@ -55,11 +56,11 @@ UFB_API size_t ufb_dimensions(const ufb_model* model); /* numbers of an embeddin
 UFB_API size_t ufb_labels(const ufb_model* model);     /* classes of a classifier; 0 for other tasks */
 UFB_API const char* ufb_label(const ufb_model* model, size_t label); /* its name, or null if there is no such class */
 
-/* One vector for each text. vectors: count * ufb_dimensions numbers, one text behind another. */
+/* One vector for each text. A text with more tokens than the model takes is cut. vectors: count * ufb_dimensions numbers, one text behind another. */
 UFB_API ufb_status ufb_embed(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
                              float* vectors, char* message, size_t size);
 
-/* The score of each label for each text. scores: count * ufb_labels numbers. */
+/* The score of each label for each text. A text with more tokens than the model takes is refused. scores: count * ufb_labels numbers. */
 UFB_API ufb_status ufb_classify(const ufb_model* model, ufb_session* session, const char* const* texts, size_t count,
                                 float* scores, char* message, size_t size);
 

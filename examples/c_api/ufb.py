@@ -45,7 +45,7 @@ class Model:
             getattr(self._ufb, name).restype = ctypes.c_char_p
         for name in ("ufb_dimensions", "ufb_labels"):
             getattr(self._ufb, name).restype = ctypes.c_size_t
-        self._check(self._ufb.ufb_load, _bytes(os.fspath(folder)), ctypes.byref(self._handle))
+        self._check(self._ufb.ufb_load, _bytes(os.fsencode(folder)), ctypes.byref(self._handle))
         self.task = self._ufb.ufb_task(self._handle).decode()
         self.dimensions = self._ufb.ufb_dimensions(self._handle)
         self.labels = [self._ufb.ufb_label(self._handle, ctypes.c_size_t(i)).decode()
@@ -67,6 +67,8 @@ class Model:
         return self._sessions.mine.handle
 
     def _rows(self, function, texts, columns):
+        if isinstance(texts, (str, bytes)):
+            raise TypeError("expected a list of texts, found one text")
         pointers = (ctypes.c_char_p * len(texts))(*[_bytes(text) for text in texts])
         numbers = (ctypes.c_float * (len(texts) * columns))()
         self._check(function, self._handle, self._session(), pointers, ctypes.c_size_t(len(texts)), numbers)
@@ -97,9 +99,10 @@ class Model:
 
 
 def _bytes(text):
-    if "\0" in text:
+    encoded = text.encode() if isinstance(text, str) else text
+    if b"\0" in encoded:
         raise ValueError("a text with a zero character, where C would take it to end")
-    return text.encode()
+    return encoded
 
 
 def main(arguments):

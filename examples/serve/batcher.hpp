@@ -136,9 +136,15 @@ class batcher {
   template <class Compute>
   bool answer(Compute& compute, std::span<job> jobs) {
     std::vector<Result> results;
+    std::vector<std::size_t> sizes;
     try {
+      for (const job& each : jobs) sizes.push_back(each.items.size());
       std::vector<Item> items;
-      for (const job& each : jobs) items.insert(items.end(), each.items.begin(), each.items.end());
+      if (jobs.size() == 1) {
+        items = std::move(jobs.front().items);
+      } else {  // copies: if this fails, each job is computed by itself
+        for (const job& each : jobs) items.insert(items.end(), each.items.begin(), each.items.end());
+      }
       {
         const std::lock_guard lock(mutex_);
         ++counts_.batches;
@@ -151,9 +157,9 @@ class batcher {
       return true;
     }
     auto from = std::make_move_iterator(results.begin());
-    for (job& each : jobs) {
-      const auto end = from + static_cast<std::ptrdiff_t>(each.items.size());
-      each.results.set_value(std::vector<Result>(from, end));
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      const auto end = from + static_cast<std::ptrdiff_t>(sizes[i]);
+      jobs[i].results.set_value(std::vector<Result>(from, end));
       from = end;
     }
     return true;

@@ -138,6 +138,14 @@ inline bool has_controls(std::string_view text) {
   });
 }
 
+/// A target without the scheme and the host that proxies may put before it.
+inline std::string_view origin_form(std::string_view target) {
+  constexpr std::string_view scheme = "http://";
+  if (!in_lower_case(target.substr(0, scheme.size())).starts_with(scheme)) return target;
+  const std::size_t path = target.find('/', scheme.size());
+  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+}
+
 inline refusal bad_http(int status, std::string message) {
   return {.status = status, .code = "bad_http", .message = std::move(message)};
 }
@@ -201,7 +209,8 @@ inline std::optional<refusal> read_head(std::string_view text, request_head& hea
   }
   const bool is_old = version == "HTTP/1.0";
   if (!is_old && version != "HTTP/1.1") return bad_http(505, "this server speaks HTTP/1.1");
-  head.text.assign(first).append("\r\n");
+  head.text.assign(first.substr(0, blank + 1)).append(framing::origin_form(target)).append(first.substr(last));
+  head.text.append("\r\n");
   framing::stated_end end;
   bool closes = is_old;
   while (true) {

@@ -82,6 +82,7 @@ void run(options wanted) {
   const serve::service_options each{
       .batches = {.waiting = wanted.queue, .together = wanted.batch, .patience = patience},
       .most_texts = wanted.web.max_texts,
+      .most_pair_bytes = 4 * wanted.web.max_body,
       .truncate = wanted.truncate,
       .threads = wanted.threads};
   serve::services models;
@@ -107,7 +108,9 @@ void run(options wanted) {
     throw;
   }
   waiter.join();
+  std::cout.exceptions(std::ios::goodbit);  // it ended in order, whether or not somebody still reads that
   std::cout << "answered " << server.answered() << " requests\nstopped" << std::endl;
+  std::cout.clear();
 }
 
 }  // namespace
@@ -117,7 +120,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Serves models over HTTP", "serve"};
   app.add_option("--model", wanted.models,
                  "folder of a model, or NAME=FOLDER, once or several times; its task decides its endpoint");
-  app.add_option("--embedder", wanted.embedders, "the same for embeddings, whatever its task");
+  app.add_option("--embedder", wanted.embedders, "the same for embeddings: any model of texts but a classifier");
   app.add_option("--reranker", wanted.rerankers, "the same for ranking documents: a classifier of sequences");
   app.add_option("--host", wanted.host, "address to listen at")->capture_default_str();
   app.add_option("--port", wanted.port, "port; 0 for any that is free")

@@ -45,8 +45,10 @@ struct call_options {
 struct service_options {
   batch_limits batches{};
   std::size_t most_texts = 256;  ///< of a request
-  bool truncate = false;         ///< whether requests that do not say anything cut long texts
-  std::size_t threads = 1;       ///< that compute a batch
+  /// Bytes of the pairs that a request to rank makes, each with a copy of the query.
+  std::size_t most_pair_bytes = std::size_t{16} << 20U;
+  bool truncate = false;    ///< whether requests that do not say anything cut long texts
+  std::size_t threads = 1;  ///< that compute a batch
 };
 
 /// What the server knows of a model.
@@ -148,6 +150,7 @@ class model_service final : public service {
         model_(std::move(model)),
         description_(std::move(description)),
         most_texts_(options.most_texts),
+        most_pair_bytes_(options.most_pair_bytes),
         truncate_(options.truncate),
         threads_(options.threads),
         batches_(options.batches, [this](const call_options& how, std::vector<ufb::text_pair> texts) {
@@ -210,8 +213,8 @@ class model_service final : public service {
   [[nodiscard]] bool truncates(const fields& request) const { return request.flag("truncate", truncate_); }
 
   // The results for a request's texts, none of which may be bad.
-  auto results(const call_options& how, const std::vector<ufb::text_pair>& texts, const std::string& field) {
-    auto outcomes = batches_(how, texts);
+  auto results(const call_options& how, std::vector<ufb::text_pair> texts, const std::string& field) {
+    auto outcomes = batches_(how, std::move(texts));
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].problem) throw text_problem(*outcomes[i].problem, field + '[' + std::to_string(i) + ']');
     }
@@ -220,10 +223,10 @@ class model_service final : public service {
 
   ordered_json answer_as(const ufb::masked_lm<float>& /*model*/, const fields& request) {
     request.allow({"model", "input", "top_k", "truncate"});
-    const auto texts = request.texts("input", most_texts_);
+    auto texts = request.texts("input", most_texts_);
     const call_options how{.truncate = truncates(request), .top_k = request.number("top_k", 5, 1, 1000)};
     ordered_json all = ordered_json::array();
-    for (const auto& each : results(how, texts, "input")) {
+    for (const auto& each : results(how, std::move(texts), "input")) {
       ordered_json masks = ordered_json::array();
       for (const ufb::mask_candidate& candidate : *each.result) {
         if (masks.empty() || masks.back()["position"] != candidate.position) {
@@ -250,12 +253,12 @@ class model_service final : public service {
 
   ordered_json answer_as(const ufb::sequence_classifier<float>& /*model*/, const fields& request) {
     request.allow({"model", "input", "top_k", "truncate"});
-    const auto texts = request.texts("input", most_texts_, true);
+    auto texts = request.texts("input", most_texts_, true);
     call_options how{.truncate = truncates(request)};
     const std::size_t most = request.number("top_k", 1000, 1, 1000);
     how.pairs = has_pairs(request);
     ordered_json all = ordered_json::array();
-    for (const auto& each : results(how, texts, "input")) all.push_back(to_json(*each.result, most));
+    for (const auto& each : results(how, std::move(texts), "input")) all.push_back(to_json(*each.result, most));
     return {{"model", name()}, {"results", std::move(all)}};
   }
 
@@ -293,7 +296,7 @@ class model_service final : public service {
 
   ordered_json answer_as(const ufb::embedder<float>& model, const fields& request) {
     request.allow({"model", "input", "encoding_format", "dimensions", "user", "prompt_name", "truncate"});
-    const auto texts = request.texts("input", most_texts_);
+    auto texts = request.texts("input", most_texts_);
     const std::string format = request.text("encoding_format", "float");
     if (format != "float" && format != "base64") {
       throw bad_request(422, "bad_value", "expected float or base64", "encoding_format");
@@ -303,7 +306,7 @@ class model_service final : public service {
                            .prompt_name = request.text("prompt_name", {})};
     std::vector<outcome> vectors;
     try {
-      vectors = results(how, texts, "input");
+      vectors = results(how, std::move(texts), "input");
     } catch (const ufb::error& problem) {
       throw text_problem(problem, problem.where());  // no such prompt
     }
@@ -333,8 +336,20 @@ class model_service final : public service {
     std::vector<ufb::text_pair> pairs = request.texts("documents", most_texts_);
     const std::size_t most = request.number("top_n", pairs.size(), 1, most_texts_);
     const bool with_text = request.flag("return_documents", false);
+    std::vector<std::string> documents;
+    std::size_t bytes = 0;
+    for (ufb::text_pair& pair : pairs) {
+      bytes += query.front().first.size() + pair.first.size();
+      if (with_text) documents.push_back(pair.first);
+    }
+    if (bytes > most_pair_bytes_) {
+      throw bad_request(422, "too_large",
+                        "expected pairs of the query and a document of at most " + std::to_string(most_pair_bytes_) +
+                            " bytes together, found " + std::to_string(bytes),
+                        "query");
+    }
     for (ufb::text_pair& pair : pairs) pair = {.first = query.front().first, .second = std::move(pair.first)};
-    const auto scores = results({.truncate = truncates(request)}, pairs, "documents");
+    const auto scores = results({.truncate = truncates(request)}, std::move(pairs), "documents");
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(),
@@ -344,7 +359,7 @@ class model_service final : public service {
       if (all.size() == most) break;
       const ufb::pair_score& score = *scores[i].result;
       ordered_json one{{"index", i}, {"relevance_score", score.labels.size() == 1 ? score.sigmoid : score.raw}};
-      if (with_text) one["document"] = {{"text", pairs[i].second}};
+      if (with_text) one["document"] = {{"text", documents[i]}};
       all.push_back(std::move(one));
     }
     return {{"model", name()}, {"results", std::move(all)}};
@@ -353,6 +368,7 @@ class model_service final : public service {
   Model model_;
   std::string description_;
   std::size_t most_texts_;
+  std::size_t most_pair_bytes_;
   bool truncate_;
   ufb::thread_pool threads_;
   ufb::workspace scratch_{};  // of the batcher's thread

@@ -67,7 +67,8 @@ inline void reply_problem(httplib::Response& response, const std::exception_ptr&
   } catch (const waited_too_long& problem) {
     reply_error(response, 503, "waited_too_long", problem.what());
   } catch (const ufb::error& problem) {
-    const bool asked_wrongly = problem.code() == ufb::error_code::invalid_input;
+    const bool asked_wrongly =
+        problem.code() == ufb::error_code::invalid_input || problem.code() == ufb::error_code::limit_exceeded;
     reply_error(response, asked_wrongly ? 422 : 500, ufb::name(problem.code()), problem.what());
   } catch (const std::bad_alloc&) {
     reply_error(response, 503, "out_of_memory", "there is no memory for this request now");

@@ -5,6 +5,8 @@
 // Layer: umbrella over core, blas, kernels, cmm, layers.
 #pragma once
 
+#include "ultrafastbert/core/language.hpp"  // first
+
 #include "ultrafastbert/blas/cblas_backend.hpp"
 #include "ultrafastbert/blas/default_backend.hpp"
 #include "ultrafastbert/blas/plain_backend.hpp"

@@ -5,6 +5,8 @@
 // Layer: umbrella over core, io, tokenizer.
 #pragma once
 
+#include "ultrafastbert/core/language.hpp"  // first
+
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/core/version.hpp"

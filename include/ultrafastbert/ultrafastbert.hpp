@@ -11,6 +11,8 @@
 // Layer: umbrella over everything. The CMake target is ultrafastbert::ultrafastbert.
 #pragma once
 
+#include "ultrafastbert/core/language.hpp"  // first
+
 #include "ultrafastbert/core/thread_pool.hpp"
 #include "ultrafastbert/layers.hpp"
 #include "ultrafastbert/tokenizer.hpp"

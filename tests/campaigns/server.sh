@@ -62,6 +62,7 @@ campaign() {
   cat >"$work/haproxy.cfg" <<END
 global
   maxconn 512
+  tune.bufsize 1048576  # or requests of more than 16 KB would not be sent again
 defaults
   mode http
   timeout connect 1s
@@ -89,7 +90,7 @@ END
   done
   kill -0 "${servers[2]}" || { cat "$work/haproxy"; return 1; }  # or something else answers at this port
   say "two servers behind HAProxy, one is killed on the way"
-  "$client" --port "${UFB_BALANCER_PORT:-18099}" --requests 10000 --connections 16 &
+  "$client" --port "${UFB_BALANCER_PORT:-18099}" --requests 10000 --connections 16 --large 200 &
   local asking=$!
   until [ "$(answered "${ports[0]}")" -ge 2000 ]; do sleep 0.05; done
   kill -9 "${servers[0]}"

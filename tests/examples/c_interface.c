@@ -90,6 +90,12 @@ int main(int count, char** arguments) {
   check(ufb_load("/no/such/folder", &none, message, sizeof message) == UFB_BAD_FOLDER, "a folder that is not there");
   check(strstr(message, "/no/such/folder") != NULL && none == NULL, "the message names it");
   check(ufb_load("/no/such/folder", &none, tiny, sizeof tiny) == UFB_BAD_FOLDER && strlen(tiny) == 7, "a cut message");
+  for (size_t size = 1; size < 40; ++size) {
+    check(
+        ufb_load("\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC", &none, message, size) == UFB_BAD_FOLDER &&
+            strlen(message) < size && (size == 1 || message[strlen(message) - 1] != '\xC3'),
+        "a message that is cut to what fits, but not within a character");
+  }
   check(ufb_load("/no/such/folder", &none, NULL, 0) == UFB_BAD_FOLDER, "nobody reads the message");
   check(ufb_load(NULL, &none, message, sizeof message) == UFB_BAD_INPUT, "no folder");
   check(ufb_load("/no/such/folder", NULL, message, sizeof message) == UFB_BAD_INPUT, "no place for the model");
@@ -105,7 +111,8 @@ int main(int count, char** arguments) {
   check(found == 3 && strcmp(candidates[0].token, "coffee") == 0 && candidates[0].position == 6, "with coffee");
   check(candidates[0].probability > candidates[1].probability, "the best word comes first");
   check(ufb_fill_mask(filler, session, "a <mask> b <mask>", 3, candidates, 1, &found, message, sizeof message) ==
-            UFB_OK && found == 6,
+                UFB_OK &&
+            found == 6,
         "room for one word of six");
   const char* texts[] = {"Will it rain in London tomorrow?", "play some jazz"};
   float scores[16];

@@ -62,6 +62,7 @@ check("a GET in chunks", 400, head("GET /health HTTP/1.1", chunked) + chunk % (l
 check("a HEAD with a body", 400, head("HEAD /health HTTP/1.1", f"Content-Length: {len(nested)}") + nested)
 check("a HEAD with a long body", 400,
       head("HEAD /health HTTP/1.1", f"Content-Length: {len(padding + nested):04}") + padding[1:] + nested + b" ")
+check("a whole address", 200, head("GET http://localhost/health HTTP/1.1", "Connection: close"))
 check("a HEAD", 200, head("HEAD /health HTTP/1.1", "Connection: close"))
 check("a PUT with a body", 400, head("PUT /classify HTTP/1.1", length) + text)
 check("a PUT", 405, head("PUT /classify HTTP/1.1", "Connection: close"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// ufb_serve_client --port P [--requests N] [--connections C]: asks a server of examples/serve from many
+// ufb_serve_client --port P [--requests N] [--connections C] [--large TEXTS]: asks a server of examples/serve from many
 // connections at a time. Every answer has to be the one that the same request got alone before, byte by byte. Closing
 // lines: requests a second one after another and at a time, latencies, and
 //   N answers, L lost, M mixed up
@@ -32,6 +32,7 @@ struct options {
   std::size_t requests = 10'000;
   std::size_t connections = 16;
   std::size_t alone = 400;
+  std::size_t large = 0;  // texts of every thirtieth request, if there are such
 };
 
 struct request {
@@ -44,8 +45,8 @@ double seconds_since(clock_type::time_point start) {
   return std::chrono::duration<double>(clock_type::now() - start).count();
 }
 
-// Requests of one to five texts for every endpoint that the server has.
-std::vector<request> make_requests(httplib::Client& client) {
+// Requests of one to five texts for every endpoint that the server has, and some of `large` ones.
+std::vector<request> make_requests(httplib::Client& client, std::size_t large) {
   const auto models = client.Get("/v1/models");
   if (!models || models->status != 200) throw std::runtime_error("/v1/models does not answer");
   const std::vector<std::string> words{"will", "it", "rain", "in", "London", "play", "some", "jazz", "a", "cup", "of"};
@@ -60,7 +61,7 @@ std::vector<request> make_requests(httplib::Client& client) {
     const std::string mask = model["mask_token"].is_string() ? " " + model["mask_token"].get<std::string>() : "";
     for (int i = 0; i < 60; ++i) {
       json texts = json::array();
-      for (std::size_t t = number(5) + 1; t != 0; --t) {
+      for (std::size_t t = large != 0 && i % 30 == 7 ? large : number(5) + 1; t != 0; --t) {
         std::string text;
         for (std::size_t w = number(24) + 1; w != 0; --w)
           text.append(w == 1 ? "" : " ").append(words[number(words.size())]);
@@ -83,7 +84,7 @@ double run(const options& wanted) {
   httplib::Client first(wanted.host, wanted.port);
   first.set_keep_alive(true);
   first.set_tcp_nodelay(true);  // headers and body are two packets, and the second would wait for 40 ms
-  std::vector<request> requests = make_requests(first);
+  std::vector<request> requests = make_requests(first, wanted.large);
   for (request& each : requests) {
     const auto answer = first.Post(each.path, each.body, "application/json");
     if (!answer || answer->status != 200) throw std::runtime_error(each.path + " does not answer " + each.body);
@@ -153,6 +154,7 @@ int main(int argc, char** argv) {
   app.add_option("--port", wanted.port)->required();
   app.add_option("--requests", wanted.requests)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--connections", wanted.connections)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--large", wanted.large, "texts of every thirtieth request");
   CLI11_PARSE(app, argc, argv);
   try {
     return run(wanted) == 0 ? 0 : 1;

@@ -49,6 +49,14 @@ check(all(abs(sum(score for _, score in labels) - 1) < 1e-5 for labels in found)
 check(classifier.classify([]) == [], "no texts")
 check("embedder" in refusal(lambda: classifier.embed(texts)), "a call for another task")
 check("/no/such/folder" in refusal(lambda: ufb.Model(library, "/no/such/folder")), "a folder that is not there")
+for text in ("play some jazz", b"play some jazz"):
+    try:
+        classifier.classify(text)
+        check(False, "one text where a list is expected")
+    except TypeError:
+        pass
+odd = b"/no/such/\xff"
+check("no/such" in refusal(lambda: ufb.Model(library, os.fsdecode(odd))), "a folder whose name is no UTF-8")
 check("zero" in refusal(lambda: classifier.classify(["a\0b"])), "a zero in a text")
 check("128 tokens" in refusal(lambda: classifier.classify(["rain " * 200])), "a text that is too long")
 

@@ -75,6 +75,11 @@ answers "five models" 200 /data# 5 /v1/models
 answers "one of them" 200 /endpoint /rerank /v1/models/ranks/well
 answers "one that is not there" 404 /error/param model /v1/models/large
 answers "a model by the name of a link" 200 /model linked /v1/embeddings '{"input": "a", "model": "linked"}'
+query=$(awk 'BEGIN { for (i = 0; i < 60000; ++i) printf "q" }')
+answers "a long query for many documents" 422 /error/code too_large /rerank \
+  "{\"query\": \"$query\", \"documents\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\"], \"model\": \"ranks/well\"}"
+answers "documents with themselves" 200 /results/0/document/text "b c" /rerank \
+  '{"query": "a", "documents": ["b c"], "return_documents": true, "model": "ranks/well"}'
 answers "documents in order" 200 /results# 2 /rerank '{"query": "a", "documents": ["b", "c"], "model": "ranks/well"}'
 answers "what is used" 200 /usage/prompt_tokens 5 /v1/embeddings '{"input": ["a b", "c"]}'
 answers "a pair, of which one text is empty" 200 /results/0/tokens# 4 /tokenize '{"input": {"text": "a", "text_pair": ""}}'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Fuzz target: an input is a vocab.txt, or if it begins with a brace a vocab.json; behind bytes 0x1e a merges.txt, a
-// tokenizer_config.json and a special_tokens_map.json. What loads tokenizes some awkward texts.
+// tokenizer_config.json, a special_tokens_map.json and an added_tokens.json. What loads tokenizes some awkward texts.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 3> texts{
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const scratch_folder folder;
-  const auto files = split_files(data, size, 4);
+  const auto files = split_files(data, size, 5);
   const auto part = [&](std::size_t i) { return i < files.size() ? std::optional(files[i]) : std::nullopt; };
   const auto unless_empty = [&](std::size_t i) {
     return part(i) && !part(i)->empty() ? part(i) : std::optional<std::string_view>();
@@ -36,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   folder.put("merges.txt", part(1));
   folder.put("tokenizer_config.json", unless_empty(2));
   folder.put("special_tokens_map.json", unless_empty(3));
+  folder.put("added_tokens.json", unless_empty(4));
   std::optional<ufb::tokenizer> words;
   attempt([&] { words.emplace(ufb::tokenizer::load(folder.path())); });
   if (!words) return 0;

@@ -115,6 +115,7 @@ TEST_CASE("Every pooling is what its formula gives over the tokens, also joined"
       {{{"pooling_mode_lasttoken", true}, {"pooling_mode_mean_tokens", true}, {"pooling_mode_cls_token", true}},
        {"cls", "mean", "lasttoken"}},
       {{{"pooling_mode_weightedmean_tokens", true},
+        {"pooling_mode_mean_tokens", false},
         {"pooling_mode_mean_sqrt_len_tokens", true},
         {"pooling_mode_max_tokens", true}},
        {"max", "mean_sqrt_len_tokens", "weightedmean"}},
@@ -280,6 +281,34 @@ TEST_CASE("Texts are cut where the folder says, and put into lower case where it
   CHECK(says(message([&] { static_cast<void>(model.embed({"a"}, scratch, {.dimensions = 33})); }), "at most 32"));
 }
 
+TEST_CASE("Sigmas at the ends of words become final ones, as Python has it", "[embedder]") {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"\316\237\316\224\316\237\316\243", "\316\277\316\264\316\277\317\202"},
+      {"\316\243\316\221\316\243 \316\243\316\221\316\243", "\317\203\316\261\317\202 \317\203\316\261\317\202"},
+      {"\316\221'\316\243", "\316\261'\317\202"},
+      {"\316\243", "\317\203"},
+      {"\316\221\316\243.", "\316\261\317\202."},
+      {"\316\221\316\243.\316\221", "\316\261\317\203.\316\261"},
+      {"\316\221\316\243-\316\221", "\316\261\317\202-\316\261"},
+      {"\316\221\314\201\316\243", "\316\261\314\201\317\202"},
+      {"\316\221\316\243\302\255", "\316\261\317\202\302\255"},
+      {"1\316\243", "1\317\203"},
+      {"\316\221\316\243\316\243", "\316\261\317\203\317\202"},
+      {"\302\252\316\243", "\302\252\317\202"},
+      {"\342\205\257\316\243", "\342\205\277\317\202"},
+      {"\312\260\316\243", "\312\260\317\203"},
+      {"\312\260A\316\243\312\260", "\312\260a\317\202\312\260"},
+      {"a\316\243", "a\317\202"},
+      {"\316\221\316\243\315\205\315\205\316\243", "\316\261\317\203\315\205\315\205\317\202"},
+      {"\316\243 \316\243", "\317\203 \317\203"},
+      {"A:\316\243:", "a:\317\202:"},
+  };
+  for (const auto& [large, small] : cases) {
+    CHECK(models::sentence_text(large, true) == small);
+    CHECK(models::sentence_text(large, false) == large);
+  }
+}
+
 TEST_CASE("White space at the ends of texts does not count, also where the tokenizer keeps it", "[embedder]") {
   for (const bool counts : {true, false}) {
     const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}, {"include_prompt", counts}});
@@ -442,8 +471,13 @@ TEST_CASE("Modules that this version does not have, and those out of place, are 
   CHECK(says(refused(), "found no Pooling"));
   write_modules(folder, {{"Pooling", "1_Pooling"}, {"Transformer", ""}});
   CHECK(says(refused(), "expected an encoder first"));
-  folder.write("modules.json", R"([{"path": "", "type": "a.Transformer"}, {"path": "../x", "type": "a.Pooling"}])");
+  folder.write("modules.json", R"([{"path": "", "type": "Transformer"}, {"path": "../x", "type": "Pooling"}])");
   CHECK(says(refused(), "bad_path"));
+  // Whatever a folder brings itself may compute something else, whatever it is called.
+  for (const char* type : {"custom_st.Transformer", "my_code.latent.Pooling", "evil.Normalize"}) {
+    folder.write("modules.json", R"([{"path": "", "type": ")" + std::string(type) + R"("}])");
+    CHECK(says(refused(), "expected a module of sentence_transformers; found '" + std::string(type) + '\''));
+  }
   const auto wrong = [](const ordered_json& pooling) {
     const folder_copy bad = pooled_folder(pooling);
     return message([&] { static_cast<void>(embedder<float>::load(bad.path())); });
@@ -456,6 +490,140 @@ TEST_CASE("Modules that this version does not have, and those out of place, are 
   const std::vector<std::pair<std::string, std::string>> many(17, {"Normalize", ""});
   write_modules(folder, many);
   CHECK(says(refused(), "expected at most 16 modules; found 17"));
+}
+
+TEST_CASE("Of the flags of old poolings that of the mean is set unless it says otherwise", "[embedder]") {
+  const auto dimensions = [](const ordered_json& pooling) {
+    const folder_copy folder = pooled_folder(pooling);
+    return embedder<float>::load(folder.path()).dimensions();
+  };
+  CHECK(dimensions({{"word_embedding_dimension", 32}}) == width);
+  CHECK(dimensions({{"pooling_mode_cls_token", true}}) == 2 * width);
+  CHECK(dimensions({{"pooling_mode_cls_token", true}, {"pooling_mode_mean_tokens", false}}) == width);
+  CHECK(dimensions({{"pooling_mode_mean_tokens", false}}) == width);
+}
+
+TEST_CASE("What a folder asks for and would be computed otherwise is refused by name", "[embedder]") {
+  const auto refused = [](const char* file, const char* text) {
+    const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}});
+    folder.write(file, text);
+    return message([&] { static_cast<void>(embedder<float>::load(folder.path())); });
+  };
+  constexpr const char* encoder = "sentence_bert_config.json";
+  CHECK(says(refused(encoder, R"({"transformer_task": "fill-mask"})"), "$.transformer_task"));
+  CHECK(says(refused(encoder, R"({"module_output_name": "logits"})"), "$.module_output_name"));
+  CHECK(says(refused(encoder, R"({"modality_config": {"text": {"method_output_name": "logits"}}})"),
+             "$.modality_config.text.method_output_name"));
+  CHECK(says(refused(encoder, R"({"config_args": {"num_hidden_layers": 1}})"), "$.config_args"));
+  CHECK(says(refused(encoder, R"({"tokenizer_args": {"truncation_side": "left"}})"), "$.tokenizer_args"));
+  CHECK(refused(encoder, R"({"transformer_task": "feature-extraction", "module_output_name": "token_embeddings",
+    "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "config_args": {},
+    "max_seq_length": 20, "do_lower_case": false})")
+            .empty());
+  CHECK(says(refused("config_sentence_transformers.json", R"({"model_type": "SparseEncoder"})"), "$.model_type"));
+  CHECK(refused("config_sentence_transformers.json", R"({"model_type": "SentenceTransformer"})").empty());
+  CHECK(says(refused("adapter_config.json", R"({"peft_type": "LORA"})"), "an adapter"));
+  CHECK(says(refused("tokenizer_config.json", R"({"split_special_tokens": true})"), "$.split_special_tokens"));
+  CHECK(says(refused("tokenizer_config.json", R"({"truncation_side": "middle"})"), "$.truncation_side"));
+  const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}});
+  folder.edit_json("config.json", [](ordered_json& config) { config["pruned_heads"] = {{"0", {1}}}; });
+  CHECK(says(message([&] { static_cast<void>(embedder<float>::load(folder.path())); }), "$.pruned_heads"));
+  folder.edit_json("config.json", [](ordered_json& config) {
+    config["pruned_heads"] = ordered_json::object();
+    config["quantization_config"] = {{"quant_method", "gptq"}};
+  });
+  CHECK(says(message([&] { static_cast<void>(embedder<float>::load(folder.path())); }), "$.quantization_config"));
+  folder.edit_json("config.json", [](ordered_json& config) { config.erase("quantization_config"); });
+  CHECK(message([&] { static_cast<void>(embedder<float>::load(folder.path())); }).empty());
+}
+
+TEST_CASE("Texts lose the end that the folder says, unless the caller says which", "[embedder]") {
+  const folder_copy folder = pooled_folder({{"pooling_mode", "mean"}});
+  folder.write("tokenizer_config.json",
+               R"({"do_lower_case": false, "model_max_length": 4, "truncation_side": "left"})");
+  const auto model = embedder<float>::load(folder.path());
+  workspace scratch;
+  const auto same = [&](const char* text, const embed_options& options, const char* what_is_left) {
+    const auto a = model.embed({text}, scratch, options);
+    const auto b = model.embed({what_is_left}, scratch);
+    return std::memcmp(a.view().row(0), b.view().row(0), a.cols() * sizeof(float)) == 0;
+  };
+  CHECK(same("a b c d", {}, "c d"));
+  CHECK(same("a b c d", {.texts = {.truncation = true, .direction = truncation_direction::left}}, "c d"));
+  CHECK(same("a b c d", {.texts = {.truncation = true, .direction = truncation_direction::right}}, "a b"));
+}
+
+TEST_CASE("A cross-encoder cuts where its folder says, and leaves token types out where that does", "[embedder]") {
+  const folder_copy folder = sentence_folder("BertForSequenceClassification");
+  workspace scratch;
+  const auto whole = cross_encoder<float>::load(folder.path());
+  text_report report;
+  const std::vector<text_pair> long_pair{{"a b c", "d e f g h i j"}};
+  const auto tokens_of = [&](const cross_encoder<float>& model, std::size_t most) {
+    static_cast<void>(model.predict(long_pair, scratch, {.truncation = true, .max_length = most, .report = &report}));
+    return report.tokens.front();
+  };
+  CHECK(tokens_of(whole, 0) == 13);
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false, "model_max_length": 10})");
+  const auto cut = cross_encoder<float>::load(folder.path());
+  CHECK(tokens_of(cut, 0) == 10);
+  CHECK(tokens_of(cut, 12) == 12);
+  CHECK(cut.predict(long_pair, scratch).front().raw ==
+        whole.predict(long_pair, scratch, {.truncation = true, .max_length = 10}).front().raw);
+  CHECK(cut.predict(long_pair, scratch, {.truncation = false}).front().raw ==
+        whole.predict(long_pair, scratch).front().raw);
+
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false, "model_input_names": ["input_ids"]})");
+  const auto typeless = cross_encoder<float>::load(folder.path());
+  const auto& classifier = typeless.classifier();
+  const encoding tokens = classifier.text_tokenizer().encode("a b", "c");
+  matrix<float> logits({1, 3});
+  classifier.logits({tokens.ids.data(), {1, tokens.size()}}, {}, logits.view(), scratch);
+  const std::vector<text_pair> pair{{"a b", "c"}};
+  const auto scores = typeless.predict(pair, scratch);
+  CHECK(scores.front().raw == static_cast<double>(logits.view()(0, scores.front().labels.front().index)));
+  CHECK(scores.front().raw != whole.predict(pair, scratch).front().raw);
+}
+
+TEST_CASE("One text is read with each of many, and tokenized once", "[embedder]") {
+  const folder_copy folder = sentence_folder("BertForSequenceClassification");
+  const auto model = sequence_classifier<float>::load(folder.path());
+  workspace scratch;
+  const std::vector<std::string_view> others{"x", "", "a b c d e f", "a \xF0\x9F\x98\x80"};
+  for (const bool truncation : {false, true}) {
+    const text_options options{.truncation = truncation, .max_length = truncation ? std::size_t{9} : 0};
+    const auto together = model.classify_each("q \xC3\xA9 z", others, scratch, options);
+    REQUIRE(together.size() == others.size());
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      const auto alone = model.classify("q \xC3\xA9 z", others[i], scratch, options);
+      CHECK(together[i].front().index == alone.front().index);
+      CHECK(together[i].front().logit == alone.front().logit);
+    }
+  }
+  CHECK(model.classify_each("a", {}, scratch).empty());
+}
+
+TEST_CASE("Offsets that do not divide the states are refused before any state is read", "[embedder]") {
+  const auto model = embedder<float>::load(pooled_folder({{"pooling_mode", "mean"}}).path());
+  const folder_copy folder = sentence_folder("BertForSequenceClassification");
+  const auto classifier = sequence_classifier<float>::load(folder.path());
+  const auto& pooler = classifier.pooling();
+  workspace scratch;
+  const matrix<float> states({8, width});
+  const std::vector<std::vector<std::size_t>> wrong{
+      {}, {0}, {0, 7}, {0, 9}, {3, 8}, {8, 0}, {0, 1000, 8}, {0, 1UL << 40, 8}, {0, 8, 8}, {0, 0, 8}};
+  for (const auto& offsets : wrong) {
+    const std::size_t rows = offsets.empty() ? 0 : offsets.size() - 1;
+    matrix<float> y({rows, pooler.output_width()});
+    for (const auto& action :
+         {std::function<void()>([&] { pooler.forward(states.view(), offsets, y.view(), scratch); }),
+          std::function<void()>([&] { static_cast<void>(model.pool(states.view(), offsets, scratch)); })}) {
+      const auto problem = error_of(action);
+      REQUIRE(problem);
+      CHECK(problem->code() == error_code::invalid_input);
+    }
+  }
+  CHECK(model.pool(states.view(), std::vector<std::size_t>{0, 3, 8}, scratch).rows() == 2);
 }
 
 TEST_CASE("A cross-encoder scores pairs, and ranks documents where it has one label", "[embedder]") {

@@ -199,6 +199,13 @@ TEST_CASE("Labels that do not fit the head are refused with what is missing") {
     CHECK(e->where() == "$.id2label");
     CHECK(e->found() == each.found);
   }
+  folder.edit_json("config.json", [&](ordered_json& config) {
+    config["id2label"] = {{"0", "a"}, {"1", std::string(models::longest_label + 1, 'b')}, {"2", "c"}};
+  });
+  const auto longer = error_of([&] { static_cast<void>(sequence_classifier<float>::load(folder.path())); });
+  REQUIRE(longer);
+  CHECK(name(longer->code()) == "limit_exceeded");
+  CHECK(longer->where() == "$.id2label.1");
   for (const char* key : {"num_labels", "_num_labels"}) {
     folder.edit_json("config.json", [&](ordered_json& config) {
       config.erase("id2label");
@@ -211,6 +218,17 @@ TEST_CASE("Labels that do not fit the head are refused with what is missing") {
     CHECK(e->where() == "$." + std::string(key));
     CHECK(e->found() == "2");
   }
+}
+
+TEST_CASE("Results with very many scores together are refused") {
+  const auto refused = [](std::size_t rows, std::size_t classes) {
+    return error_of([&] { models::check_scores(rows, classes, models::most_label_scores); }).has_value();
+  };
+  CHECK_FALSE(refused(models::most_label_scores, 1));
+  CHECK(refused(models::most_label_scores + 1, 1));
+  CHECK_FALSE(refused(64, models::most_sequence_classes));
+  CHECK(refused(65, models::most_sequence_classes));
+  CHECK_FALSE(refused(0, 0));
 }
 
 TEST_CASE("Scores are probabilities over several classes, of one class by itself, or logits") {

@@ -154,6 +154,59 @@ TEST_CASE("The files beside a tokenizer.json change no token", "[tokenizer][spec
   CHECK(t.vocabulary_size() == 20);
 }
 
+TEST_CASE("Special tokens that only the files beside a tokenizer.json name are found in texts",
+          "[tokenizer][special]") {
+  json document = small_tokenizer();
+  for (const char* word : {"[ENT]", "[GAP]", "[BOTH]"}) {
+    document["model"]["vocab"][word] = document["model"]["vocab"].size();
+  }
+  const auto without = json_folder({}, {}, document).load();
+  const std::string map = R"({"mask_token":"[GAP]","additional_special_tokens":["[ENT]","[none]"]})";
+  const auto t = json_folder(map, R"({"additional_special_tokens":["[BOTH]"]})", document).load();
+  const std::string text = "cat [ENT] [GAP]";
+  CHECK(t.encode(text, {.add_special_tokens = false}).tokens == ufb_test::strings{"cat", "[ENT]", "[GAP]"});
+  CHECK(t.is_special(*t.token_to_id("[ENT]")));
+  CHECK(t.encode("[none]").ids == without.encode("[none]").ids);
+  CHECK(t.encode("[BOTH]").ids == without.encode("[BOTH]").ids);  // the first file that lists some counts
+  CHECK(t.vocabulary_size() == without.vocabulary_size());
+  CHECK(without.encode(text).ids != t.encode(text).ids);
+}
+
+TEST_CASE("Settings beside a tokenizer.json that it contradicts stand in the report", "[tokenizer][special]") {
+  json document = small_tokenizer();
+  document["normalizer"] = {{"type", "BertNormalizer"},
+                            {"clean_text", true},
+                            {"handle_chinese_chars", true},
+                            {"strip_accents", nullptr},
+                            {"lowercase", true}};
+  const tokenizer_folder files =
+      json_folder({}, R"({"do_lower_case":false,"strip_accents":true,"tokenize_chinese_chars":true})", document);
+  using list = std::vector<ultrafastbert::setting_conflict>;
+  CHECK(files.load().report().settings == list{{"do_lower_case", true, files.file("tokenizer_config.json")}});
+  CHECK_FALSE(files.load().report().empty());
+  CHECK(json_folder({}, R"({"do_lower_case":true})", document).load().report().settings.empty());
+}
+
+TEST_CASE("tokenizer_config.json says how models call, and changes no call of a tokenizer", "[tokenizer][special]") {
+  using ultrafastbert::truncation_direction;
+  const std::string config =
+      R"({"model_max_length":3,"truncation_side":"left","model_input_names":["input_ids","attention_mask"]})";
+  for (const bool text : {false, true}) {
+    const auto t = (text ? text_folder(bert_words, {}, config) : json_folder({}, config)).load();
+    CHECK(t.defaults().max_length == 3);
+    CHECK(t.defaults().direction == truncation_direction::left);
+    CHECK_FALSE(t.defaults().token_types);
+    CHECK(t.encode("cat cat cat cat").size() > 3);
+    const auto plain = (text ? text_folder(bert_words) : json_folder({}, {})).load();
+    CHECK(plain.defaults().max_length == 0);
+    CHECK(plain.defaults().direction == truncation_direction::right);
+    CHECK(plain.defaults().token_types);
+  }
+  const auto huge = json_folder({}, R"({"model_max_length":1000000000000000019884624838656})").load();
+  CHECK(huge.defaults().max_length == 0);
+  CHECK(json_folder({}, R"({"model_input_names":["input_ids","token_type_ids"]})").load().defaults().token_types);
+}
+
 TEST_CASE("A role whose token the vocabulary lacks has a spelling and no id", "[tokenizer][special]") {
   const tokenizer_folder files = json_folder(R"({"mask_token":"[GAP]"})", {});
   const auto t = files.load();

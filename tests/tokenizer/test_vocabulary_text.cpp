@@ -80,6 +80,27 @@ TEST_CASE("Tokens that tokenizer_config.json lists extend the vocabulary", "[tok
   CHECK(t.encode("cat new").ids == std::vector<ultrafastbert::token_id>{2, 5, 10, 3});
 }
 
+TEST_CASE("Old folders list added tokens in files of their own", "[tokenizer][vocab_txt]") {
+  using ids = std::vector<ultrafastbert::token_id>;
+  folder files(words + "[ent]\n", {}, R"({"additional_special_tokens":["[ent]",{"content":"[NEXT]"}]})");
+  files.write("added_tokens.json", R"({"NEW":12})");
+  const auto t = files.load();
+  CHECK(t.encode("cat [ent] new [NEXT] [next]").ids == ids{2, 5, 10, 12, 13, 1, 1, 1, 3});
+  CHECK(t.is_special(10));
+  CHECK(t.is_special(13));
+  CHECK_FALSE(t.is_special(12));
+  CHECK(folder(words, R"({"additional_special_tokens":["Cat"]})").load().encode("Cat").ids == ids{2, 7, 3});
+  // The newer list has all of them.
+  files.write("tokenizer_config.json", R"({"added_tokens_decoder":{}})");
+  CHECK(files.load().encode("new").ids == ids{2, 1, 3});
+  files.write("tokenizer_config.json", "{}");
+  files.write("added_tokens.json", R"({"NEW":"12"})");
+  const error found = error_of_loading(files);
+  CHECK(found.code() == error_code::bad_type);
+  CHECK(found.file() == files.file("added_tokens.json"));
+  CHECK(found.where() == "$.NEW");
+}
+
 TEST_CASE("tokenizer.json wins over vocab.txt", "[tokenizer][vocab_txt]") {
   const folder files("no\nno\n");
   files.write("tokenizer.json", ufb_test::small_tokenizer().dump());

@@ -5,6 +5,8 @@
 // Layer: core.
 #pragma once
 
+#include "ultrafastbert/core/language.hpp"
+
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "ultrafastbert needs IEEE arithmetic: compile the files that include it with -fno-fast-math, not with -Ofast"

@@ -284,7 +284,7 @@ class workspace::parts {
 };
 
 inline void workspace::part_pool::add() {
-  idle.reserve(made + 1);
+  if (idle.capacity() <= made) idle.reserve((std::max)(made + 1, 2 * made));
   idle.push_back(std::make_unique<workspace>());
   ++made;
 }

@@ -57,7 +57,8 @@ class checkpoint_folder {
   [[nodiscard]] std::optional<std::filesystem::path> find(std::string_view name) const;
 
   /// Opens the weights: `model.safetensors`, or else the files that `model.safetensors.index.json` lists.
-  /// Throws: io_error (there are none), unsupported (pickled weights; the message says what to do), and whatever
+  /// Throws: io_error (there are none), unsupported (pickled weights or an adapter; the message says what to do), and
+  /// whatever
   ///   weight_files::open and weight_files::open_index throw.
   /// Source: the order of from_pretrained in the published code's transformers library.
   [[nodiscard]] weight_files open_weights(const safetensors_limits& limits = {}) const;
@@ -136,6 +137,13 @@ inline std::optional<std::filesystem::path> checkpoint_folder::find(std::string_
 
 inline weight_files checkpoint_folder::open_weights(const safetensors_limits& limits) const {
   constexpr std::string_view weights = "model.safetensors";
+  if (const auto adapter = find("adapter_config.json")) {
+    fail(error_code::unsupported, {.file = adapter->string(),
+                                   .expected = "a model of its own",
+                                   .found = "an adapter, which changes the weights of a model",
+                                   .reason = "merge it with the published code: merge_and_unload() and "
+                                             "save_pretrained(folder)"});
+  }
   if (const auto file = find(weights)) return weight_files::open(*file, limits);
   if (const auto index = find("model.safetensors.index.json")) return weight_files::open_index(*index, limits);
   if (const auto pickle = find_pickle()) {

@@ -82,6 +82,18 @@ inline void check_mask_values(const sequence_batch& batch) {
   }
 }
 
+/// Throws invalid_input unless offsets rise from 0 to the number of rows that they divide among sequences. None are
+/// those of no rows.
+inline void check_offsets(std::span<const std::size_t> offsets, std::size_t rows) {
+  if (!offsets.empty() && offsets.front() != 0) fail_input("offsets", "0 first", std::to_string(offsets.front()));
+  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+    if (offsets[i + 1] <= offsets[i]) fail_input("sequence " + std::to_string(i), "at least one token", "none");
+  }
+  const std::size_t end = offsets.empty() ? 0 : offsets.back();
+  if (end != rows)
+    fail_input("offsets", "the number of states, " + std::to_string(rows) + ", last", std::to_string(end));
+}
+
 /// Throws invalid_input unless the offsets rise from 0 and the masks, all of them numbers, cover every sequence.
 inline void check_sequences(const sequence_batch& batch) {
   if (!batch.offsets.empty() && batch.offsets.front() != 0) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -21,6 +22,7 @@
 #include "ultrafastbert/tokenizer/steps/normalizer.hpp"
 #include "ultrafastbert/tokenizer/steps/unicode_categories.hpp"
 #include "ultrafastbert/tokenizer/steps/utf8.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 #include "ultrafastbert/tokenizer/tokenizer_parts.hpp"
 
 namespace ultrafastbert::tokenizers {
@@ -68,6 +70,55 @@ struct added_token_entry {
   }
   return out;
 }
+
+/// Reads an added_tokens.json, an object of ids. Throws: bad_type.
+[[nodiscard]] inline std::vector<added_token_entry> read_added_tokens_object(const json_value& ids) {
+  std::vector<added_token_entry> out;
+  for (const auto& [content, id] : ids.members()) {
+    added_token_entry& entry = out.emplace_back();
+    entry.token.content = content;
+    entry.id = id.as_unsigned();
+    entry.normalized = true;
+    entry.path = id.path();
+  }
+  return out;
+}
+
+/// Added tokens of several files, by their contents.
+class added_token_collection {
+ public:
+  explicit added_token_collection(std::vector<added_token_entry> entries) : entries_(std::move(entries)) {
+    for (std::size_t i = 0; i < entries_.size(); ++i) places_.emplace(entries_[i].token.content, i);
+  }
+
+  [[nodiscard]] const std::vector<added_token_entry>& entries() const noexcept { return entries_; }
+  [[nodiscard]] bool has(const std::string& content) const { return places_.find(content) != places_.end(); }
+
+  /// Adds a special token that a file describes, or marks it as special where it is listed. Returns whether it is new.
+  bool add_special(const described_token& token, std::uint64_t id) {
+    const auto [place, added] = places_.emplace(token.spelling, entries_.size());
+    if (!added) {
+      entries_[place->second].special = true;
+      return false;
+    }
+    entries_.push_back({.token = {.content = token.spelling,
+                                  .single_word = token.single_word,
+                                  .lstrip = token.lstrip,
+                                  .rstrip = token.rstrip},
+                        .id = id,
+                        .normalized = token.normalized,
+                        .special = true,
+                        .path = token.path});
+    return true;
+  }
+
+  /// The tokens. This cannot be used afterwards.
+  [[nodiscard]] std::vector<added_token_entry> take() { return std::move(entries_); }
+
+ private:
+  std::vector<added_token_entry> entries_;
+  std::map<std::string, std::size_t> places_{};  // no hash, as files choose the contents
+};
 
 /// Refuses tokens whose meaning would depend on the order in which the reference looks for them.
 /// Throws: unsupported.

@@ -21,6 +21,7 @@
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/io/file.hpp"
 #include "ultrafastbert/tokenizer/assembly.hpp"
+#include "ultrafastbert/tokenizer/call_defaults.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/encoding_matrices.hpp"
 #include "ultrafastbert/tokenizer/padding.hpp"
@@ -43,8 +44,9 @@ class tokenizer {
   /// how a vocab.json is in vocabulary_json.hpp. Calls say themselves how to truncate and pad; what a tokenizer.json
   /// says about it is in `file_truncation` and `file_padding`. The files special_tokens_map.json and
   /// tokenizer_config.json beside either say which token plays which role, in the order that stands in
-  /// special_tokens.hpp; nothing else of them counts beside a tokenizer.json. Throws: io_error (also a folder with
-  /// neither file), truncated, limit_exceeded (more than 64 MiB), missing_token (a
+  /// special_tokens.hpp, which further special tokens there are, and how models call the tokenizer (`defaults`); how
+  /// texts become tokens stands in a tokenizer.json alone, and what contradicts it is in the report.
+  /// Throws: io_error (also a folder with neither file), truncated, limit_exceeded (more than 64 MiB), missing_token (a
   ///   vocab.txt without the tokens at the ends of every text), and what `parse` throws.
   /// Complexity: n log n in the number of tokens.
   [[nodiscard]] static tokenizer load(const std::filesystem::path& folder_or_file) {
@@ -78,11 +80,8 @@ class tokenizer {
   /// Complexity: linear in the text and in the encodings.
   [[nodiscard]] encoding encode(std::string_view text, const encode_options& options = {}) const {
     check_options(options, false);
-    tokenizers::text_tokens tokens;
-    {  // its memory is free again before an encoding is made, which may take several times that of the text
-      tokenizers::call_scratch scratch(*parts_);
-      tokenizers::tokenize_text(*parts_, text, scratch, tokens);
-    }
+    // Its scratch memory is free again before an encoding is made, which may take several times that of the text.
+    const tokenizers::text_tokens tokens = tokenize(text);
     return tokenizers::assembly(parts_->templates, *parts_->tokens, tokens, nullptr, options).build();
   }
 
@@ -98,6 +97,23 @@ class tokenizer {
       tokenizers::tokenize_text(*parts_, text, scratch, first);
       tokenizers::tokenize_text(*parts_, pair, scratch, second);
     }
+    return tokenizers::assembly(parts_->templates, *parts_->tokens, first, &second, options).build();
+  }
+
+  /// Tokenizes the first text of many pairs, for the call below. Throws: as `encode` for one text.
+  [[nodiscard]] tokenizers::text_tokens tokenize(std::string_view text) const {
+    tokenizers::text_tokens tokens;
+    tokenizers::call_scratch scratch(*parts_);
+    tokenizers::tokenize_text(*parts_, text, scratch, tokens);
+    return tokens;
+  }
+
+  /// Encodes a pair whose first text was tokenized before. Pre: `tokenize` of this tokenizer or of a copy did that.
+  /// Throws: as for two texts.
+  [[nodiscard]] encoding encode(const tokenizers::text_tokens& first, std::string_view pair,
+                                const encode_options& options = {}) const {
+    check_options(options, true);
+    const tokenizers::text_tokens second = tokenize(pair);
     return tokenizers::assembly(parts_->templates, *parts_->tokens, first, &second, options).build();
   }
 
@@ -187,6 +203,9 @@ class tokenizer {
   /// How the file itself asks for encodings to be padded, or nothing. It has no effect unless it is given to
   /// `encode_batch` or `pad`. An encoding that is longer than a fixed length stays as it is.
   [[nodiscard]] const std::optional<padding_options>& file_padding() const noexcept { return parts_->padding; }
+
+  /// What tokenizer_config.json says about a model's calls with texts. It has no effect on those of a tokenizer.
+  [[nodiscard]] const call_defaults& defaults() const noexcept { return parts_->defaults; }
 
   /// Joins the spellings of ids to a text.
   /// Shapes: ids: (tokens).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The files of a tokenizer: which one describes it, and the two that may stand beside it, special_tokens_map.json and
-// tokenizer_config.json.
+// The files of a tokenizer: which one describes it, and those that may stand beside it, special_tokens_map.json,
+// tokenizer_config.json and added_tokens.json.
 // Layer: tokenizer.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/io/file.hpp"
@@ -111,10 +112,26 @@ class side_file {
     return document_ ? find_non_null(document_->root(), key) : std::nullopt;
   }
 
+  /// All of it, if the file is there.
+  [[nodiscard]] std::optional<json_value> root() const {
+    return document_ ? std::optional(document_->root()) : std::nullopt;
+  }
+
   /// A flag, or what holds where the file says nothing. Throws: bad_type.
   [[nodiscard]] bool flag(std::string_view key, bool otherwise) const {
     const auto value = find(key);
     return value ? value->as_boolean() : otherwise;
+  }
+
+  /// The tokens of `additional_special_tokens`. Throws: bad_type, missing_key.
+  [[nodiscard]] std::vector<described_token> further_tokens() const {
+    std::vector<described_token> out;
+    const auto list = find("additional_special_tokens");
+    if (!list) return out;
+    for (const json_value& each : list->elements()) {
+      if (auto token = read_described_token(each); !token.spelling.empty()) out.push_back(std::move(token));
+    }
+    return out;
   }
 
   /// The special token of a role, such as that under `mask_token`. An empty spelling counts as none.
@@ -130,16 +147,24 @@ class side_file {
   std::optional<json_document> document_{};
 };
 
-/// Both files that may stand beside a tokenizer. A tokenizer that was read from memory has neither.
+/// The files that may stand beside a tokenizer. A tokenizer that was read from memory has none.
 struct side_files {
   side_file special_map{};  ///< special_tokens_map.json
   side_file config{};       ///< tokenizer_config.json
+  side_file added{};        ///< added_tokens.json
 
   /// Those beside `file`. Throws: as the constructor of `side_file`.
   [[nodiscard]] static side_files beside(const std::filesystem::path& file) {
     const auto folder = file.parent_path();
     return {.special_map = side_file(folder, "special_tokens_map.json"),
-            .config = side_file(folder, "tokenizer_config.json")};
+            .config = side_file(folder, "tokenizer_config.json"),
+            .added = side_file(folder, "added_tokens.json")};
+  }
+
+  /// The special tokens without a role, of the first file that lists some. Throws: as `side_file::further_tokens`.
+  [[nodiscard]] std::vector<described_token> further_tokens() const {
+    auto out = special_map.further_tokens();
+    return out.empty() ? config.further_tokens() : out;
   }
 };
 

@@ -65,8 +65,51 @@ inline void check_version(const json_value& root) {
   return out;
 }
 
+/// Special tokens of the files beside a tokenizer.json that it does not list as added, but has in its vocabulary: texts
+/// may have them, too. Throws: bad_type, missing_key.
+[[nodiscard]] inline std::vector<added_token_entry> with_tokens_beside(const side_files& beside,
+                                                                       const vocabulary& tokens,
+                                                                       std::vector<added_token_entry> listed) {
+  added_token_collection all(std::move(listed));
+  const auto add = [&](const std::optional<described_token>& token) {
+    if (!token || all.has(token->spelling)) return;
+    if (const auto id = tokens.id(token->spelling)) all.add_special(*token, static_cast<std::uint64_t>(*id));
+  };
+  for (const special_role role : special_roles) {
+    auto token = beside.special_map.token(role);
+    add(token ? token : beside.config.token(role));
+  }
+  for (const described_token& token : beside.further_tokens()) add(token);
+  return all.take();
+}
+
+/// Notes settings of tokenizer_config.json that a tokenizer.json contradicts. Throws: bad_type, std::bad_alloc.
+inline void note_contradictions(const json_value& root, const side_file& config,
+                                std::vector<setting_conflict>& conflicts) {
+  struct setting {
+    std::string_view step;  // member of the tokenizer.json
+    std::string_view type;
+    std::string_view key;
+    std::string_view beside;  // key of tokenizer_config.json
+  };
+  constexpr std::string_view bert = "BertNormalizer";
+  constexpr std::array<setting, 4> settings{
+      setting{"normalizer", bert, "lowercase", "do_lower_case"},
+      setting{"normalizer", bert, "strip_accents", "strip_accents"},
+      setting{"normalizer", bert, "handle_chinese_chars", "tokenize_chinese_chars"},
+      setting{"pre_tokenizer", "ByteLevel", "add_prefix_space", "add_prefix_space"}};
+  for (const setting& each : settings) {
+    const auto step = find_non_null(root, each.step);
+    const auto other = config.find(each.beside);
+    if (!step || !other || step->at("type").as_string() != each.type) continue;
+    const auto own = find_non_null(*step, each.key);
+    if (!own || own->as_boolean() == other->as_boolean()) continue;
+    conflicts.push_back({.key = std::string(each.beside), .used = own->as_boolean(), .file = other->file()});
+  }
+}
+
 /// Reads the text of a tokenizer.json, which is called `file` in errors. The files beside it only say which token plays
-/// which role; how a text becomes tokens stands in the tokenizer.json alone.
+/// which role and how models call it; how a text becomes tokens stands in the tokenizer.json alone.
 /// Throws: bad_json, duplicate_key, limit_exceeded, bad_type, bad_value, missing_key, bad_vocabulary, unsupported.
 /// Complexity: n log n in the number of tokens; the memory is about three times the text.
 [[nodiscard]] inline std::shared_ptr<const tokenizer_parts> read_tokenizer_json(std::string_view json, std::string file,
@@ -94,6 +137,11 @@ inline void check_version(const json_value& root) {
   auto added = read_added_tokens(root);
   for (const auto& entry : added) tokens.add_added_token(entry.token.content, entry.id);
   parts.tokens = std::make_shared<const vocabulary>(std::move(tokens).build());
+  if (beside != nullptr) {
+    added = with_tokens_beside(*beside, *parts.tokens, std::move(added));
+    note_contradictions(root, beside->config, parts.report.settings);
+    parts.defaults = read_call_defaults(beside->config);
+  }
   place_added_tokens(std::move(added), parts);
   parts.model = reader.read({.json = model, .tokens = parts.tokens, .file = parts.file});
   parts.templates = read_post_processor(root, *parts.tokens);

@@ -17,6 +17,7 @@
 #include "ultrafastbert/core/error.hpp"
 #include "ultrafastbert/core/token.hpp"
 #include "ultrafastbert/tokenizer/added_tokens.hpp"
+#include "ultrafastbert/tokenizer/call_defaults.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 #include "ultrafastbert/tokenizer/models/token_model.hpp"
 #include "ultrafastbert/tokenizer/special_tokens.hpp"
@@ -47,6 +48,7 @@ struct tokenizer_parts {
   std::optional<encode_options> truncation{};  ///< what the file says about truncation
   std::optional<padding_options> padding{};    ///< what the file says about padding
   by_role<special_token> roles{};
+  call_defaults defaults{};
   tokenizer_report report{};
 };
 

@@ -46,14 +46,25 @@ struct special_token_conflict {
   friend bool operator==(const special_token_conflict&, const special_token_conflict&) = default;
 };
 
+/// A setting of tokenizer_config.json that a tokenizer.json contradicts, which counts.
+struct setting_conflict {
+  std::string key{};   ///< of tokenizer_config.json, which has the opposite of `used`
+  bool used = false;   ///< what the tokenizer.json says
+  std::string file{};  ///< the tokenizer_config.json
+  friend bool operator==(const setting_conflict&, const setting_conflict&) = default;
+};
+
 /// What loading a tokenizer noticed. An unremarkable tokenizer has an empty report.
 struct tokenizer_report {
   unreachable_entries blank{};     ///< entries of zero bytes: blank lines of a vocab.txt, and keys ""
   unreachable_entries repeated{};  ///< lines of a vocab.txt and Unigram tokens that a later, equal one replaces
   std::vector<special_token_conflict> conflicts{};
+  std::vector<setting_conflict> settings{};
 
   /// Whether there is nothing to report.
-  [[nodiscard]] bool empty() const noexcept { return blank.count == 0 && repeated.count == 0 && conflicts.empty(); }
+  [[nodiscard]] bool empty() const noexcept {
+    return blank.count == 0 && repeated.count == 0 && conflicts.empty() && settings.empty();
+  }
 };
 
 }  // namespace ultrafastbert

@@ -100,6 +100,7 @@ namespace ultrafastbert::tokenizers {
   const auto out = std::make_shared<tokenizer_parts>();
   tokenizer_parts& parts = *out;
   parts.file = file.string();
+  parts.defaults = read_call_defaults(beside.config);
   const std::string text = read_text_file(file, largest_tokenizer_file);
   const vocabulary known = read_vocabulary_object(text, parts.file, {});
   const bool has_ends = known.id("<s>") && known.id("</s>");

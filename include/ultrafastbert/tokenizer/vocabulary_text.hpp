@@ -124,36 +124,38 @@ inline void check_vocabulary_config(const side_file& config) {
   return std::move(tokens).build();
 }
 
-/// The added tokens: those that tokenizer_config.json lists, and the special tokens that the vocabulary has.
+/// The added tokens: those that tokenizer_config.json lists, or else those of an added_tokens.json; then the special
+/// tokens that the vocabulary has, and all of `additional_special_tokens`, of which those that no file gives an id
+/// follow behind all others.
 /// Throws: bad_type, bad_value, missing_key.
 [[nodiscard]] inline std::vector<added_token_entry> added_vocabulary_tokens(const side_files& beside,
                                                                             const vocabulary_class& kind,
                                                                             const vocabulary& lines) {
-  std::vector<added_token_entry> out;
-  if (const auto list = beside.config.find("added_tokens_decoder")) out = read_added_tokens_decoder(*list);
+  std::vector<added_token_entry> listed;
+  if (const auto list = beside.config.find("added_tokens_decoder")) {
+    listed = read_added_tokens_decoder(*list);
+  } else if (const auto ids = beside.added.root()) {
+    listed = read_added_tokens_object(*ids);
+  }
+  added_token_collection out(std::move(listed));
   std::vector<special_token_conflict> ignored;  // they are noted when the roles are settled
   for (const special_role role : special_roles) {
-    const auto token = choose_special_token(role, {.customary = kind.customary, .files = &beside}, lines, {}, ignored);
+    auto token = choose_special_token(role, {.customary = kind.customary, .files = &beside}, lines, {}, ignored);
     if (!token) continue;
-    const auto listed =
-        std::find_if(out.begin(), out.end(), [&](const auto& entry) { return entry.token.content == token->spelling; });
-    if (listed != out.end()) {
-      listed->special = true;
-      continue;
-    }
     const auto id = lines.id(token->spelling);
-    if (!id) continue;
-    added_token_entry& entry = out.emplace_back();
-    entry.token.content = token->spelling;
-    entry.token.single_word = token->single_word;
-    entry.token.lstrip = token->lstrip || (role == special_role::mask && kind.mask_takes_space);
-    entry.token.rstrip = token->rstrip;
-    entry.id = static_cast<std::uint64_t>(*id);
-    entry.normalized = token->normalized;
-    entry.special = true;
-    entry.path = "$." + std::string(name(role)) + "_token";
+    if (!id && !out.has(token->spelling)) continue;
+    token->lstrip = token->lstrip || (role == special_role::mask && kind.mask_takes_space);
+    token->path = "$." + std::string(name(role)) + "_token";
+    out.add_special(*token, static_cast<std::uint64_t>(id.value_or(0)));
   }
-  return out;
+  std::uint64_t next = lines.id_bound();
+  for (const auto& entry : out.entries()) next = (std::max)(next, entry.id + 1);
+  for (const described_token& token : beside.further_tokens()) {
+    const auto id = lines.id(token.spelling);
+    const bool is_new = out.add_special(token, id ? static_cast<std::uint64_t>(*id) : next);
+    if (!id && is_new) ++next;
+  }
+  return out.take();
 }
 
 /// The id of a token that the template needs.
@@ -183,6 +185,7 @@ inline void check_vocabulary_config(const side_file& config) {
   const auto out = std::make_shared<tokenizer_parts>();
   tokenizer_parts& parts = *out;
   parts.file = file.string();
+  parts.defaults = read_call_defaults(beside.config);
   const std::string text = read_text_file(file, largest_tokenizer_file);
   // The lines alone decide which special tokens there are, and these are then added to the lines.
   auto added = added_vocabulary_tokens(beside, kind, read_vocabulary_lines(text, parts.file, {}));

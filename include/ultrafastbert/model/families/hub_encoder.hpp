@@ -149,6 +149,7 @@ struct config_keys {
 /// unsupported.
 [[nodiscard]] inline encoder_config read_encoder(const json_value& config, const config_keys& keys,
                                                  const tensor_source& weights, const tensor_names& names) {
+  check_changes(config);
   if (read_flag(config, "is_decoder", false)) config.at("is_decoder").fail_unsupported("false", "true");
   encoder_config model;
   const std::size_t width = read_size(config, keys.width, max_width);

@@ -4,6 +4,8 @@
 // Layer: model.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -57,11 +59,29 @@ inline void expect_word(const json_value& object, std::string_view key, std::str
   return static_cast<std::size_t>(value.as_unsigned(1, largest));
 }
 
+/// A number as JSON writes it, in the fewest digits that give it back, whatever the host's locale.
+[[nodiscard]] inline std::string number_text(double number) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  return {digits.data(), end.ptr};
+}
+
 /// A constant of a norm. Throws: bad_type, bad_value.
 [[nodiscard]] inline double read_epsilon(const json_value& value) {
   const double epsilon = value.as_number();
-  if (!(epsilon >= 0.0 && epsilon < 1e30)) value.fail_value("a number of at least 0", std::to_string(epsilon));
+  if (!(epsilon >= 0.0 && epsilon < 1e30)) value.fail_value("a number of at least 0", number_text(epsilon));
   return epsilon;
+}
+
+/// Refuses what changes a hub model and is not done here: heads that were taken out, and weights in codes that are
+/// read back by rules of their own. Throws: bad_type, unsupported.
+inline void check_changes(const json_value& config) {
+  if (const auto pruned = find_set(config, "pruned_heads"); pruned && !pruned->members().empty()) {
+    pruned->fail_unsupported("no pruned heads", "heads of " + std::to_string(pruned->members().size()) + " layers");
+  }
+  if (const auto codes = find_set(config, "quantization_config")) {
+    codes->fail_unsupported("weights of floating-point numbers, and no quantization_config", "one");
+  }
 }
 
 }  // namespace ultrafastbert::models

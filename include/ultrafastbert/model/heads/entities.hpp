@@ -81,7 +81,7 @@ namespace models {
 /// A token, or the tokens of a word, on the way to an entity.
 struct entity_piece {
   std::string word{};
-  std::vector<double> scores{};
+  std::span<const double> scores{};  // of the token
   text_span offsets{};
   text_span byte_offsets{};
   std::size_t position = 0;

@@ -62,6 +62,9 @@ inline constexpr std::size_t most_token_classes = std::size_t{1} << 14U;
   return (std::max<std::size_t>)(loader.rows_of(loader.description().head_prefix + "weight"), 1);
 }
 
+/// Longest label in bytes, since every result has a copy of its labels.
+inline constexpr std::size_t longest_label = 512;
+
 /// A class number as id2label spells it; nothing else is accepted, so that no two spellings are one number.
 [[nodiscard]] inline std::size_t class_index(const json_value& label, std::string_view key) {
   constexpr std::size_t most_digits = 9;
@@ -88,7 +91,7 @@ inline void check_class_count(const json_value& root, std::size_t classes) {
 /// The classes' labels: those of `id2label`, which has to name every class and nothing else, or LABEL_<index> where it
 /// is absent. The number of classes is the head's.
 /// Throws: bad_type (no object of strings), bad_value (a key that is no class number, a gap, more or fewer labels than
-///   the head has rows, another `num_labels`).
+///   the head has rows, another `num_labels`), limit_exceeded (a label of more than `longest_label` bytes).
 /// Source: `PretrainedConfig.id2label` of the transformers package, which takes gaps and fails later.
 [[nodiscard]] inline std::vector<std::string> read_labels(const json_value& root, std::size_t classes) {
   check_class_count(root, classes);
@@ -103,6 +106,7 @@ inline void check_class_count(const json_value& root, std::size_t classes) {
   for (const auto& [key, label] : named->members()) {
     const std::size_t index = class_index(label, key);
     const std::string& text = label.as_string();
+    if (text.size() > longest_label) io::fail_limit(label.file(), label.path(), "bytes", longest_label);
     if (index >= classes) {
       ++beyond;
       continue;
@@ -150,6 +154,20 @@ inline void check_class_count(const json_value& root, std::size_t classes) {
   }
   return classes == 1 ? score_function::sigmoid : score_function::softmax;
 }
+
+/// Refuses results with so many scores together that a small model and short texts would fill the memory.
+/// `most`: scores of one call. Throws: limit_exceeded.
+inline void check_scores(std::size_t rows, std::size_t classes, std::size_t most) {
+  if (rows <= most / (std::max<std::size_t>)(classes, 1)) return;
+  fail(error_code::limit_exceeded,
+       {.where = "results",
+        .expected = "at most " + std::to_string(most) + " scores in the results of a call: fewer texts at a time",
+        .found = std::to_string(classes) + " classes for each of " + std::to_string(rows) + " results"});
+}
+
+/// Most scores in the results of a call: with labels of a text, where each has some 64 bytes, and of tokens.
+inline constexpr std::size_t most_label_scores = std::size_t{1} << 23U;
+inline constexpr std::size_t most_token_scores = std::size_t{1} << 25U;
 
 /// All classes by falling logit. Shapes: logits, labels: (classes).
 template <class Scalar>

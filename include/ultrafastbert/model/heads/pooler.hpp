@@ -25,6 +25,7 @@
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/kernels/row_operations.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/sequences.hpp"
 
 namespace ultrafastbert {
 
@@ -123,13 +124,15 @@ class pooler {
   /// y = activation(dense(pooled states)), a row for each sequence, spread over an executor's threads.
   /// Shapes: states: (tokens, width), sequence i owning rows [offsets[i], offsets[i + 1]), none of them empty; y:
   ///   (sequences, output_width), overwritten.
-  /// Pre: y overlaps nothing else. Throws: invalid_input (shapes), what the executor throws, std::bad_alloc while the
+  /// Pre: y overlaps nothing else. Throws: invalid_input (shapes, offsets), what the executor throws, std::bad_alloc
+  /// while the
   ///   workspace grows.
   /// Complexity: tokens * width + sequences * width * head_dim.
   void forward(const matrix_view<const Scalar>& states, std::span<const std::size_t> offsets,
                const matrix_view<Scalar>& y, workspace& scratch, executor_ref threads = {}) const {
-    const std::size_t sequences = offsets.size() - 1;
-    core::check_extents(states, offsets.back(), shape_.width, "states");
+    const std::size_t sequences = offsets.empty() ? 0 : offsets.size() - 1;
+    core::check_extents(states, states.rows(), shape_.width, "states");
+    layers::check_offsets(offsets, states.rows());
     core::check_extents(y, sequences, output_width(), "y");
     workspace::frame frame(scratch);
     const auto pooled = dense_ ? frame.take_matrix<Scalar>(sequences, shape_.width) : y;

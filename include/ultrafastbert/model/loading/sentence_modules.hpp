@@ -89,7 +89,8 @@ struct sentence_modules {
 }
 
 /// The poolings of an N_Pooling/config.json: the word or list of `pooling_mode`, or the flags of older files in their
-/// fixed order. Without either it is the mean. Throws: bad_type, bad_value, unsupported.
+/// fixed order, where that of the mean is set unless it says otherwise. Without any it is the mean. Throws: bad_type,
+/// bad_value, unsupported.
 [[nodiscard]] inline std::vector<sentence_pooling> read_poolings(const json_value& config) {
   const auto find = [](const json_value& word) {
     for (const sentence_pooling pooling : all_sentence_poolings) {
@@ -122,7 +123,9 @@ struct sentence_modules {
     if (!known && value.as_boolean()) value.fail_unsupported("a pooling that this version has", excerpt(key));
   }
   for (std::size_t i = 0; i < flags.size(); ++i) {
-    if (read_flag(config, std::string(prefix).append(flags[i]), false)) poolings.push_back(all_sentence_poolings[i]);
+    const bool unless_said = all_sentence_poolings[i] == sentence_pooling::mean;
+    if (read_flag(config, std::string(prefix).append(flags[i]), unless_said))
+      poolings.push_back(all_sentence_poolings[i]);
   }
   if (poolings.empty()) poolings.push_back(sentence_pooling::mean);
   return poolings;
@@ -168,12 +171,22 @@ struct sentence_modules {
   return folder / inside;
 }
 
+/// The last word of a module's type, which is a class of the package; a folder may bring classes of its own, which
+/// could compute anything. Throws: bad_type, unsupported (another package).
+[[nodiscard]] inline std::string_view module_word(const json_value& type) {
+  const std::string& name = type.as_string();
+  if (name.find('.') != std::string::npos && !name.starts_with("sentence_transformers.")) {
+    type.fail_unsupported("a module of sentence_transformers", excerpt(name));
+  }
+  return last_word(name);
+}
+
 /// Takes one module of the list. Throws: as `read_sentence_modules`.
 inline void take_module(const json_value& module, const std::filesystem::path& folder, bool& pooled,
                         sentence_modules& out) {
   constexpr std::array<std::string_view, 5> encoders{"Transformer", "BERT", "DistilBERT", "RoBERTa", "XLMRoBERTa"};
   const json_value type = module.at("type");
-  const std::string_view word = last_word(type.as_string());
+  const std::string_view word = module_word(type);
   const auto place = module_folder(folder, module.at("path"));
   const bool is_encoder = std::find(encoders.begin(), encoders.end(), word) != encoders.end();
   if (is_encoder != out.encoder.empty()) {
@@ -207,13 +220,31 @@ inline void take_module(const json_value& module, const std::filesystem::path& f
   }
 }
 
+/// Refuses what the configuration of an encoder's module may ask for and this version does not do.
+/// Throws: bad_type, unsupported.
+inline void check_transformer_config(const json_value& config) {
+  expect_word(config, "transformer_task", "feature-extraction");
+  expect_word(config, "module_output_name", "token_embeddings");
+  if (const auto kinds = find_set(config, "modality_config")) {
+    for (const auto& [kind, how] : kinds->members()) {
+      if (kind == "text") expect_word(how, "method_output_name", "last_hidden_state");
+    }
+  }
+  for (const char* key : {"config_args", "tokenizer_args", "config_kwargs", "processor_kwargs"}) {
+    if (const auto further = find_set(config, key); further && !further->members().empty()) {
+      further->fail_unsupported("nothing, as the folder's own files say it all", excerpt(further->members()[0].first));
+    }
+  }
+}
+
 /// Reads where texts are cut and whether they are put into lower case, from the first of the files that the package
-/// looks for. Throws: the codes of the JSON reader, bad_type, bad_value.
+/// looks for. Throws: the codes of the JSON reader, bad_type, bad_value, unsupported.
 inline void read_text_limits(sentence_modules& out) {
   for (const char* file : {"sentence_bert_config.json", "sentence_roberta_config.json",
                            "sentence_distilbert_config.json", "sentence_xlm-roberta_config.json"}) {
     const auto document = read_optional_json(out.encoder / file);
     if (!document) continue;
+    check_transformer_config(document->root());
     if (const auto most = find_set(document->root(), "max_seq_length")) {
       out.max_tokens = size_of(*most, max_positions);
       out.cut_by = file;
@@ -234,6 +265,7 @@ inline void read_text_limits(sentence_modules& out) {
 inline void read_prompts(const std::filesystem::path& folder, sentence_modules& out) {
   const auto document = read_optional_json(folder / "config_sentence_transformers.json");
   if (!document) return;
+  expect_word(document->root(), "model_type", "SentenceTransformer");
   if (const auto prompts = find_set(document->root(), "prompts")) {
     for (const auto& [key, text] : prompts->members()) {
       out.prompts.push_back({.name = key, .text = text.is_null() ? std::string() : text.as_string()});

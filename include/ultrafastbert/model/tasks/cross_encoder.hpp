@@ -5,6 +5,7 @@
 // Layer: model.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -67,8 +68,9 @@ class cross_encoder {
                                                 const text_options& options = {}, executor_ref threads = {}) const {
     refuse_overflow(options);
     std::vector<pair_score> scores;
-    for (auto& labels : classifier_.classify(pairs, scratch, models::cutting(options), threads))
+    for (auto& labels : classifier_.classify(pairs, scratch, cut(options), threads)) {
       scores.push_back(score(std::move(labels)));
+    }
     return scores;
   }
   /// The same for pairs in braces, each in its own `text_pair{}`. Throws: as above.
@@ -83,7 +85,7 @@ class cross_encoder {
                                                                   const text_options& options = {},
                                                                   executor_ref threads = {}) const {
     std::vector<text_outcome<pair_score>> outcomes;
-    for (auto& each : classifier_.try_classify(pairs, scratch, models::cutting(options), threads)) {
+    for (auto& each : classifier_.try_classify(pairs, scratch, cut(options), threads)) {
       text_outcome<pair_score> outcome{.problem = std::move(each.problem)};
       if (each.result) outcome.result = score(*std::move(each.result));
       outcomes.push_back(std::move(outcome));
@@ -103,15 +105,12 @@ class cross_encoder {
                                      .found = std::to_string(classifier_.labels().size()) + " labels",
                                      .reason = "predict gives the scores of all of them"});
     }
-    std::vector<text_pair> pairs;
-    pairs.reserve(documents.size());
-    for (const std::string_view document : documents) {
-      pairs.push_back({.first = std::string(query), .second = std::string(document)});
-    }
-    const std::vector<pair_score> scores = predict(pairs, scratch, options, threads);
+    refuse_overflow(options);
+    std::vector<pair_score> scores;
     std::vector<double> raw;
-    raw.reserve(scores.size());
-    for (const pair_score& each : scores) raw.push_back(each.raw);
+    for (auto& labels : classifier_.classify_each(query, documents, scratch, cut(options), threads)) {
+      raw.push_back(scores.emplace_back(score(std::move(labels))).raw);
+    }
     std::vector<ranked_document> ranked;
     for (const scored_index& best : ultrafastbert::top_k<double>(raw, top_k == 0 ? raw.size() : top_k)) {
       ranked.push_back({.index = best.index, .raw = best.logit, .sigmoid = scores[best.index].sigmoid});
@@ -131,6 +130,14 @@ class cross_encoder {
 
   static void refuse_overflow(const text_options& options) {
     if (options.overflow) fail_input("overflow", "false, as each pair has one score", "true");
+  }
+
+  // Cut unless the caller says otherwise, and where the folder says, as far as the model takes as many tokens.
+  text_options cut(const text_options& options) const {
+    text_options how = models::cutting(options);
+    const std::size_t most = classifier_.text_tokenizer().defaults().max_length;
+    if (*how.truncation && how.max_length == 0) how.max_length = (std::min)(most, classifier_.max_sequence_length());
+    return how;
   }
 
   // Whatever the configuration's problem_type is.

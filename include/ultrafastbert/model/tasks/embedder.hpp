@@ -27,6 +27,7 @@
 #include "ultrafastbert/io/weight_files.hpp"
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/layers/linear.hpp"
+#include "ultrafastbert/layers/sequences.hpp"
 #include "ultrafastbert/model/heads/sentence_pooling.hpp"
 #include "ultrafastbert/model/loading/load_options.hpp"
 #include "ultrafastbert/model/loading/load_report.hpp"
@@ -320,10 +321,10 @@ auto embedder<Scalar, Backend>::pool_rows(const matrix_view<const Scalar>& state
                                           std::size_t skipped, workspace& scratch, executor_ref threads) const
     -> matrix<Scalar> {
   const std::size_t rows = offsets.empty() ? 0 : offsets.size() - 1;
-  core::check_extents(states, rows == 0 ? 0 : offsets.back(), hidden_size(), "states");
+  core::check_extents(states, states.rows(), hidden_size(), "states");
+  layers::check_offsets(offsets, states.rows());
   matrix<Scalar> now({rows, modules_.poolings.size() * hidden_size()});
   for (std::size_t i = 0; i < rows; ++i) {
-    if (offsets[i + 1] <= offsets[i]) fail_input("sequence " + std::to_string(i), "at least one token", "none");
     const auto own = states.rows_from(offsets[i], offsets[i + 1] - offsets[i]);
     for (std::size_t p = 0; p < modules_.poolings.size(); ++p) {
       models::pool_sentence(modules_.poolings[p], own, (std::min)(skipped, own.rows() - 1),

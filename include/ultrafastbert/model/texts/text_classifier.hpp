@@ -52,7 +52,8 @@ class text_classifier : public text_model<Scalar, Backend> {
   /// What the classifier makes of a text, spread over an executor's threads. Nothing is padded.
   /// Throws: invalid_input (no tokenizer, no tokens, more tokens than the model takes and no truncation, overflow,
   ///   which a single text cannot have), missing_token (a word that is unknown, and no unknown token), bad_vocabulary
-  ///   (a word without a row in the word matrix), what the executor throws, std::bad_alloc.
+  ///   (a word without a row in the word matrix), limit_exceeded (too many scores in the results), what the executor
+  ///   throws, std::bad_alloc.
   [[nodiscard]] Result classify(std::string_view text, workspace& scratch, const text_options& options = {},
                                 executor_ref threads = {}) const;
 
@@ -79,8 +80,15 @@ class text_classifier : public text_model<Scalar, Backend> {
   [[nodiscard]] std::vector<Result> classify(std::initializer_list<text_pair> pairs, workspace& scratch,
                                              const text_options& options = {}, executor_ref threads = {}) const;
 
+  /// The same for one text and each of several others, which it is read with: result i is that of the pair of `first`
+  /// and seconds[i]. Throws: as above; the message names the number of the pair.
+  [[nodiscard]] std::vector<Result> classify_each(std::string_view first, std::span<const std::string_view> seconds,
+                                                  workspace& scratch, const text_options& options = {},
+                                                  executor_ref threads = {}) const;
+
   /// The same for texts, where one that cannot be computed leaves its error and does no harm to the others.
-  /// Throws: invalid_input (no tokenizer, contradicting options, overflow), what the executor throws, std::bad_alloc.
+  /// Throws: invalid_input (no tokenizer, contradicting options, overflow), limit_exceeded (too many scores in the
+  ///   results), what the executor throws, std::bad_alloc.
   [[nodiscard]] std::vector<text_outcome<Result>> try_classify(std::span<const std::string_view> texts,
                                                                workspace& scratch, const text_options& options = {},
                                                                executor_ref threads = {}) const;
@@ -205,6 +213,18 @@ auto text_classifier<Derived, Result, Scalar, Backend>::classify(std::initialize
                                                                  workspace& scratch, const text_options& options,
                                                                  executor_ref threads) const -> std::vector<Result> {
   return classify(std::span<const text_pair>(pairs.begin(), pairs.size()), scratch, options, threads);
+}
+
+template <class Derived, class Result, class Scalar, class Backend>
+auto text_classifier<Derived, Result, Scalar, Backend>::classify_each(std::string_view first,
+                                                                      std::span<const std::string_view> seconds,
+                                                                      workspace& scratch, const text_options& options,
+                                                                      executor_ref threads) const
+    -> std::vector<Result> {
+  const tokenizer& reader = text_tokenizer();
+  const auto tokens = reader.tokenize(first);  // once, however many others there are
+  return all(seconds.size(), options, scratch, threads,
+             [&](std::size_t i, const encode_options& how) { return reader.encode(tokens, seconds[i], how); });
 }
 
 template <class Derived, class Result, class Scalar, class Backend>

@@ -99,9 +99,10 @@ class text_model {
   [[nodiscard]] workspace make_workspace() const { return workspace{}; }
   /// The same with all memory that calls with ids, `encode` and a head's `logits`, take for up to `tokens` tokens,
   /// padding included, on up to `threads` threads, for hosts that must not allocate later. Batches with a mask for each
-  /// token take more, and calls with texts allocate their results. Throws: overflow, std::bad_alloc.
+  /// token take more, and calls with texts allocate their results. Throws: overflow, invalid_input (more than
+  /// `most_threads`), std::bad_alloc.
   [[nodiscard]] workspace make_workspace(std::size_t tokens, std::size_t threads = 1) const;
-  /// Bytes of the workspace that `make_workspace(tokens, threads)` makes.
+  /// Bytes of the workspace that `make_workspace(tokens, threads)` makes. Pre: it makes one.
   [[nodiscard]] std::size_t workspace_bytes(std::size_t tokens, std::size_t threads = 1) const noexcept;
 
   /// Final states of a padded batch, spread over an executor's threads. Padding, the positions behind the last one
@@ -165,7 +166,8 @@ class text_model {
   template <class Encode, class Pass, class Wanted = models::every_text>
   void for_each_pass(std::size_t count, const text_options& options, const Encode& encode, const Pass& pass,
                      std::span<std::optional<error>> problems = {}, const Wanted& wanted = {}) const {
-    const encode_options how = models::encode_options_for(options, max_sequence_length());
+    const call_defaults folder = tokenizer_ ? tokenizer_->defaults() : call_defaults{};
+    const encode_options how = models::encode_options_for(options, max_sequence_length(), folder.direction);
     text_report noticed;
     packed_texts packed;
     const auto add = [&](std::size_t i, encoding row) {
@@ -279,6 +281,7 @@ class text_model {
     const std::string where = "texts[" + std::to_string(i) + ']';
     try {
       encoding text = encode(i, how);
+      if (tokenizer_ && !tokenizer_->defaults().token_types) models::drop_types(text);
       if (text.size() > max_sequence_length()) {
         fail_input(where, "at most " + std::to_string(max_sequence_length()) + " tokens, or truncation",
                    std::to_string(text.size()));
@@ -336,6 +339,7 @@ class text_model {
 
 template <class Scalar, class Backend>
 auto text_model<Scalar, Backend>::make_workspace(std::size_t tokens, std::size_t threads) const -> workspace {
+  if (tokens != 0) models::check_workspace(tokens, threads, own_bytes(1));
   return workspace(workspace_sizes{.bytes = own_bytes(tokens),
                                    .parts = threads > 1 ? threads : 0,
                                    .bytes_per_part = encoder_.workspace_bytes(tokens).part});

@@ -4,13 +4,16 @@
 // Layer: model.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ultrafastbert/core/error.hpp"
+#include "ultrafastbert/core/executor.hpp"
 #include "ultrafastbert/core/progress.hpp"
 #include "ultrafastbert/tokenizer/encoding.hpp"
 
@@ -39,7 +42,7 @@ struct text_options {
   std::optional<bool> truncation{};
   std::size_t max_length = 0;  ///< most tokens of a row, those of the template included; 0: as many as the model takes
   truncation_strategy strategy = truncation_strategy::longest_first;  ///< of pairs
-  truncation_direction direction = truncation_direction::right;       ///< which end is cut off
+  std::optional<truncation_direction> direction{};  ///< which end is cut off; nothing: the folder's, else the right
   std::size_t stride = 0;  ///< tokens that a further row repeats of the one before it; needs `overflow`
   /// Whether what was cut off is computed as well: further rows of results behind the first one of their text, which
   /// the report tells apart, so that there has to be one.
@@ -63,19 +66,38 @@ struct every_text {
   [[nodiscard]] constexpr bool operator()(const encoding& /*text*/) const noexcept { return true; }
 };
 
+/// Makes all token types of an encoding 0.
+inline void drop_types(encoding& text) {
+  std::fill(text.type_ids.begin(), text.type_ids.end(), 0U);
+  for (encoding& further : text.overflow) drop_types(further);
+}
+
+/// Refuses a workspace whose size would be no number of bytes, or for more threads than there can be.
+/// `first`: bytes of a workspace for one token, which with all that is rounded up are more than each further one adds.
+/// Throws: invalid_input, overflow.
+inline void check_workspace(std::size_t tokens, std::size_t threads, std::size_t first) {
+  if (threads > most_threads) {
+    fail_input("threads", "at most " + std::to_string(most_threads), std::to_string(threads));
+  }
+  constexpr std::size_t most = (std::numeric_limits<std::ptrdiff_t>::max)();
+  if (tokens <= most / (std::max<std::size_t>)(threads, 1) / (2 * first)) return;
+  fail(error_code::overflow, {.where = "tokens", .found = std::to_string(tokens)});
+}
+
 /// The options of a call that cuts texts unless its caller says otherwise.
 [[nodiscard]] inline text_options cutting(text_options options) {
   options.truncation = options.truncation.value_or(true);
   return options;
 }
 
-/// The options of the tokenizer for a model that takes `most` tokens.
+/// The options of the tokenizer for a model that takes `most` tokens. `direction` is its folder's.
 /// Throws: invalid_input (members that contradict each other; `max_length` over `most`).
-[[nodiscard]] inline encode_options encode_options_for(const text_options& options, std::size_t most) {
+[[nodiscard]] inline encode_options encode_options_for(const text_options& options, std::size_t most,
+                                                       truncation_direction direction = truncation_direction::right) {
   if (!options.truncation.value_or(false)) {
     const text_options none;
     const bool asks = options.max_length != 0 || options.stride != 0 || options.overflow ||
-                      options.strategy != none.strategy || options.direction != none.direction;
+                      options.strategy != none.strategy || options.direction.has_value();
     if (asks) fail_input("truncation", "true, as other members ask for a truncation", "false");
     return {};
   }
@@ -89,7 +111,7 @@ struct every_text {
   }
   return {.max_length = options.max_length == 0 ? most : options.max_length,
           .strategy = options.strategy,
-          .direction = options.direction,
+          .direction = options.direction.value_or(direction),
           .overflow = options.overflow,
           .stride = options.stride};
 }
