@@ -427,6 +427,9 @@ elseif(CASE STREQUAL "no_exceptions_refused")
   run(output FAILS ${compile} -Wfatal-errors -fno-exceptions "${consumer}/program/layers.cpp")
   expect("${output}" "ultrafastbert reports errors by exceptions")
   run(output ${compile} -fno-rtti "${consumer}/program/layers.cpp")
+  # An older language is refused in words, too, before what it does not have.
+  run(output FAILS ${compile} -Wfatal-errors -std=c++17 "${consumer}/program/layers.cpp")
+  expect("${output}" "ultrafastbert is C..20")
 
 else()
   message(FATAL_ERROR "no such case: ${CASE}")
