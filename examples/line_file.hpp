@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -152,14 +153,33 @@ class line_file {
 };
 
 /// A number that changes with what a model's folder says: the names and the bytes of its configurations, tokenizers and
-/// weights, at any depth. Throws: std::system_error.
+/// weights, at any depth. What else lies there does not count, nor what may not be read. Throws: std::system_error.
 inline std::uint64_t digest_of(const std::filesystem::path& folder) {
   constexpr std::size_t block = std::size_t{1} << 20U;
+  constexpr std::array<std::string_view, 11> counted{"config.json",
+                                                     "model_config.json",
+                                                     "modules.json",
+                                                     "model.safetensors.index.json",
+                                                     "vocab.txt",
+                                                     "vocab.json",
+                                                     "merges.txt",
+                                                     "tokenizer.json",
+                                                     "tokenizer_config.json",
+                                                     "special_tokens_map.json",
+                                                     "added_tokens.json"};
   std::vector<std::filesystem::path> names;
-  for (const auto& each : std::filesystem::recursive_directory_iterator(folder)) {
-    const auto kind = each.path().extension();
-    const bool counts = kind == ".json" || kind == ".txt" || kind == ".safetensors";
-    if (counts && each.is_regular_file()) names.push_back(each.path().lexically_relative(folder));
+  std::error_code problem;
+  using std::filesystem::directory_options;
+  std::filesystem::recursive_directory_iterator each(folder, directory_options::skip_permission_denied, problem);
+  for (; !problem && each != std::filesystem::recursive_directory_iterator(); each.increment(problem)) {
+    const std::string name = each->path().filename().string();
+    const bool counts = std::find(counted.begin(), counted.end(), name) != counted.end() ||
+                        name.ends_with(".safetensors") || name.starts_with("sentence_") ||
+                        name.starts_with("config_sentence_");
+    std::error_code unknown;
+    if (counts && each->is_regular_file(unknown) && ::access(each->path().c_str(), R_OK) == 0) {
+      names.push_back(each->path().lexically_relative(folder));
+    }
   }
   std::sort(names.begin(), names.end());
   std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a, with words in place of bytes

@@ -12,6 +12,7 @@
 #include <future>
 #include <iterator>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -102,6 +103,7 @@ class batcher {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return ending_ || !waiting_.empty(); });
     std::vector<job> batch;
+    batch.reserve(waiting_.size());  // what fails is done before anything is taken
     std::size_t items = 0;
     for (auto at = waiting_.begin(); at != waiting_.end() && items < limits_.together;) {
       if (!batch.empty() && !(at->key == batch.front().key && items + at->items.size() <= limits_.together)) {
@@ -118,7 +120,15 @@ class batcher {
 
   template <class Compute>
   void work(Compute& compute) {
-    for (std::vector<job> batch = take(); !batch.empty(); batch = take()) {
+    while (true) {
+      std::vector<job> batch;
+      try {
+        batch = take();
+      } catch (const std::bad_alloc&) {  // what waits goes on waiting
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        continue;
+      }
+      if (batch.empty()) return;
       const auto now = clock::now();
       std::erase_if(batch, [&](job& each) {
         if (each.until >= now) return false;
@@ -159,7 +169,11 @@ class batcher {
     auto from = std::make_move_iterator(results.begin());
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       const auto end = from + static_cast<std::ptrdiff_t>(sizes[i]);
-      jobs[i].results.set_value(std::vector<Result>(from, end));
+      try {
+        jobs[i].results.set_value(jobs.size() == 1 ? std::move(results) : std::vector<Result>(from, end));
+      } catch (...) {  // there is no memory for them
+        jobs[i].results.set_exception(std::current_exception());
+      }
       from = end;
     }
     return true;

@@ -68,7 +68,11 @@ class connection : public httplib::Stream {
     body_ = head.body;
     body_until_.reset();
     answer_until_.reset();
+    announced_close_ = false;
   }
+
+  /// Whether the answer says that the connection is closed behind it.
+  [[nodiscard]] bool announced_close() const { return announced_close_; }
 
   /// Whether the request was read to its last byte.
   [[nodiscard]] bool is_read() const { return body_.is_done(); }
@@ -100,6 +104,7 @@ class connection : public httplib::Stream {
     }
     const auto taken = body_.take(std::string_view(buffer_).substr(at_, size));
     if (!taken) return -1;
+    answer_until_.reset();  // what was written so far was a request to go on
     buffer_.copy(to, *taken, at_);
     at_ += *taken;
     return static_cast<ssize_t>(*taken);
@@ -107,6 +112,11 @@ class connection : public httplib::Stream {
 
   ssize_t write(const char* from, std::size_t size) override {
     if (!answer_until_) answer_until_ = clock::now() + patience_;
+    const std::string_view text(from, size);
+    if (text.starts_with("HTTP/1.1 ")) {  // cpp-httplib writes heads in one piece
+      const std::size_t line = text.substr(0, text.find("\r\n\r\n") + 2).find("\r\nConnection: close\r\n");
+      announced_close_ = announced_close_ || line != std::string_view::npos;
+    }
     while (is_ready(POLLOUT, *answer_until_)) {
       const ssize_t some = ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (some >= 0 || (errno != EAGAIN && errno != EINTR)) return some;
@@ -154,6 +164,7 @@ class connection : public httplib::Stream {
   request_body body_{};
   std::optional<clock::time_point> body_until_{};
   std::optional<clock::time_point> answer_until_{};
+  bool announced_close_ = false;
 };
 
 }  // namespace serve

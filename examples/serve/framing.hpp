@@ -101,6 +101,7 @@ struct request_head {
 namespace framing {
 
 inline constexpr std::size_t longest_target = 8192;
+inline constexpr std::size_t longest_type = 1024;
 
 inline bool is_token(std::string_view text) {
   const auto is_part = [](char c) {
@@ -213,6 +214,8 @@ inline std::optional<refusal> read_head(std::string_view text, request_head& hea
   head.text.append("\r\n");
   framing::stated_end end;
   bool closes = is_old;
+  bool expects = false;
+  std::size_t hosts = 0;
   while (true) {
     const std::string_view line = framing::take_line(text);
     if (line.empty()) break;
@@ -234,12 +237,23 @@ inline std::optional<refusal> read_head(std::string_view text, request_head& hea
       if (is_old && wish.find("keep-alive") != std::string::npos) closes = false;
     } else if (name == "expect") {
       if (framing::in_lower_case(value) != "100-continue") return bad_http(417, "Expect can be 100-continue alone");
-      head.text.append("Expect: 100-continue\r\n");
-    } else if (name == "content-type" || name == "content-encoding") {
-      head.text.append(line).append("\r\n");
+      expects = true;
+    } else if (name == "host") {
+      ++hosts;
+    } else if (name == "content-type") {
+      if (value.size() > framing::longest_type) return bad_http(431, "Content-Type is too long");
+      head.text.append("Content-Type: ").append(value).append("\r\n");
+    } else if (name == "content-encoding") {
+      const std::string coding = framing::in_lower_case(value);
+      if (coding != "identity" && coding != "gzip" && coding != "deflate" && coding != "br") {
+        return bad_http(415, "of the codings of bodies this server knows gzip, deflate and br");
+      }
+      if (coding != "identity") head.text.append("Content-Encoding: ").append(coding).append("\r\n");
     }
   }
+  if (hosts > 1 || (hosts == 0 && !is_old)) return bad_http(400, "a request has one Host");
   const bool is_post = first.starts_with("POST ");
+  if (expects && is_post && !is_old) head.text.append("Expect: 100-continue\r\n");
   if (auto wrong = framing::find_body(is_post, is_old, end, head.body)) return wrong;
   if (end.codings == 1) head.text.append("Transfer-Encoding: chunked\r\n");
   if (end.lengths == 1) head.text.append("Content-Length: ").append(end.length).append("\r\n");

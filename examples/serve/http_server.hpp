@@ -73,25 +73,38 @@ class http_server : public httplib::Server {
     }
   }
 
+  /// Ends the connections that wait for a request. For behind `stop`.
+  void end_idle() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : open_) {
+      if (each.idle) ::shutdown(each.socket, SHUT_RD);
+    }
+  }
+
   /// Ends all connections: who reads from them finds their end.
   void hang_up() {
     const std::lock_guard lock(mutex_);
-    for (const int socket : open_) ::shutdown(socket, SHUT_RDWR);
+    for (const auto& each : open_) ::shutdown(each.socket, SHUT_RDWR);
   }
 
  private:
   /// A socket while it is served.
-  class open_socket {
+  struct open_socket {
+    int socket = -1;
+    bool idle = false;  // whether it waits for a request
+  };
+
+  class registration {
    public:
-    open_socket(http_server& server, int socket) : server_(server), socket_(socket) {
+    registration(http_server& server, int socket) : server_(server), socket_(socket) {
       const std::lock_guard lock(server_.mutex_);
-      server_.open_.push_back(socket_);
+      server_.open_.push_back({.socket = socket_});
     }
-    open_socket(const open_socket&) = delete;
-    open_socket& operator=(const open_socket&) = delete;
-    ~open_socket() {
+    registration(const registration&) = delete;
+    registration& operator=(const registration&) = delete;
+    ~registration() {
       const std::lock_guard lock(server_.mutex_);
-      std::erase(server_.open_, socket_);
+      std::erase_if(server_.open_, [this](const open_socket& each) { return each.socket == socket_; });
     }
 
    private:
@@ -99,9 +112,16 @@ class http_server : public httplib::Server {
     int socket_;
   };
 
+  void note_idle(int socket, bool idle) {
+    const std::lock_guard lock(mutex_);
+    for (auto& each : open_) {
+      if (each.socket == socket) each.idle = idle;
+    }
+  }
+
   bool process_and_close_socket(socket_t socket) override {
     try {
-      const open_socket known(*this, socket);
+      const registration known(*this, socket);
       converse(socket);
     } catch (...) {  // there is no memory for this connection
     }
@@ -135,32 +155,31 @@ class http_server : public httplib::Server {
         request.headers.erase("Connection");  // its body will not be read
         request.set_header("Connection", "close");
       });
-      if (!client.is_read()) return client.hear_out();
+      if (!client.is_read() || (client.announced_close() && !closes)) return client.hear_out();
       if (!sent || closes) return;
     }
   }
 
   // For as long as connections are kept, or until the server ends.
-  bool wait_for_request(const connection& client) const {
-    using clock = std::chrono::steady_clock;
-    const auto until = clock::now() + std::chrono::seconds(keep_alive_timeout_sec_);
-    while (!client.has_more(std::chrono::milliseconds(20))) {
-      if (clock::now() >= until || svr_sock_ == INVALID_SOCKET) return false;
-    }
-    return svr_sock_ != INVALID_SOCKET;
+  bool wait_for_request(const connection& client) {
+    note_idle(client.socket(),
+              true);  // before the server is asked whether it ends: it would not see this one otherwise
+    const bool more = svr_sock_ != INVALID_SOCKET && client.has_more(std::chrono::seconds(keep_alive_timeout_sec_));
+    note_idle(client.socket(), false);
+    return more && svr_sock_ != INVALID_SOCKET;
   }
 
   void refuse(httplib::Response& response, const refusal& why) {
     count_(why.status);
     response.status = why.status;
     if (!why.allowed.empty()) response.set_header("Allow", why.allowed);
-    response.set_content(to_text(error_body(why.status, why.code, why.message, {})), "application/json");
+    response.set_content(error_body(why.status, why.code, why.message, {}), "application/json");
   }
 
   // A refusal of what cpp-httplib does not see.
   void refuse(connection& client, const refusal& why) {
     count_(why.status);
-    const std::string body = to_text(error_body(why.status, why.code, why.message, {}));
+    const std::string body = error_body(why.status, why.code, why.message, {});
     std::string out = "HTTP/1.1 " + std::to_string(why.status) + " Refused\r\nConnection: close\r\n" +
                       "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     if (!client.asks_for_head()) out.append(body);
@@ -175,7 +194,7 @@ class http_server : public httplib::Server {
   judge is_wrong_;
   std::function<void(int)> count_;
   std::mutex mutex_{};
-  std::vector<int> open_{};  // sockets that are served
+  std::vector<open_socket> open_{};
 };
 
 }  // namespace serve

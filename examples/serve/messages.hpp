@@ -5,11 +5,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,18 +36,34 @@ struct bad_request : std::runtime_error {
   std::string where;  ///< the field that is to blame, or empty
 };
 
-/// The body of an error.
-inline ordered_json error_body(int status, std::string_view code, std::string_view message, std::string_view where) {
-  return {{"error",
-           {{"message", message},
-            {"type", status < 500 ? "invalid_request_error" : "server_error"},
-            {"param", where.empty() ? ordered_json() : ordered_json(where)},
-            {"code", code}}}};
+/// Appends numbers as an array of JSON, each in the fewest digits that give it back.
+template <class Number>
+void append_numbers(std::string& text, std::span<const Number> numbers) {
+  std::array<char, 48> digits{};
+  text.append("[");
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), numbers[i]);
+    text.append(i == 0 ? "" : ",").append(digits.data(), end.ptr);
+  }
+  text.append("]");
+}
+template <class Number>
+void append_numbers(std::string& text, const std::vector<Number>& numbers) {
+  append_numbers(text, std::span<const Number>(numbers));
 }
 
 /// JSON as bytes; what is no UTF-8 in it becomes U+FFFD.
 inline std::string to_text(const ordered_json& json) {
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+/// The body of an error.
+inline std::string error_body(int status, std::string_view code, std::string_view message, std::string_view where) {
+  // Piece by piece: where memory is short, the end of a tree of JSON would need some, and without it end the program.
+  std::string out = R"({"error":{"message":)" + to_text(message) + R"(,"type":)";
+  out.append(status < 500 ? R"("invalid_request_error")" : R"("server_error")");
+  out.append(R"(,"param":)").append(where.empty() ? "null" : to_text(where));
+  return out.append(R"(,"code":)").append(to_text(code)).append("}}");
 }
 
 /// A request's JSON object. Whoever reads it names every field that it may have; others are refused.

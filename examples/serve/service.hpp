@@ -67,8 +67,8 @@ class service {
   [[nodiscard]] virtual bool has_routes() const noexcept { return false; }  ///< whether it has trees
   /// What its scores are: "probability", from 0 to 1, or "raw", any number; of embeddings how they are compared.
   [[nodiscard]] virtual std::string_view scores() const noexcept { return "probability"; }
-  /// The answer to a request for its endpoint. Throws: bad_request, what the batcher throws.
-  [[nodiscard]] virtual ordered_json answer(const fields& request) = 0;
+  /// The answer to a request for its endpoint, as JSON. Throws: bad_request, what the batcher throws.
+  [[nodiscard]] virtual std::string answer(const fields& request) = 0;
   /// A drawing of the trees of a layer and of the ways that a text's tokens take. Throws: bad_request.
   [[nodiscard]] virtual std::string draw_routes(const std::string& text, std::size_t layer) = 0;
 
@@ -182,7 +182,7 @@ class model_service final : public service {
     return service::scores();
   }
 
-  [[nodiscard]] ordered_json answer(const fields& request) override { return answer_as(model_, request); }
+  [[nodiscard]] std::string answer(const fields& request) override { return as_text(answer_as(model_, request)); }
 
   [[nodiscard]] std::string draw_routes(const std::string& text, std::size_t layer) override {
     if (!has_routes()) throw bad_request(422, "unsupported", "the model has dense layers; only trees have routes");
@@ -210,6 +210,9 @@ class model_service final : public service {
     }
   }
 
+  static std::string as_text(std::string text) { return text; }
+  static std::string as_text(const ordered_json& json) { return to_text(json); }
+
   [[nodiscard]] bool truncates(const fields& request) const { return request.flag("truncate", truncate_); }
 
   // The results for a request's texts, none of which may be bad.
@@ -221,10 +224,27 @@ class model_service final : public service {
     return outcomes;
   }
 
+  // Each mask gets as many candidates as the request wants. Throws: bad_request.
+  void refuse_many_masks(const std::vector<ufb::text_pair>& texts, std::size_t top_k) const {
+    constexpr std::size_t most = 65'536;
+    const auto mask = reader().special_token(ufb::special_role::mask);
+    std::size_t masks = 0;
+    for (const ufb::text_pair& text : texts) {
+      for (std::size_t at = 0; mask && (at = text.first.find(*mask, at)) != std::string::npos; at += mask->size())
+        ++masks;
+    }
+    if (masks <= most / top_k) return;
+    throw bad_request(422, "too_many_candidates",
+                      "expected at most " + std::to_string(most) + " candidates in all, found " +
+                          std::to_string(masks) + " masks with " + std::to_string(top_k) + " each",
+                      "top_k");
+  }
+
   ordered_json answer_as(const ufb::masked_lm<float>& /*model*/, const fields& request) {
     request.allow({"model", "input", "top_k", "truncate"});
     auto texts = request.texts("input", most_texts_);
     const call_options how{.truncate = truncates(request), .top_k = request.number("top_k", 5, 1, 1000)};
+    refuse_many_masks(texts, how.top_k);
     ordered_json all = ordered_json::array();
     for (const auto& each : results(how, std::move(texts), "input")) {
       ordered_json masks = ordered_json::array();
@@ -294,7 +314,7 @@ class model_service final : public service {
     return {{"model", name()}, {"results", std::move(all)}};
   }
 
-  ordered_json answer_as(const ufb::embedder<float>& model, const fields& request) {
+  std::string answer_as(const ufb::embedder<float>& model, const fields& request) {
     request.allow({"model", "input", "encoding_format", "dimensions", "user", "prompt_name", "truncate"});
     auto texts = request.texts("input", most_texts_);
     const std::string format = request.text("encoding_format", "float");
@@ -310,24 +330,27 @@ class model_service final : public service {
     } catch (const ufb::error& problem) {
       throw text_problem(problem, problem.where());  // no such prompt
     }
-    ordered_json data = ordered_json::array();
+    // Written at once: a tree of all numbers would take many times their memory.
+    std::string text = R"({"object":"list","data":[)";
     std::size_t tokens = 0;
     for (std::size_t i = 0; i < vectors.size(); ++i) {
       const std::vector<float>& vector = vectors[i].result->vector;
-      ordered_json one{{"object", "embedding"}, {"index", i}};
+      text.append(i == 0 ? "" : ",").append(R"({"object":"embedding","index":)").append(std::to_string(i));
+      text.append(R"(,"embedding":)");
       if (format == "float") {
-        one["embedding"] = vector;
+        append_numbers(text, vector);
       } else {
         // Clients read little-endian float32, as it lies in memory here.
-        one["embedding"] = base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
+        text.append("\"");
+        text.append(base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)})).append("\"");
       }
-      data.push_back(std::move(one));
+      text.append("}");
       tokens += vectors[i].result->tokens;
     }
-    return {{"object", "list"},
-            {"data", std::move(data)},
-            {"model", name()},
-            {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}};
+    text.append(R"(],"model":)").append(to_text(name()));
+    const std::string count = std::to_string(tokens);
+    return text.append(R"(,"usage":{"prompt_tokens":)").append(count).append(R"(,"total_tokens":)").append(count) +
+           "}}";
   }
 
   ordered_json answer_as(const ufb::cross_encoder<float>& /*model*/, const fields& request) {

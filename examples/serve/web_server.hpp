@@ -52,7 +52,8 @@ inline void reply(httplib::Response& response, int status, const ordered_json& b
 
 inline void reply_error(httplib::Response& response, int status, std::string_view code, std::string_view message,
                         std::string_view where = {}) {
-  reply(response, status, error_body(status, code, message, where));
+  response.status = status;
+  response.set_content(error_body(status, code, message, where), "application/json");
   if (status == 503) response.set_header("Retry-After", "1");
 }
 
@@ -129,6 +130,7 @@ class web_server {
     const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(5)); };
     while (!server_.is_running() && !ended_) pause();  // it cannot be stopped before it runs
     server_.stop();
+    server_.end_idle();
     const auto until = clock::now() + wanted_.patience + std::chrono::seconds(1);
     while (!ended_ && clock::now() < until) pause();
     while (!ended_) {
@@ -191,14 +193,14 @@ class web_server {
         std::string(models_path) + "(.*)");
     for (const char* endpoint : {"/v1/embeddings", "/rerank", "/classify", "/entities", "/fill_mask"}) {
       on_post(endpoint, [this, endpoint](const fields& request, httplib::Response& response) {
-        reply(response, 200, models_.find(endpoint, request.text("model", {})).answer(request));
+        response.set_content(models_.find(endpoint, request.text("model", {})).answer(request), "application/json");
       });
     }
     on_post("/tokenize", [this](const fields& request, httplib::Response& response) {
       request.allow({"model", "input"});
       const service& model = models_.find({}, request.text("model", {}));
       const auto texts = request.texts("input", wanted_.max_texts, true);
-      reply(response, 200, tokenize(model, texts, request.all_pairs("input")));
+      response.set_content(tokenize(model, texts, request.all_pairs("input")), "application/json");
     });
     on_post("/routes", [this](const fields& request, httplib::Response& response) {
       request.allow({"model", "input", "layer"});
@@ -265,12 +267,13 @@ class web_server {
             {"description", model.describe()}};
   }
 
-  [[nodiscard]] ordered_json tokenize(const service& model, const std::vector<ufb::text_pair>& texts,
-                                      std::optional<bool> pairs) {
+  // Written at once: a tree of all tokens would take many times the memory of the answer.
+  [[nodiscard]] std::string tokenize(const service& model, const std::vector<ufb::text_pair>& texts,
+                                     std::optional<bool> pairs) {
     if (!pairs) throw bad_request(422, "bad_value", "expected either texts or pairs of texts, not both", "input");
     // One at a time, as a text of some megabytes takes hundreds of them.
     const std::lock_guard lock(tokenizing_);
-    ordered_json results = ordered_json::array();
+    std::string out = R"({"model":)" + to_text(model.name()) + R"(,"results":[)";
     std::size_t tokens = 0;
     for (const ufb::text_pair& text : texts) {
       const ufb::encoding one =
@@ -280,11 +283,20 @@ class web_server {
         throw bad_request(422, "too_many_tokens",
                           "expected at most " + std::to_string(wanted_.max_tokens) + " tokens in all", "input");
       }
-      ordered_json offsets = ordered_json::array();
-      for (const ufb::text_span& span : one.offsets) offsets.push_back({span.begin, span.end});
-      results.push_back({{"ids", one.ids}, {"tokens", one.tokens}, {"offsets", std::move(offsets)}});
+      out.append(out.back() == '[' ? "" : ",").append(R"({"ids":)");
+      append_numbers(out, one.ids);
+      out.append(R"(,"tokens":[)");
+      for (std::size_t t = 0; t < one.size(); ++t) {
+        out.append(t == 0 ? "" : ",").append(to_text(std::string_view(one.tokens[t])));
+      }
+      out.append(R"(],"offsets":[)");
+      for (std::size_t t = 0; t < one.size(); ++t) {
+        out.append(t == 0 ? "" : ",");
+        append_numbers(out, std::vector<std::uint32_t>{one.offsets[t].begin, one.offsets[t].end});
+      }
+      out.append("]}");
     }
-    return {{"model", model.name()}, {"results", std::move(results)}};
+    return out + "]}";
   }
 
   [[nodiscard]] std::string metrics_text() const {

@@ -91,6 +91,17 @@ for name, field in (("a blank before the colon of a length", f"Content-Length : 
                     ("no name", ": a"), ("a length of two", f"Content-Length: {len(text)}, {len(text)}")):
     check(name, 400, head(post, length, field) + text)
     check(name + ", in a GET", 400, head("GET /health HTTP/1.1", field))
+check("two hosts", 400, head(post, length, "Host: localhost") + text)
+check("no host", 400, f"{post}\r\n{length}\r\n\r\n".encode() + text)
+check("a coding of the body that nobody knows", 415, head(post, length, "Content-Encoding: zstd") + text)
+check("a long type", 431, head(post, length, "Content-Type: " + "a" * 9000) + text)
+small = gzip.compress(text)
+check("a coding in capitals", 200, head(post, f"Content-Length: {len(small)}", "Content-Encoding: GZIP",
+                                        "Connection: close") + small)
+# Behind an answer that says that it is the last one there is no other.
+check("no gzip, and a request behind it", 400, head(post, length, "Content-Encoding: gzip") + text + head(post, length) + text)
+old = f"POST /classify HTTP/1.0\r\nExpect: 100-continue\r\n{length}\r\n\r\n".encode() + text
+check("an expectation in HTTP/1.0", 200, old)
 check("an expectation", 417, head(post, length, "Expect: tea") + text)
 check("chunks in HTTP/1.0", 400, head("POST /classify HTTP/1.0", chunked) + chunk % (len(text), text))
 for size in (b"0x%x", b"-%x", b"+%x", b"%x ", b" %x", b"%x;a=b", b"0000000%x", b""):

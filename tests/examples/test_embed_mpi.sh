@@ -223,7 +223,7 @@ refused "a chunk beyond all numbers" 2 "--chunk" --model "$model" --in "$work/th
 found=0
 "$program" --model "$model" <"$work/three" >/dev/full 2>"$work/err" || found=$?
 same "a full disk: exit status" 1 "$found"
-same "a full disk" "embed_mpi: rank 0: standard output cannot be written" "$(cat "$work/err")"
+grep -q '^embed_mpi: rank 0: standard output cannot be written$' "$work/err" || complain "a full disk: $(cat "$work/err")"
 refused "an output that holds nothing" 1 "is no file" --model "$model" --in "$work/three" --out /dev/full
 [ ! -e /dev/full.progress ] && [ ! -e "$work/three.progress" ] || complain "a refused run leaves its progress"
 

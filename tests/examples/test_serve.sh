@@ -68,6 +68,8 @@ answers "a label" 200 /results/0/label GetWeather /classify '{"input": ["Will it
 answers "an embedding" 200 /data/1/embedding# 192 /v1/embeddings '{"input": ["a", "b"], "model": "tiny-mlm"}'
 answers "an embedding of four dimensions in base64" 200 /data/0/embedding "6R91v5uFjD4WZQY9VVWoPQ==" /v1/embeddings \
   '{"input": "a", "encoding_format": "base64", "dimensions": 4}'
+masks=$(awk 'BEGIN { for (i = 0; i < 100; ++i) printf "<mask> " }')
+answers "many words for many masks" 422 /error/code too_many_candidates /fill_mask "{\"input\": \"$masks\", \"top_k\": 1000}"
 answers "tokens" 200 /results/0/tokens# 6 /tokenize '{"input": "a\tb [c]"}'
 same "a drawing" 200 "$(ask /routes '{"input": "The cat sat.", "layer": 1}')"
 grep -q '^<svg' "$work/answer" || complain "no drawing: $(head -c 200 "$work/answer")"

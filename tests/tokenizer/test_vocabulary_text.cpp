@@ -89,6 +89,9 @@ TEST_CASE("Old folders list added tokens in files of their own", "[tokenizer][vo
   CHECK(t.is_special(10));
   CHECK(t.is_special(13));
   CHECK_FALSE(t.is_special(12));
+  // Tokens of roles that the vocabulary lacks would have the first of the further ids.
+  folder lacking(words, {}, R"({"bos_token":"[BOS]","additional_special_tokens":["[E1]"]})");
+  CHECK(lacking.load().encode("[E1]").ids == ids{2, 11, 3});
   CHECK(folder(words, R"({"additional_special_tokens":["Cat"]})").load().encode("Cat").ids == ids{2, 7, 3});
   // The newer list has all of them.
   files.write("tokenizer_config.json", R"({"added_tokens_decoder":{}})");

@@ -157,8 +157,14 @@ struct side_files {
   [[nodiscard]] static side_files beside(const std::filesystem::path& file) {
     const auto folder = file.parent_path();
     return {.special_map = side_file(folder, "special_tokens_map.json"),
-            .config = side_file(folder, "tokenizer_config.json"),
-            .added = side_file(folder, "added_tokens.json")};
+            .config = side_file(folder, "tokenizer_config.json")};
+  }
+
+  /// The same with added_tokens.json, which counts beside a vocab.txt and a vocab.json alone. Throws: as above.
+  [[nodiscard]] static side_files beside_vocabulary(const std::filesystem::path& file) {
+    side_files out = beside(file);
+    out.added = side_file(file.parent_path(), "added_tokens.json");
+    return out;
   }
 
   /// The special tokens without a role, of the first file that lists some. Throws: as `side_file::further_tokens`.

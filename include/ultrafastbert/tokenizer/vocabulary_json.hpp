@@ -96,7 +96,7 @@ namespace ultrafastbert::tokenizers {
 ///   missing_key, bad_vocabulary, missing_token (no token for the start or the end of a text), unsupported.
 /// Complexity: n log n in the number of tokens.
 [[nodiscard]] inline std::shared_ptr<const tokenizer_parts> read_vocabulary_json(const std::filesystem::path& file) {
-  const side_files beside = side_files::beside(file);
+  const side_files beside = side_files::beside_vocabulary(file);
   const auto out = std::make_shared<tokenizer_parts>();
   tokenizer_parts& parts = *out;
   parts.file = file.string();

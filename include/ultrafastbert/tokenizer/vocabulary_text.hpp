@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -139,17 +140,22 @@ inline void check_vocabulary_config(const side_file& config) {
   }
   added_token_collection out(std::move(listed));
   std::vector<special_token_conflict> ignored;  // they are noted when the roles are settled
+  std::set<std::string> missing;                // the reference gives these ids of their own, before those below
   for (const special_role role : special_roles) {
     auto token = choose_special_token(role, {.customary = kind.customary, .files = &beside}, lines, {}, ignored);
     if (!token) continue;
     const auto id = lines.id(token->spelling);
-    if (!id && !out.has(token->spelling)) continue;
+    if (!id && !out.has(token->spelling)) {
+      missing.insert(token->spelling);
+      continue;
+    }
     token->lstrip = token->lstrip || (role == special_role::mask && kind.mask_takes_space);
     token->path = "$." + std::string(name(role)) + "_token";
     out.add_special(*token, static_cast<std::uint64_t>(id.value_or(0)));
   }
   std::uint64_t next = lines.id_bound();
   for (const auto& entry : out.entries()) next = (std::max)(next, entry.id + 1);
+  next += missing.size();
   for (const described_token& token : beside.further_tokens()) {
     const auto id = lines.id(token.spelling);
     const bool is_new = out.add_special(token, id ? static_cast<std::uint64_t>(*id) : next);
@@ -179,7 +185,7 @@ inline void check_vocabulary_config(const side_file& config) {
 ///   bad_vocabulary, missing_token (no token for the start or the end of a text), unsupported.
 /// Complexity: n log n in the number of tokens.
 [[nodiscard]] inline std::shared_ptr<const tokenizer_parts> read_vocabulary_text(const std::filesystem::path& file) {
-  const side_files beside = side_files::beside(file);
+  const side_files beside = side_files::beside_vocabulary(file);
   const vocabulary_class& kind = find_vocabulary_class(beside.config);
   check_vocabulary_config(beside.config);
   const auto out = std::make_shared<tokenizer_parts>();
