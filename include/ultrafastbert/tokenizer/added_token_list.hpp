@@ -101,14 +101,15 @@ class added_token_collection {
       entries_[place->second].special = true;
       return false;
     }
-    entries_.push_back({.token = {.content = token.spelling,
-                                  .single_word = token.single_word,
-                                  .lstrip = token.lstrip,
-                                  .rstrip = token.rstrip},
-                        .id = id,
-                        .normalized = token.normalized,
-                        .special = true,
-                        .path = token.path});
+    added_token_entry& entry = entries_.emplace_back();
+    entry.token.content = token.spelling;
+    entry.token.single_word = token.single_word;
+    entry.token.lstrip = token.lstrip;
+    entry.token.rstrip = token.rstrip;
+    entry.id = id;
+    entry.normalized = token.normalized;
+    entry.special = true;
+    entry.path = token.path;
     return true;
   }
 
