@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -199,9 +200,10 @@ void run_file(const options& wanted, int rank, int ranks) {
   }
 
   // Every rank has counted the lines for itself.
-  std::uint64_t first_counted = in.bytes() ^ (std::uint64_t{rows} << 32U);
-  MPI_Bcast(&first_counted, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
-  if (first_counted != (in.bytes() ^ (std::uint64_t{rows} << 32U))) {
+  const std::array<std::uint64_t, 2> own{rows, in.bytes()};
+  std::array<std::uint64_t, 2> of_first_rank = own;
+  MPI_Bcast(of_first_rank.data(), static_cast<int>(of_first_rank.size()), MPI_UINT64_T, 0, MPI_COMM_WORLD);
+  if (of_first_rank != own) {
     throw std::runtime_error(wanted.in + " is not the same file for all ranks, or it is changing");
   }
 

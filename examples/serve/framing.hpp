@@ -151,6 +151,35 @@ inline refusal bad_http(int status, std::string message) {
   return {.status = status, .code = "bad_http", .message = std::move(message)};
 }
 
+/// The first line of a request.
+struct first_line {
+  std::string_view method{};
+  std::string_view target{};
+  bool is_old = false;  ///< whether it speaks HTTP/1.0
+};
+
+inline std::optional<refusal> read_first_line(std::string_view line, first_line& out) {
+  const std::size_t blank = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (blank == std::string_view::npos || last == blank || has_controls(line) || !is_token(line.substr(0, blank))) {
+    return bad_http(400, "the first line is no request");
+  }
+  constexpr std::array<std::string_view, 9> methods{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                                    "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  out = {.method = line.substr(0, blank), .target = line.substr(blank + 1, last - blank - 1)};
+  if (std::find(methods.begin(), methods.end(), out.method) == methods.end()) {
+    return bad_http(501, "this server knows no such method");
+  }
+  if (out.target.size() > longest_target) return bad_http(414, "the target of the request is too long");
+  if (out.target.empty() || out.target.find_first_of(" \t") != std::string_view::npos) {
+    return bad_http(400, "the target of the request has blanks");
+  }
+  const std::string_view version = line.substr(last + 1);
+  out.is_old = version == "HTTP/1.0";
+  if (!out.is_old && version != "HTTP/1.1") return bad_http(505, "this server speaks HTTP/1.1");
+  return {};
+}
+
 /// What the fields of a head say of its end.
 struct stated_end {
   std::size_t lengths = 0;
@@ -190,28 +219,11 @@ inline std::optional<refusal> find_body(bool is_post, bool is_old, const stated_
 /// Reads the head of a request, from its first line to the empty one. Returns what is wrong with it, if anything.
 inline std::optional<refusal> read_head(std::string_view text, request_head& head) {
   using framing::bad_http;
-  const std::string_view first = framing::take_line(text);
-  const std::size_t blank = first.find(' ');
-  const std::size_t last = first.rfind(' ');
-  if (blank == std::string_view::npos || last == blank || framing::has_controls(first) ||
-      !framing::is_token(first.substr(0, blank))) {
-    return bad_http(400, "the first line is no request");
-  }
-  constexpr std::array<std::string_view, 9> methods{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
-                                                    "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-  if (std::find(methods.begin(), methods.end(), first.substr(0, blank)) == methods.end()) {
-    return bad_http(501, "this server knows no such method");
-  }
-  const std::string_view target = first.substr(blank + 1, last - blank - 1);
-  const std::string_view version = first.substr(last + 1);
-  if (target.size() > framing::longest_target) return bad_http(414, "the target of the request is too long");
-  if (target.empty() || target.find_first_of(" \t") != std::string_view::npos) {
-    return bad_http(400, "the target of the request has blanks");
-  }
-  const bool is_old = version == "HTTP/1.0";
-  if (!is_old && version != "HTTP/1.1") return bad_http(505, "this server speaks HTTP/1.1");
-  head.text.assign(first.substr(0, blank + 1)).append(framing::origin_form(target)).append(first.substr(last));
-  head.text.append("\r\n");
+  framing::first_line first;
+  if (auto wrong = framing::read_first_line(framing::take_line(text), first)) return wrong;
+  const bool is_old = first.is_old;
+  head.text.assign(first.method).append(" ").append(framing::origin_form(first.target));
+  head.text.append(is_old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
   framing::stated_end end;
   bool closes = is_old;
   bool expects = false;
@@ -252,7 +264,7 @@ inline std::optional<refusal> read_head(std::string_view text, request_head& hea
     }
   }
   if (hosts > 1 || (hosts == 0 && !is_old)) return bad_http(400, "a request has one Host");
-  const bool is_post = first.starts_with("POST ");
+  const bool is_post = first.method == "POST";
   if (expects && is_post && !is_old) head.text.append("Expect: 100-continue\r\n");
   if (auto wrong = framing::find_body(is_post, is_old, end, head.body)) return wrong;
   if (end.codings == 1) head.text.append("Transfer-Encoding: chunked\r\n");

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -36,14 +37,19 @@ struct bad_request : std::runtime_error {
   std::string where;  ///< the field that is to blame, or empty
 };
 
-/// Appends numbers as an array of JSON, each in the fewest digits that give it back.
+/// Appends numbers as an array of JSON, each in the fewest digits that give it back; what is no number is null.
 template <class Number>
 void append_numbers(std::string& text, std::span<const Number> numbers) {
   std::array<char, 48> digits{};
   text.append("[");
   for (std::size_t i = 0; i < numbers.size(); ++i) {
+    text.append(i == 0 ? "" : ",");
+    if (!std::isfinite(static_cast<double>(numbers[i]))) {
+      text.append("null");
+      continue;
+    }
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), numbers[i]);
-    text.append(i == 0 ? "" : ",").append(digits.data(), end.ptr);
+    text.append(digits.data(), end.ptr);
   }
   text.append("]");
 }

@@ -3,7 +3,6 @@
 // The models that the server has, by name and endpoint.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "../loading.hpp"
+#include "framing.hpp"
 #include "messages.hpp"
 #include "service.hpp"
 #include "ultrafastbert/model/auto_model.hpp"
@@ -95,10 +95,7 @@ class services {
   // Refuses names that no request can have or no page of metrics may show, and two folders of one name, as requests
   // could not tell them apart; one may be served for several tasks.
   void check_name(const std::string& name, const std::string& folder) {
-    const bool has_controls = std::any_of(name.begin(), name.end(), [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return byte < 0x20 || byte == 0x7F;
-    });
+    const bool has_controls = framing::has_controls(name) || name.find('\t') != std::string::npos;
     if (has_controls || name.size() > longest_name || !ufb::tokenizers::is_valid_utf8(name)) {
       throw std::runtime_error(folder + ": a model's name is UTF-8 without control characters, of at most " +
                                std::to_string(longest_name) + " bytes: call it otherwise, as NAME=FOLDER");

@@ -58,8 +58,7 @@ class checkpoint_folder {
 
   /// Opens the weights: `model.safetensors`, or else the files that `model.safetensors.index.json` lists.
   /// Throws: io_error (there are none), unsupported (pickled weights or an adapter; the message says what to do), and
-  /// whatever
-  ///   weight_files::open and weight_files::open_index throw.
+  ///   whatever weight_files::open and weight_files::open_index throw.
   /// Source: the order of from_pretrained in the published code's transformers library.
   [[nodiscard]] weight_files open_weights(const safetensors_limits& limits = {}) const;
 

@@ -90,22 +90,18 @@ inline void check_offsets(std::span<const std::size_t> offsets, std::size_t rows
     if (offsets[i + 1] <= offsets[i]) fail_input("sequence " + std::to_string(i), "at least one token", "none");
   }
   const std::size_t end = offsets.empty() ? 0 : offsets.back();
-  if (end != rows)
-    fail_input("offsets", "the number of states, " + std::to_string(rows) + ", last", std::to_string(end));
+  if (end == rows) return;
+  fail_input("offsets", "the number of states, " + std::to_string(rows) + ", last", std::to_string(end));
 }
 
 /// Throws invalid_input unless the offsets rise from 0 and the masks, all of them numbers, cover every sequence.
 inline void check_sequences(const sequence_batch& batch) {
-  if (!batch.offsets.empty() && batch.offsets.front() != 0) {
-    fail_input("offsets", "0 first", std::to_string(batch.offsets.front()));
-  }
+  check_offsets(batch.offsets, batch.total_rows());
   if (!batch.lengths.empty() && batch.lengths.size() != batch.size()) {
     fail_input("lengths", std::to_string(batch.size()) + " or none", std::to_string(batch.lengths.size()));
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch.offsets[i + 1] <= batch.offsets[i] || batch.length(i) == 0) {
-      fail_input("sequence " + std::to_string(i), "at least one token", "none");
-    }
+    if (batch.length(i) == 0) fail_input("sequence " + std::to_string(i), "at least one token", "none");
     if (batch.length(i) > batch.rows(i)) {
       fail_input("sequence " + std::to_string(i), "at most " + std::to_string(batch.rows(i)) + " tokens",
                  std::to_string(batch.length(i)));

@@ -83,7 +83,8 @@ inline void check_version(const json_value& root) {
   return all.take();
 }
 
-/// Notes settings of tokenizer_config.json that a tokenizer.json contradicts. Throws: bad_type, std::bad_alloc.
+/// Notes settings of tokenizer_config.json that a tokenizer.json contradicts. Throws: std::bad_alloc, and the codes of
+/// steps that are none, which were read before.
 inline void note_contradictions(const json_value& root, const side_file& config,
                                 std::vector<setting_conflict>& conflicts) {
   struct setting {
@@ -103,7 +104,7 @@ inline void note_contradictions(const json_value& root, const side_file& config,
     const auto other = config.find(each.beside);
     if (!step || !other || step->at("type").as_string() != each.type) continue;
     const auto own = find_non_null(*step, each.key);
-    if (!own || own->as_boolean() == other->as_boolean()) continue;
+    if (!own || !other->is_boolean() || own->as_boolean() == other->as_boolean()) continue;
     conflicts.push_back({.key = std::string(each.beside), .used = own->as_boolean(), .file = other->file()});
   }
 }

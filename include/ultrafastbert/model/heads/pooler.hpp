@@ -125,8 +125,7 @@ class pooler {
   /// Shapes: states: (tokens, width), sequence i owning rows [offsets[i], offsets[i + 1]), none of them empty; y:
   ///   (sequences, output_width), overwritten.
   /// Pre: y overlaps nothing else. Throws: invalid_input (shapes, offsets), what the executor throws, std::bad_alloc
-  /// while the
-  ///   workspace grows.
+  ///   while the workspace grows.
   /// Complexity: tokens * width + sequences * width * head_dim.
   void forward(const matrix_view<const Scalar>& states, std::span<const std::size_t> offsets,
                const matrix_view<Scalar>& y, workspace& scratch, executor_ref threads = {}) const {

@@ -24,6 +24,8 @@
 #include "ultrafastbert/kernels/activation.hpp"
 #include "ultrafastbert/model/families/json_keys.hpp"
 #include "ultrafastbert/model/heads/sentence_pooling.hpp"
+#include "ultrafastbert/tokenizer/call_defaults.hpp"
+#include "ultrafastbert/tokenizer/tokenizer_files.hpp"
 
 namespace ultrafastbert {
 
@@ -124,8 +126,9 @@ struct sentence_modules {
   }
   for (std::size_t i = 0; i < flags.size(); ++i) {
     const bool unless_said = all_sentence_poolings[i] == sentence_pooling::mean;
-    if (read_flag(config, std::string(prefix).append(flags[i]), unless_said))
+    if (read_flag(config, std::string(prefix).append(flags[i]), unless_said)) {
       poolings.push_back(all_sentence_poolings[i]);
+    }
   }
   if (poolings.empty()) poolings.push_back(sentence_pooling::mean);
   return poolings;
@@ -254,10 +257,7 @@ inline void read_text_limits(sentence_modules& out) {
   }
   if (out.max_tokens != 0) return;
   constexpr const char* tokenizer_config = "tokenizer_config.json";
-  const auto document = read_optional_json(out.encoder / tokenizer_config);
-  const auto most = document ? find_set(document->root(), "model_max_length") : std::nullopt;
-  if (!most || !(most->as_number() >= 1.0 && most->as_number() <= static_cast<double>(max_positions))) return;
-  out.max_tokens = static_cast<std::size_t>(most->as_number());  // huge numbers stand for none
+  out.max_tokens = tokenizers::read_call_defaults(tokenizers::side_file(out.encoder, tokenizer_config)).max_length;
   out.cut_by = tokenizer_config;
 }
 

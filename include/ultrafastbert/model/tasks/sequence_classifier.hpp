@@ -96,6 +96,9 @@ class sequence_classifier
     head_.forward(pooled, logits, scratch, threads);
   }
 
+  void check_results(std::size_t rows, std::size_t /*tokens*/) const {
+    models::check_scores(rows, this->labels().size(), models::most_label_scores);
+  }
   void classify_pass(const packed_texts& pass, std::vector<std::vector<label_score>>& results, workspace& scratch,
                      executor_ref threads) const;
 
@@ -137,7 +140,6 @@ template <class Scalar, class Backend>
 void sequence_classifier<Scalar, Backend>::classify_pass(const packed_texts& pass,
                                                          std::vector<std::vector<label_score>>& results,
                                                          workspace& scratch, executor_ref threads) const {
-  models::check_scores(results.size() + pass.size(), this->labels().size(), models::most_label_scores);
   workspace::frame frame(scratch);
   const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
   const auto logits = frame.take_matrix<Scalar>(pass.size(), this->labels().size());

@@ -92,6 +92,9 @@ class token_classifier
     head_.parameters(loader.description().head_prefix, loader.parameters());
   }
 
+  void check_results(std::size_t /*rows*/, std::size_t tokens) const {
+    models::check_scores(tokens, this->labels().size(), models::most_token_scores);
+  }
   void classify_pass(const packed_texts& pass, std::vector<std::vector<token_label>>& results, workspace& scratch,
                      executor_ref threads) const;
 
@@ -154,9 +157,6 @@ template <class Scalar, class Backend>
 void token_classifier<Scalar, Backend>::classify_pass(const packed_texts& pass,
                                                       std::vector<std::vector<token_label>>& results,
                                                       workspace& scratch, executor_ref threads) const {
-  std::size_t tokens = pass.ids.size();
-  for (const auto& each : results) tokens += each.size();
-  models::check_scores(tokens, this->labels().size(), models::most_token_scores);
   workspace::frame frame(scratch);
   const auto states = frame.take_matrix<Scalar>(pass.ids.size(), hidden_size());
   const auto logits = frame.take_matrix<Scalar>(pass.ids.size(), this->labels().size());

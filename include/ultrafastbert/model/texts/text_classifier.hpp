@@ -105,6 +105,10 @@ class text_classifier : public text_model<Scalar, Backend> {
   ~text_classifier() = default;
   text_classifier(model_loader& loader, std::vector<std::string> labels) : base(loader), labels_(std::move(labels)) {}
 
+  /// Called before each pass with the rows and the tokens of a call so far: a class whose results grow with its labels
+  /// has one of its own, which refuses more than memory is for.
+  void check_results(std::size_t /*rows*/, std::size_t /*tokens*/) const {}
+
  private:
   template <class Text>
   [[nodiscard]] auto encode_texts(std::span<const Text> texts) const {
@@ -133,9 +137,14 @@ class text_classifier : public text_model<Scalar, Backend> {
                           const Encode& encode, std::span<std::optional<error>> problems = {}) const {
     std::vector<Result> results;
     results.reserve(count);
+    std::size_t rows = 0;
+    std::size_t tokens = 0;
     this->for_each_pass(
         count, options, encode,
         [&](const packed_texts& pass) {
+          rows += pass.size();
+          tokens += pass.ids.size();
+          static_cast<const Derived&>(*this).check_results(rows, tokens);
           static_cast<const Derived&>(*this).classify_pass(pass, results, scratch, threads);
         },
         problems);

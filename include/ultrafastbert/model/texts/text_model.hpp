@@ -339,7 +339,7 @@ class text_model {
 
 template <class Scalar, class Backend>
 auto text_model<Scalar, Backend>::make_workspace(std::size_t tokens, std::size_t threads) const -> workspace {
-  if (tokens != 0) models::check_workspace(tokens, threads, own_bytes(1));
+  models::check_workspace(tokens, threads, own_bytes(1));
   return workspace(workspace_sizes{.bytes = own_bytes(tokens),
                                    .parts = threads > 1 ? threads : 0,
                                    .bytes_per_part = encoder_.workspace_bytes(tokens).part});

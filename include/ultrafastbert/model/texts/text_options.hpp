@@ -40,7 +40,9 @@ struct text_options {
   /// Whether texts may be cut; the members up to `overflow` need it. Where nothing is said, embedders and
   /// cross-encoders cut, as the package does whose folders they read, and all others do not.
   std::optional<bool> truncation{};
-  std::size_t max_length = 0;  ///< most tokens of a row, those of the template included; 0: as many as the model takes
+  /// Most tokens of a row, those of the template included; 0: as many as the model takes, or for embedders and
+  /// cross-encoders as their folder says.
+  std::size_t max_length = 0;
   truncation_strategy strategy = truncation_strategy::longest_first;  ///< of pairs
   std::optional<truncation_direction> direction{};  ///< which end is cut off; nothing: the folder's, else the right
   std::size_t stride = 0;  ///< tokens that a further row repeats of the one before it; needs `overflow`

@@ -18,8 +18,9 @@ namespace ultrafastbert::tokenizers {
 [[nodiscard]] inline bool is_case_ignorable(char32_t c) noexcept {
   constexpr std::u32string_view inside_words =
       U"'.:^`\u00B7\u0387\u055F\u05F4\u2018\u2019\u2024\u2027\uFE13\uFE52\uFE55";
-  if (inside_words.find(c) != std::u32string_view::npos || c == U'\uFF07' || c == U'\uFF0E' || c == U'\uFF1A')
+  if (inside_words.find(c) != std::u32string_view::npos || c == U'\uFF07' || c == U'\uFF0E' || c == U'\uFF1A') {
     return true;
+  }
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_ME:
